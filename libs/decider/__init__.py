@@ -1,0 +1,37 @@
+"""The shape every domain has: events happened, commands are asked, `decide` and `evolve` are pure."""
+
+from libs.decider.decider import (
+    Command,
+    Context,
+    Decider,
+    Event,
+    Instant,
+    Recorded,
+    Row,
+    State,
+    TimerFired,
+    To,
+)
+from libs.decider.errors import Conflict, DomainError, NotFound, Refused, Stale
+from libs.decider.policy import Policies, PolicyInForce, PolicyMissing
+
+__all__ = [
+    "Command",
+    "Conflict",
+    "Context",
+    "Decider",
+    "DomainError",
+    "Event",
+    "Instant",
+    "NotFound",
+    "Policies",
+    "PolicyInForce",
+    "PolicyMissing",
+    "Recorded",
+    "Refused",
+    "Row",
+    "Stale",
+    "State",
+    "TimerFired",
+    "To",
+]

@@ -1,0 +1,61 @@
+"""Which version of which policy was in force at an instant; policies are data, never code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from libs.decider.errors import Refused
+
+
+class PolicyMissing(Refused):
+    """No version of this policy is in force at that instant."""
+
+    rule = "policy-missing"
+    zh = "当时没有生效的规则版本"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PolicyInForce:
+    """One activated version of a policy.
+
+    `content` is the whole policy as plain data; `compiled` whatever the service's own reader made
+    of it. `active_from` is the later of its activation and its `effective_from` (EVENTS,
+    policy.activated); seed versions count from 2004-01-01.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    active_from: datetime
+    content: Mapping[str, Any]
+    compiled: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policies:
+    """All activated versions of a service's policies, by name, oldest first. Immutable."""
+
+    versions: Mapping[str, tuple[PolicyInForce, ...]] = field(default_factory=dict)
+
+    def in_force(self, name: str, at: datetime) -> PolicyInForce:
+        """The version of `name` in force at `at`; raises PolicyMissing when there is none."""
+        for version in reversed(self.versions.get(name, ())):
+            if version.active_from <= at:
+                return version
+        raise PolicyMissing(f"no version of policy {name!r} is in force at {at.isoformat()}")
+
+    def version(self, name: str, version: str) -> PolicyInForce:
+        """That very version, in force or not: a clock keeps the version it started with."""
+        for known in self.versions.get(name, ()):
+            if known.version == version:
+                return known
+        raise PolicyMissing(f"policy {name!r} has no version {version!r}")
+
+    def adding(self, policy: PolicyInForce) -> "Policies":
+        """These policies and one more version; a version already known changes nothing."""
+        known = self.versions.get(policy.name, ())
+        if any(one.version == policy.version for one in known):
+            return self
+        ordered = tuple(sorted((*known, policy), key=lambda one: one.active_from))
+        return Policies({**self.versions, policy.name: ordered})
