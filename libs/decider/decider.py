@@ -8,7 +8,7 @@ runtime stores, publishes, wakes and displays what these say, and nothing else.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
@@ -119,6 +119,23 @@ class Row:
     def of(table: str, key: Mapping[str, Any], /, **values: Any) -> "Row":
         """A row from a mapping of key columns and keyword values."""
         return Row(table, tuple(key.items()), tuple(values.items()))
+
+
+class Lookups(Protocol):
+    """What may be read beside a stream while a command is being chosen.
+
+    Everything read here is read again under the writer's lock before the commit: had it moved,
+    the whole decision is made anew (DESIGN, Inbox: "a check that every stream read ... has not
+    moved"; the duplicate window's guard is such a read).
+    """
+
+    def rows(self, table: str, **equal: Any) -> Sequence[Mapping[str, Any]]:
+        """The rows of a read model whose columns equal these values, in key order."""
+        ...
+
+    def state(self, kind: str, subject: str) -> Any:
+        """The folded state of one stream, or None where nothing has happened yet."""
+        ...
 
 
 def no_timers(_state: Any) -> Mapping[str, datetime]:
