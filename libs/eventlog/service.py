@@ -1,0 +1,92 @@
+"""What a service is to the runtime: its streams, what it hears, what it shows. No behaviour."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import Connection
+
+from libs.decider import Decider, Event, PolicyInForce, Recorded, Row, To
+from libs.eventlog.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Housekeeping:
+    """The event classes the runtime itself writes (EVENTS, Housekeeping); contracts own them."""
+
+    record_parked: type[Event]
+    record_settled: type[Event]
+    gap_resolved: type[Event]
+    policy_activated: type[Event]
+    rebuild_done: type[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One accepted record of `complaints.log`: where it stood, and its bytes unchanged."""
+
+    partition: int
+    offset: int
+    source: str
+    type: str
+    subject: str
+    position: str
+    after: str
+    value: bytes
+
+
+def no_heard_rows(_recorded: Recorded[Any]) -> Iterable[Row]:
+    """Keeps nothing of what it hears."""
+    return ()
+
+
+def plain_policy(_name: str, content: Mapping[str, Any]) -> Any:
+    """A policy that its readers take as it is."""
+    return content
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The description `main.build` gives to the runtime.
+
+    - `name`: `intake`; its events have source `/bihuan/intake`.
+    - `hears`: event types (names on the wire) whose records are decoded and given to `react`
+      and `heard_rows`; all others are only counted.
+    - `archive`: called with (connection, records) inside the batch's transaction for every
+      accepted record (audit keeps every byte).
+    - `compile_policy(name, content)`: the service's own reading of a policy's content; raises
+      ValueError for content that must not come into force.
+    - `seed_policies`: in force from 2004-01-01 once recorded by this service's first start.
+    - `copies`: event type -> topic that gets a copy of the record (the only door out).
+    """
+
+    name: str
+    deciders: tuple[Decider[Any], ...]
+    types: Mapping[str, type[Event]]
+    housekeeping: Housekeeping
+    hears: frozenset[str] = frozenset()
+    react: Callable[[Recorded[Any]], Sequence[To]] = lambda _recorded: ()
+    heard_rows: Callable[[Recorded[Any]], Iterable[Row]] = no_heard_rows
+    tables: tuple[Table, ...] = ()
+    archive: Callable[[Connection[Any], Sequence[LogRecord]], None] | None = None
+    compile_policy: Callable[[str, Mapping[str, Any]], Any] = plain_policy
+    seed_policies: tuple[Mapping[str, Any], ...] = ()
+    copies: Mapping[str, str] = field(default_factory=dict)
+    ddl: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents source of everything this service writes."""
+        return f"/bihuan/{self.name}"
+
+    def policy(self, recorded: Recorded[Any]) -> PolicyInForce:
+        """A `policy.activated` as this service reads it."""
+        data = recorded.data
+        return PolicyInForce(
+            name=data.name,
+            version=data.version,
+            sha256=data.sha256,
+            active_from=data.active_from,
+            content=data.content,
+            compiled=self.compile_policy(data.name, data.content),
+        )

@@ -1,0 +1,430 @@
+"""One unit of work being decided: streams folded in memory, reads remembered, effects gathered.
+
+A batch of log records, a channel message, a timer and an API call all go through here, so there is
+one way in which anything comes to be recorded.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zlib import crc32
+
+from eventsourcing.persistence import StoredEvent
+
+from libs.decider import (
+    Command,
+    Context,
+    Decider,
+    Event,
+    Policies,
+    Recorded,
+    Row,
+    TimerFired,
+    To,
+)
+from libs.eventlog.envelope import GENESIS, Origin, digest, encode, originator
+from libs.eventlog.recorder import Find, TimerRow, Unit
+from libs.eventlog.service import Service
+
+TIMERS_FIRED_FIRST_MAX = 1_000
+"""More timers than this before one fact mean a timer that fires without effect: a defect."""
+
+
+class TimerStuck(RuntimeError):
+    """A decider does not let go of a timer that has fired."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """One stream as it stands within a unit of work."""
+
+    originator_id: UUID
+    subject: str
+    decider: Decider[Any]
+    version: int = 0
+    head: str = GENESIS
+    time: datetime | None = None
+    state: Any = None
+    timers: Mapping[str, datetime] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """What `restore` needs to undo everything since."""
+        return (self.version, self.head, self.time, self.state, self.timers, self.rows)
+
+    def restore(self, was: tuple[Any, ...]) -> None:
+        """Undoes everything since the snapshot."""
+        self.version, self.head, self.time, self.state, self.timers, self.rows = was
+
+    def refresh(self) -> None:
+        """Recomputes what follows from the state."""
+        if self.state is not None:
+            self.timers = self.decider.timers(self.state)
+            self.rows = tuple(self.decider.rows(self.subject, self.state))
+
+
+class Reader:
+    """Where streams and rows come from when they are not in the unit yet (implemented by Store)."""
+
+    def stream(self, decider: Decider[Any], subject: str, originator_id: UUID) -> Stream:
+        """The stream from the cache or the database; never one that this unit changed."""
+        raise NotImplementedError
+
+    def find(self, table: str, equal: tuple[tuple[str, Any], ...]) -> Sequence[Mapping[str, Any]]:
+        """Rows of a read model as committed."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class _Touched:
+    stream: Stream
+    loaded_version: int
+    loaded_timers: Mapping[str, datetime]
+    loaded_rows: tuple[Row, ...]
+
+
+class Work:
+    """A unit of work in the making; see `apply` and `unit`."""
+
+    def __init__(  # noqa: PLR0913 - each is a different thing the decisions rest on
+        self,
+        service: Service,
+        reader: Reader,
+        policies: Policies,
+        now: datetime,
+        partitions: int,
+        blocked: frozenset[str] = frozenset(),
+    ) -> None:
+        self.service = service
+        self.policies = policies
+        self.now = now
+        self.blocked = blocked
+        self._reader = reader
+        self._partitions = partitions
+        self._by_command = {
+            command: decider for decider in service.deciders for command in decider.commands
+        }
+        self._by_kind = {decider.kind: decider for decider in service.deciders}
+        self._touched: dict[UUID, _Touched] = {}
+        self._events: list[StoredEvent] = []
+        self.recorded: list[Recorded[Any]] = []
+        self._finds: dict[tuple[str, tuple[tuple[str, Any], ...]], Find] = {}
+        self._found: dict[tuple[str, tuple[tuple[str, Any], ...]], list[dict[str, Any]]] = {}
+        self._overlay = _Overlay()
+        self._heard_rows: dict[tuple[str, tuple[Any, ...]], Row] = {}
+        self._journal: dict[UUID, tuple[Any, ...]] = {}
+        self._extra = Unit()
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def rows(self, table: str, **equal: Any) -> Sequence[Mapping[str, Any]]:
+        """Lookups: rows as this unit would leave them; the committed part is checked at commit."""
+        wanted = tuple(sorted(equal.items()))
+        key = (table, wanted)
+        if key not in self._found:
+            self.found(table, wanted, self._reader.find(table, wanted))
+        return self._overlay.merged(table, equal, self._found[key], self._key_of(table))
+
+    def found(
+        self,
+        table: str,
+        wanted: tuple[tuple[str, Any], ...],
+        rows: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Takes note of rows read from the database, one by one or in bulk."""
+        seen = tuple(tuple(row.values()) for row in rows)
+        self._found[(table, wanted)] = [dict(row) for row in rows]
+        self._finds[(table, wanted)] = Find(table, wanted, seen)
+
+    def has_found(self, table: str, wanted: tuple[tuple[str, Any], ...]) -> bool:
+        """Whether these rows have been read already."""
+        return (table, wanted) in self._found
+
+    def state(self, kind: str, subject: str) -> Any:
+        """Lookups: a stream's state as this unit would leave it."""
+        return self._stream(self._by_kind[kind], subject).state
+
+    def _key_of(self, table: str) -> tuple[str, ...]:
+        return next(one.key for one in self.service.tables if one.name == table)
+
+    # -- deciding --------------------------------------------------------------------------------
+
+    def begin(self) -> tuple[int, ...]:
+        """Starts an input; `undo` takes back all that is done from here on."""
+        self._journal = {}
+        self._overlay.begin()
+        return (len(self._events), len(self.recorded), len(self._extra.parked))
+
+    def undo(self, mark: tuple[int, ...]) -> None:
+        """Takes back an input that failed in the middle."""
+        for originator_id, snapshot in self._journal.items():
+            self._touched[originator_id].stream.restore(snapshot)
+        self._overlay.undo()
+        del self._events[mark[0] :]
+        del self.recorded[mark[1] :]
+        del self._extra.parked[mark[2] :]
+
+    def apply(self, to: To, origin: Origin) -> list[Recorded[Any]]:
+        """Decides one command and folds what comes of it; raises what `decide` raises.
+
+        This stream's timers due before the command's fact fire first, so that live, late and
+        replayed facts give the same verdicts (DESIGN, Timers).
+        """
+        decider = self._by_command[type(to.command)]
+        stream = self._stream(decider, to.subject)
+        recorded: list[Recorded[Any]] = []
+        for _ in range(TIMERS_FIRED_FIRST_MAX):
+            first = _next_timer(stream.timers, to.command)
+            if first is None:
+                break
+            recorded += self._fire(stream, *first)
+        else:
+            raise TimerStuck(f"{decider.kind} keeps firing timers before one fact")
+        return recorded + self._decide(stream, to.command, origin)
+
+    def fire(self, kind: str, subject: str, name: str, due: datetime, complete: bool) -> bool:
+        """Fires a timer that came due; False when the stream does not wait for it any more."""
+        stream = self._stream(self._by_kind[kind], subject)
+        if stream.timers.get(name) != due:
+            self._extra.timers[(stream.originator_id, name)] = None
+            return False
+        while (first := _next_timer(stream.timers, None, before=due)) is not None:
+            self._fire(stream, *first)
+        if stream.timers.get(name) == due:
+            self._fire(stream, name, due, complete=complete)
+        return True
+
+    def _fire(
+        self, stream: Stream, name: str, due: datetime, *, complete: bool = True
+    ) -> list[Recorded[Any]]:
+        command = stream.decider.timer_command(timer=name, at=due, complete=complete)
+        origin = Origin(
+            causation=f"timer:{stream.subject}:{name}",
+            actor=f"system:{self.service.name}",
+        )
+        recorded = self._decide(stream, command, origin)
+        if stream.timers.get(name) == due:
+            raise TimerStuck(f"{stream.decider.kind} does not let go of timer {name!r}")
+        return recorded
+
+    def _decide(self, stream: Stream, command: Command, origin: Origin) -> list[Recorded[Any]]:
+        context = Context(
+            now=self.now,
+            actor=origin.actor,
+            policies=self.policies,
+            subject=stream.subject,
+        )
+        events = stream.decider.decide(stream.state, command, context)
+        if not events:
+            return []
+        recorded = [self.record(stream, event, origin, evolve=True) for event in events]
+        before = stream.rows
+        stream.refresh()
+        if stream.rows != before:
+            self._overlay.change(before, stream.rows)
+        return recorded
+
+    def record(
+        self, stream: Stream, event: Event, origin: Origin, *, evolve: bool
+    ) -> Recorded[Any]:
+        """Appends one event to a stream; `time` never decreases within it (DESIGN, The event)."""
+        self._journal.setdefault(stream.originator_id, stream.snapshot())
+        time = self.now if stream.time is None or stream.time < self.now else stream.time
+        state, recorded = encode(
+            event,
+            source=self.service.source,
+            subject=stream.subject,
+            sequence=stream.version + 1,
+            previous=stream.head,
+            time=time,
+            origin=origin,
+        )
+        stream.version += 1
+        stream.head = digest(state)
+        stream.time = time
+        if evolve:
+            stream.state = stream.decider.evolve(stream.state, recorded)
+        self._events.append(StoredEvent(stream.originator_id, stream.version, event.type, state))
+        self.recorded.append(recorded)
+        return recorded
+
+    def stream(self, kind: str, subject: str) -> Stream:
+        """A stream of this service, to append housekeeping to."""
+        return self._stream(self._by_kind[kind], subject)
+
+    def _stream(self, decider: Decider[Any], subject: str) -> Stream:
+        originator_id = originator(decider.kind, subject, subject_is_id=decider.subject_is_id)
+        touched = self._touched.get(originator_id)
+        if touched is None:
+            stream = self._reader.stream(decider, subject, originator_id)
+            touched = _Touched(stream, stream.version, stream.timers, stream.rows)
+            self._touched[originator_id] = touched
+        return touched.stream
+
+    # -- effects ---------------------------------------------------------------------------------
+
+    def show(self, rows: Iterable[Row]) -> None:
+        """Rows kept from a heard event."""
+        for row in rows:
+            key = (row.table, tuple(value for _, value in row.key))
+            known = self._heard_rows.get(key)
+            values = {**dict(known.values), **dict(row.values)} if known else dict(row.values)
+            self._heard_rows[key] = Row(row.table, row.key, tuple(values.items()))
+
+    @property
+    def extra(self) -> Unit:
+        """Takes, parked records and outcomes go here directly."""
+        return self._extra
+
+    def unit(self) -> Unit:
+        """What has to be committed."""
+        unit = self._extra
+        unit.events = self._events
+        unit.finds = list(self._finds.values())
+        for touched in self._touched.values():
+            stream = touched.stream
+            unit.subjects.setdefault(stream.subject, stream.subject in self.blocked)
+            if stream.version == touched.loaded_version:
+                unit.read_versions[stream.originator_id] = stream.version
+                continue
+            self._timers_of(unit, touched)
+            _rows_of(unit, touched)
+        for key, row in self._heard_rows.items():
+            unit.rows[key] = row
+        return unit
+
+    def streams(self) -> Iterable[Stream]:
+        """Every stream this unit touched, to be cached once it is committed."""
+        return (touched.stream for touched in self._touched.values())
+
+    def _timers_of(self, unit: Unit, touched: _Touched) -> None:
+        stream = touched.stream
+        for name in touched.loaded_timers:
+            if name not in stream.timers:
+                unit.timers[(stream.originator_id, name)] = None
+        for name, due in stream.timers.items():
+            if touched.loaded_timers.get(name) != due:
+                unit.timers[(stream.originator_id, name)] = TimerRow(
+                    stream.originator_id,
+                    name,
+                    stream.decider.kind,
+                    stream.subject,
+                    partition_of(stream.subject, self._partitions),
+                    due,
+                )
+
+
+def _rows_of(unit: Unit, touched: _Touched) -> None:
+    if touched.stream.rows == touched.loaded_rows:
+        return
+    before = {(row.table, tuple(v for _, v in row.key)): row for row in touched.loaded_rows}
+    after = {(row.table, tuple(v for _, v in row.key)): row for row in touched.stream.rows}
+    for key, row in before.items():
+        if key not in after:
+            unit.gone[key] = row
+    for key, row in after.items():
+        if before.get(key) != row:
+            unit.rows[key] = row
+
+
+def _next_timer(
+    timers: Mapping[str, datetime],
+    command: Command | None,
+    before: datetime | None = None,
+) -> tuple[str, datetime] | None:
+    if not timers:
+        return None
+    limit = before if command is None else command.at
+    assert limit is not None
+    own = command.timer if isinstance(command, TimerFired) else None
+    due = min(
+        ((due, name) for name, due in timers.items() if due < limit and name != own),
+        default=None,
+    )
+    return None if due is None else (due[1], due[0])
+
+
+def partition_of(subject: str, partitions: int) -> int:
+    """Where a subject's records lie: crc32(subject) mod partitions (DESIGN, Relay)."""
+    return crc32(subject.encode()) % partitions
+
+
+class _Overlay:
+    """Rows as this unit would leave them, found by any columns asked for before."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[tuple[Any, ...], Row | None]] = {}
+        self._index: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], set[Any]]] = {}
+        self._undo: list[tuple[str, tuple[Any, ...], bool, Row | None]] = []
+
+    def begin(self) -> None:
+        self._undo = []
+
+    def undo(self) -> None:
+        for table, key, known, row in reversed(self._undo):
+            if known:
+                self._rows[table][key] = row
+            else:
+                del self._rows[table][key]
+        self._undo = []
+
+    def change(self, before: Sequence[Row], after: Sequence[Row]) -> None:
+        kept = {(row.table, row.key) for row in after}
+        for row in before:
+            if (row.table, row.key) not in kept:
+                self._put(row, None)
+        unchanged = set(before) if _hashable(before) else set()
+        for row in after:
+            if not unchanged or row not in unchanged:
+                self._put(row, row)
+
+    def _put(self, named: Row, row: Row | None) -> None:
+        key = tuple(value for _, value in named.key)
+        rows = self._rows.setdefault(named.table, {})
+        self._undo.append((named.table, key, key in rows, rows.get(key)))
+        rows[key] = row
+        values = dict((*named.key, *named.values))
+        for (table, columns), index in self._index.items():
+            if table == named.table:
+                index.setdefault(tuple(values.get(one) for one in columns), set()).add(key)
+
+    def merged(
+        self,
+        table: str,
+        equal: Mapping[str, Any],
+        committed: Sequence[Mapping[str, Any]],
+        key_columns: tuple[str, ...],
+    ) -> Sequence[Mapping[str, Any]]:
+        rows = self._rows.get(table)
+        columns = tuple(sorted(equal))
+        if (table, columns) not in self._index:
+            self._build(table, columns)
+        if not rows:
+            return committed
+        out = [one for one in committed if tuple(one[column] for column in key_columns) not in rows]
+        wanted = tuple(equal[column] for column in columns)
+        for key in self._index[(table, columns)].get(wanted, ()):
+            row = rows.get(key)
+            if row is not None:
+                values = dict((*row.key, *row.values))
+                if all(values.get(column) == equal[column] for column in columns):
+                    out.append(values)
+        return sorted(out, key=lambda one: tuple(str(one[column]) for column in key_columns))
+
+    def _build(self, table: str, columns: tuple[str, ...]) -> None:
+        index: dict[tuple[Any, ...], set[Any]] = {}
+        for key, row in self._rows.get(table, {}).items():
+            if row is not None:
+                values = dict((*row.key, *row.values))
+                index.setdefault(tuple(values.get(one) for one in columns), set()).add(key)
+        self._index[(table, columns)] = index
+
+
+def _hashable(rows: Sequence[Row]) -> bool:
+    try:
+        hash(tuple(rows))
+    except TypeError:
+        return False
+    return True
