@@ -1,0 +1,137 @@
+"""What feedback_survey tells: notices that left the house, and what customers said when asked."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.values import (
+    ComplaintEvent,
+    Correspondent,
+    DeliveryResult,
+    Instant,
+    Medium,
+    NoticeKind,
+    PolicyRef,
+    Reason,
+    ReplyTo,
+    Score,
+    Sealed,
+    TextSegment,
+)
+
+
+class SurveyOutcome(StrEnum):
+    """How an asking ended (EVENTS 37)."""
+
+    SATISFIED = "satisfied"
+    DISSATISFIED = "dissatisfied"
+    NO_ANSWER = "no_answer"
+    UNREACHABLE = "unreachable"
+    CANCELLED = "cancelled"
+
+
+class NoticeIssued(ComplaintEvent):
+    """A notice is on its way; copied to `complaints.outbound` for the gateways."""
+
+    type: ClassVar[str] = "notice.issued.v1"
+
+    notice: UUID
+    """The notice's id; delivery reports and replies quote it."""
+    kind: NoticeKind
+    """What it tells."""
+    by: Medium
+    """Message, call, or handed over on the spot."""
+    reply_to: ReplyTo | None
+    """Where it goes; None when handed over on the spot."""
+    not_before: Instant
+    """When it may leave: after quiet hours, receipts at once (DOMAIN rule 11)."""
+    late: bool = False
+    """A delay notice that leaves after the promise lapsed (DOMAIN rule 8)."""
+    template: PolicyRef
+    """The template and its version."""
+    text: Annotated[tuple[TextSegment, ...], Field(min_length=1)]
+    """The text: stretches in clear and sealed ones, in order."""
+    correspondent: Correspondent
+    """Receipt number, language, customer."""
+    answer: UUID | None = None
+    """The event it tells of, for answers, decisions and surveys."""
+    repeats: UUID | None = None
+    """The failed notice that this one tries again."""
+
+
+class NoticeAttempted(ComplaintEvent):
+    """An attempt to deliver a notice, and what came of it."""
+
+    type: ClassVar[str] = "notice.attempted.v1"
+
+    notice: UUID
+    """The notice."""
+    by: Medium
+    """Message or call."""
+    result: DeliveryResult
+    """What came of it."""
+    at: Instant
+    """When."""
+    reason: Reason | None = None
+    """Why it failed."""
+
+
+class SurveyAsked(ComplaintEvent):
+    """The customer is asked, once per handling cycle."""
+
+    type: ClassVar[str] = "survey.asked.v1"
+
+    survey: UUID
+    """The survey's id."""
+    answer: UUID
+    """The answer it asks about."""
+    by: Medium
+    """A message, or a call to important customers."""
+    remind_at: Instant | None = None
+    """When one reminder goes out; None: none."""
+    expires: Instant
+    """When it ends without an answer."""
+
+
+class SurveyAnswered(ComplaintEvent):
+    """The customer said something about the answer."""
+
+    type: ClassVar[str] = "survey.answered.v1"
+
+    survey: UUID
+    """The survey."""
+    contact: UUID | None = None
+    """The contact that said it; None when a caller wrote it down."""
+    score: Score | None = None
+    """1 to 10; None when not said."""
+    resolved: bool | None = None
+    """Whether it is resolved; None when not said."""
+    satisfied: bool | None
+    """What the policy makes of it; None when it says nothing."""
+    words: Sealed | None = None
+    """The customer's words, sealed."""
+    late: bool = False
+    """It came after the survey had concluded."""
+    policy: PolicyRef
+    """The policy that weighed it."""
+
+
+class SurveyConcluded(ComplaintEvent):
+    """The asking is over; intake closes or reopens."""
+
+    type: ClassVar[str] = "survey.concluded.v1"
+
+    survey: UUID | None = None
+    """The survey; None when nobody could be asked."""
+    answer: UUID | None = None
+    """The answer it asked about; None when cancelled before an answer."""
+    outcome: SurveyOutcome
+    """How it ended."""
+    reason: Reason
+    """Why, e.g. `score`, `not_resolved`, `expired`, `no_address`, `withdrawn`."""
+    score: Score | None = None
+    """The score given."""
+    resolved: bool | None = None
+    """Whether the customer calls it resolved."""

@@ -1,0 +1,360 @@
+"""What any service tells about itself: policies, teams, access, parking, holds, proofs."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field, JsonValue
+
+from contracts.values import (
+    ChannelKind,
+    Code,
+    Digest,
+    DistrictType,
+    HousekeepingEvent,
+    Instant,
+    Language,
+    Plain,
+    Province,
+    Reason,
+    Sealed,
+    Value,
+    Version,
+)
+
+Source = Annotated[str, Field(pattern=r"^/bihuan/[a-z_]+$", max_length=64)]
+Position = Annotated[str, Field(min_length=1, max_length=64)]
+Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+
+
+class ErasureMode(StrEnum):
+    """How far a person's data is gone (PIPL)."""
+
+    LOCKED = "locked"
+    DESTROYED = "destroyed"
+
+
+class Settlement(StrEnum):
+    """What became of a parked record."""
+
+    RELEASED = "released"
+    DISCARDED = "discarded"
+
+
+class PersonAccessed(HousekeepingEvent):
+    """Somebody opened sealed data, and what for (DOMAIN, Audit and retention)."""
+
+    type: ClassVar[str] = "person.accessed.v1"
+
+    complaint: UUID | None = None
+    """The complaint it was for."""
+    by: Code
+    """Who: a pseudonym or a service."""
+    purpose: Reason
+    """What for."""
+    fields: tuple[Code, ...]
+    """Which fields."""
+
+
+class PersonErased(HousekeepingEvent):
+    """A person's data is locked or destroyed."""
+
+    type: ClassVar[str] = "person.erased.v1"
+
+    mode: ErasureMode
+    """Locked to storage, or the key destroyed."""
+    basis: Reason
+    """On what ground."""
+    until: Instant | None = None
+    """Until when it is locked; None when destroyed or not yet known."""
+    complaints: tuple[UUID, ...] = ()
+    """The person's complaints, whose asks and notices are cancelled."""
+
+
+class Seat(Value):
+    """One place in a team."""
+
+    agent: Code
+    """The agent's pseudonym."""
+    skills: tuple[Code, ...] = ()
+    """What the agent can handle, e.g. category codes."""
+    languages: tuple[Language, ...] = (Language.ZH,)
+    """What the agent speaks."""
+    capacity: Annotated[int, Field(ge=0, le=1000)] = 10
+    """How many complaints at once."""
+    available: bool = True
+    """Whether work may be given."""
+    manager: bool = False
+    """A customer-service manager (tier 1)."""
+
+
+class TeamChanged(HousekeepingEvent):
+    """A team's members, skills, seats or availability are now these."""
+
+    type: ClassVar[str] = "team.changed.v1"
+
+    team: Code
+    """The team."""
+    queues: tuple[Code, ...]
+    """The queues it takes work from."""
+    seats: tuple[Seat, ...]
+    """Its members."""
+    province: Province | None = None
+    """Where it sits; None: the whole country."""
+    district_types: tuple[DistrictType, ...] = ()
+    """Urban or rural; empty: both."""
+    available: bool = True
+    """Whether work may be given."""
+    calendar: Code | None = None
+    """The service calendar it keeps, e.g. a hall's; None: 7x24."""
+
+
+class PolicyActivated(HousekeepingEvent):
+    """A policy version counts from the later of this event and `effective_from`."""
+
+    type: ClassVar[str] = "policy.activated.v1"
+
+    name: Code
+    """The policy's name."""
+    version: Version
+    """Its version."""
+    sha256: Digest
+    """The digest of its canonical JSON."""
+    content: dict[str, JsonValue]
+    """The whole policy."""
+    effective_from: Instant
+    """From when it means to count; seed versions from 2004-01-01."""
+    seed: bool = False
+    """It came with the software and counts from `effective_from` itself."""
+
+
+class MessageRefused(HousekeepingEvent):
+    """A channel message was not taken, by which rule, and what to do about it."""
+
+    type: ClassVar[str] = "message.refused.v1"
+
+    channel: ChannelKind | None = None
+    """The channel, when the message tells."""
+    source: Annotated[str, Field(max_length=200)]
+    """The message's `source`; empty when unreadable."""
+    message: Annotated[str, Field(max_length=200)]
+    """The message's `id`; topic, partition and offset when unreadable."""
+    rule: Reason
+    """The rule that refused it."""
+    problem: Plain
+    """What is wrong and what to do; never the message's own words."""
+    complaint: UUID | None = None
+    """The complaint it was about, when known."""
+    bytes_sealed: Sealed | None = None
+    """Where the unreadable bytes are kept until settled."""
+
+
+class GapResolved(HousekeepingEvent):
+    """An operator let an inbox go on over missing records."""
+
+    type: ClassVar[str] = "gap.resolved.v1"
+
+    source: Annotated[str, Field(max_length=64)]
+    """Whose records are missing, or the channel topic."""
+    partition: Annotated[int, Field(ge=0)]
+    """The partition."""
+    after: Position
+    """The last position taken."""
+    upto: Position
+    """The position gone on from."""
+    by: Code
+    """The operator's pseudonym."""
+    reason: Reason
+    """Why."""
+
+
+class RoleChanged(HousekeepingEvent):
+    """Somebody's roles are now these."""
+
+    type: ClassVar[str] = "role.changed.v1"
+
+    who: Code
+    """The pseudonym."""
+    roles: tuple[Code, ...]
+    """The roles now held."""
+    by: Code
+    """Who changed it."""
+    digest: Digest
+    """The digest of the table that says so."""
+
+
+class TokenIssued(HousekeepingEvent):
+    """A token was issued."""
+
+    type: ClassVar[str] = "token.issued.v1"
+
+    token: Code
+    """The token's id, never the token."""
+    who: Code
+    """For whom: a pseudonym."""
+    roles: tuple[Code, ...]
+    """With which roles."""
+    expires: Instant
+    """Until when."""
+    by: Code
+    """Who issued it."""
+    digest: Digest
+    """The digest of the token."""
+
+
+class ExportMade(HousekeepingEvent):
+    """Records left the house."""
+
+    type: ClassVar[str] = "export.made.v1"
+
+    what: Code
+    """What was exported."""
+    complaints: tuple[UUID, ...] = ()
+    """The complaints in it, when few."""
+    purpose: Reason
+    """What for."""
+    by: Code
+    """Who made it."""
+    digest: Digest
+    """The digest of what was made."""
+
+
+class RebuildDone(HousekeepingEvent):
+    """A service was rebuilt from the log."""
+
+    type: ClassVar[str] = "rebuild.done.v1"
+
+    what: Code
+    """What was rebuilt: `views` or `database`."""
+    events: Annotated[int, Field(ge=0)]
+    """How many events were folded."""
+    generation: Annotated[int, Field(ge=1)]
+    """The generation of its positions from now."""
+    by: Code
+    """Who ordered it."""
+    digest: Digest
+    """The digest of the rebuilt store."""
+
+
+class HoldPlaced(HousekeepingEvent):
+    """A complaint's records must be kept: no purge."""
+
+    type: ClassVar[str] = "hold.placed.v1"
+
+    hold: Code
+    """The hold's name."""
+    ground: Reason
+    """Why."""
+    by: Code
+    """Who."""
+    until: Instant | None = None
+    """Until when; None: until lifted."""
+
+
+class HoldLifted(HousekeepingEvent):
+    """A hold is over."""
+
+    type: ClassVar[str] = "hold.lifted.v1"
+
+    hold: Code
+    """The hold's name."""
+    ground: Reason
+    """Why."""
+    by: Code
+    """Who."""
+
+
+class PartitionDigest(Value):
+    """The running digest of one partition of the log."""
+
+    partition: Annotated[int, Field(ge=0)]
+    """The partition."""
+    digest: Digest
+    """Its running digest."""
+
+
+class Head(Value):
+    """Where a stream ended."""
+
+    source: Source
+    """The service."""
+    subject: Annotated[str, Field(min_length=1, max_length=200)]
+    """The stream's subject."""
+    sequence: Annotated[int, Field(ge=1)]
+    """Its last sequence number."""
+    digest: Digest
+    """The digest of its last event."""
+
+
+class CheckpointSealed(HousekeepingEvent):
+    """A signed root over every event accepted so far (RFC 9162)."""
+
+    type: ClassVar[str] = "checkpoint.sealed.v1"
+
+    size: Annotated[int, Field(ge=0)]
+    """How many leaves the tree has."""
+    root: Digest
+    """Its root."""
+    previous_size: Annotated[int, Field(ge=0)]
+    """The size of the checkpoint before; 0: none."""
+    previous_root: Digest | None = None
+    """The root before."""
+    heads_changed: Annotated[int, Field(ge=0)]
+    """How many streams grew since."""
+    partitions: tuple[PartitionDigest, ...]
+    """The running digest of each partition."""
+    key: Code
+    """The signing key's id."""
+    signature: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)]
+    """Ed25519 over size and root, base64url."""
+
+
+class CohortPurged(HousekeepingEvent):
+    """A month's records passed their retention; exactly these streams go."""
+
+    type: ClassVar[str] = "cohort.purged.v1"
+
+    cohort: Month
+    """The month of registration."""
+    heads: tuple[Head, ...]
+    """The streams that go, each with its end."""
+    count: Annotated[int, Field(ge=0)]
+    """How many events go."""
+    ground: Reason
+    """Why they may."""
+    key: Code
+    """The signing key's id."""
+    signature: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)]
+    """Ed25519 over the rest, base64url."""
+
+
+class RecordParked(HousekeepingEvent):
+    """A record could not be taken; later ones of that complaint wait behind it."""
+
+    type: ClassVar[str] = "record.parked.v1"
+
+    record: Annotated[str, Field(min_length=1, max_length=200)]
+    """The parked record's id, or topic, partition and offset."""
+    source: Annotated[str, Field(max_length=200)]
+    """Who wrote it, when known."""
+    position: Annotated[str, Field(max_length=64)]
+    """Its position there, when known."""
+    error: Reason
+    """The kind of error."""
+    problem: Plain
+    """What is wrong and what to do; never the record's own words."""
+
+
+class RecordSettled(HousekeepingEvent):
+    """A parked record was taken after all, or discarded."""
+
+    type: ClassVar[str] = "record.settled.v1"
+
+    record: Annotated[str, Field(min_length=1, max_length=200)]
+    """The parked record's id."""
+    settlement: Settlement
+    """Released or discarded."""
+    by: Code
+    """Who."""
+    reason: Reason
+    """Why."""

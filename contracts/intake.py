@@ -1,0 +1,364 @@
+"""What intake tells: complaints on record, their contacts, answers, closings and reopenings."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.values import (
+    CaseTrigger,
+    Classification,
+    Classified,
+    ComplaintEvent,
+    Contact,
+    Correspondent,
+    DeliveryResult,
+    Evidence,
+    Instant,
+    Medium,
+    PolicyRef,
+    Profile,
+    Reason,
+    RegulatorReferral,
+    ReopenRoute,
+    Score,
+    Sealed,
+    Tier,
+    Value,
+)
+
+
+class MatchedBy(StrEnum):
+    """How a contact found its complaint (DOMAIN rule 2)."""
+
+    RECEIPT = "receipt"
+    WINDOW = "window"
+    NOTICE = "notice"
+    MERGE = "merge"
+    STAFF = "staff"
+
+
+class Check(StrEnum):
+    """What verification looked at (DOMAIN rule 5)."""
+
+    IDENTITY = "identity"
+    FACTS = "facts"
+
+
+class WithdrawnBy(StrEnum):
+    """Who took the complaint back."""
+
+    CUSTOMER = "customer"
+    REPRESENTATIVE = "representative"
+    STAFF = "staff"
+
+
+class NotedState(StrEnum):
+    """What became of a case, as far as closing is concerned."""
+
+    OPEN = "open"
+    DECLINED = "declined"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """How a complaint's loop closed (EVENTS, The closing rule)."""
+
+    SATISFIED = "satisfied"
+    NO_ANSWER = "no_answer"
+    UNREACHABLE = "unreachable"
+    WITHDRAWN = "withdrawn"
+    REJECTED = "rejected"
+
+
+class ReopenReason(StrEnum):
+    """Why a new cycle starts."""
+
+    DISSATISFIED = "dissatisfied"
+    CONTACT = "contact"
+    ESCALATED = "escalated"
+    REGULATOR = "regulator"
+
+
+class SurveyReply(Value):
+    """What the customer said when asked (DOMAIN rule 11)."""
+
+    score: Score | None = None
+    """1 to 10; None when not said."""
+    resolved: bool | None = None
+    """Whether it is resolved; None when not said."""
+
+
+class DeliveryReport(Value):
+    """What a gateway or an agent says became of a notice."""
+
+    notice: UUID
+    """The notice."""
+    by: Medium
+    """Message or call."""
+    result: DeliveryResult
+    """What came of it."""
+    at: Instant
+    """When."""
+    reason: Reason | None = None
+    """Why it failed."""
+
+
+class MergedContact(Value):
+    """A contact that moves with its complaint."""
+
+    contact: Contact
+    """The contact."""
+    text: Sealed | None = None
+    """Its words, sealed."""
+
+
+class Registration(Value):
+    """All that a complaint needs to go on record."""
+
+    correspondent: Correspondent
+    """Receipt number, customer and where to answer."""
+    profile: Profile
+    """What rules key on."""
+    classified: Classified
+    """How category and urgency were found."""
+    contact: Contact
+    """The first contact."""
+    clock_from: Instant
+    """Where its clocks start: the first contact's own time."""
+    summary: Sealed
+    """The customer's words, sealed."""
+    evidence: tuple[Evidence, ...] = ()
+    """What would vanish elsewhere, referenced at registration."""
+    regulator: RegulatorReferral | None = None
+    """Set when the regulator referred it."""
+    unlinked_from: UUID | None = None
+    """The complaint it was part of before, when it was unlinked."""
+
+
+class ComplaintRegistered(ComplaintEvent):
+    """A complaint went on record: all that was told, once."""
+
+    type: ClassVar[str] = "complaint.registered.v1"
+
+    registration: Registration
+    """What was told, by whom, where and when."""
+    policy: PolicyRef
+    """The intake policy followed."""
+
+
+class ComplaintVerified(ComplaintEvent):
+    """Its validity was checked: identity and facts."""
+
+    type: ClassVar[str] = "complaint.verified.v1"
+
+    valid: bool
+    """Whether it is taken up."""
+    reason: Reason | None = None
+    """Why not; set when not valid."""
+    note: Sealed | None = None
+    """The desk's words to the customer about it, sealed."""
+    checked: tuple[Check, ...] = ()
+    """What was checked."""
+    automatic: bool
+    """A policy checked, not a desk."""
+    evidence: tuple[Evidence, ...] = ()
+    """What the check rests on."""
+    profile: Profile
+    """What routing keys on."""
+    correspondent: Correspondent
+    """Whom to tell when it is not valid."""
+    clock_from: Instant
+    """The first contact's own time."""
+    policy: PolicyRef
+    """The verification policy followed."""
+
+
+class ComplaintContactLinked(ComplaintEvent):
+    """A further contact belongs to this complaint."""
+
+    type: ClassVar[str] = "complaint.contact_linked.v1"
+
+    contact: Contact
+    """The contact; its `kind` says what it is."""
+    urge_no: Annotated[int, Field(ge=0)]
+    """The urges that now stand, this one included."""
+    matched_by: MatchedBy
+    """How it found its complaint."""
+    merged_from: UUID | None = None
+    """The merged complaint it came from."""
+    text: Sealed | None = None
+    """Its words, sealed."""
+    evidence: tuple[Evidence, ...] = ()
+    """What came with it."""
+    survey_reply: SurveyReply | None = None
+    """Set for a survey reply."""
+    delivery_report: DeliveryReport | None = None
+    """Set for a delivery report."""
+    regulator: RegulatorReferral | None = None
+    """Set for a regulator's referral."""
+    closed: bool = False
+    """The complaint was already closed when it came."""
+
+
+class Becomes(Value):
+    """The complaint that an unlinked contact becomes (EVENTS race 17)."""
+
+    complaint: UUID
+    """Its id, fixed here, so that registering it twice is registering it once."""
+    registration: Registration
+    """What it goes on record with; `clock_from` is the contact's own time."""
+
+
+class ComplaintContactUnlinked(ComplaintEvent):
+    """A contact did not belong here; it becomes its own complaint."""
+
+    type: ClassVar[str] = "complaint.contact_unlinked.v1"
+
+    contact: Contact
+    """The contact that goes."""
+    reason: Reason
+    """Why."""
+    note: Sealed | None = None
+    """Staff's words about it, sealed."""
+    urge_no: Annotated[int, Field(ge=0)]
+    """The urges that now stand."""
+    becomes: Becomes | None = None
+    """Its own complaint; None when it returns to one it was merged from."""
+
+
+class ComplaintReclassified(ComplaintEvent):
+    """Category or urgency were set right."""
+
+    type: ClassVar[str] = "complaint.reclassified.v1"
+
+    was: Classification
+    """Before."""
+    now: Classification
+    """After."""
+    classified: Classified
+    """Who or what decided."""
+    reason: Reason
+    """Why."""
+    note: Sealed | None = None
+    """Staff's words about it, sealed."""
+    clock_from: Instant
+    """The original contact's time: new clocks start there (DOMAIN counting 9)."""
+    profile: Profile
+    """What rules key on from now."""
+
+
+class ComplaintMerged(ComplaintEvent):
+    """It is the same matter as another complaint, which goes on for both."""
+
+    type: ClassVar[str] = "complaint.merged.v1"
+
+    into: UUID
+    """The survivor."""
+    reason: Reason
+    """Why."""
+    note: Sealed | None = None
+    """Staff's words about it, sealed."""
+    contacts: tuple[MergedContact, ...]
+    """The contacts that the survivor links."""
+
+
+class ComplaintUnmerged(ComplaintEvent):
+    """It was not the same matter after all."""
+
+    type: ClassVar[str] = "complaint.unmerged.v1"
+
+    survivor: UUID
+    """The complaint it had been merged into."""
+    reason: Reason
+    """Why."""
+    note: Sealed | None = None
+    """Staff's words about it, sealed."""
+    contacts: tuple[UUID, ...]
+    """The contacts that the survivor unlinks."""
+    clock_from: Instant
+    """Where its clocks start again."""
+    profile: Profile
+    """What rules key on."""
+
+
+class ComplaintWithdrawn(ComplaintEvent):
+    """The customer takes it back."""
+
+    type: ClassVar[str] = "complaint.withdrawn.v1"
+
+    by: WithdrawnBy
+    """Who."""
+    reason: Reason
+    """Why."""
+    note: Sealed | None = None
+    """The customer's words about it, sealed."""
+    contact: Contact | None = None
+    """The contact that said so; None when staff recorded it."""
+
+
+class ComplaintAnswered(ComplaintEvent):
+    """The customer has an answer; may they be asked whether it is enough?"""
+
+    type: ClassVar[str] = "complaint.answered.v1"
+
+    answer: UUID
+    """The event that answers: work.answered or case.decided."""
+    answered_at: Instant
+    """When it answered."""
+    ask: bool
+    """False while a case is open; written again with True when the last one ends."""
+    correspondent: Correspondent
+    """Whom to ask, where and how."""
+
+
+class ComplaintEscalationNoted(ComplaintEvent):
+    """A case of the 10015 desk opened or ended; an open one blocks closing."""
+
+    type: ClassVar[str] = "complaint.escalation_noted.v1"
+
+    case: Annotated[int, Field(ge=1)]
+    """The case's number within the complaint."""
+    tier: Tier
+    """Its tier."""
+    state: NotedState
+    """Open, declined or ended."""
+    trigger: CaseTrigger | None = None
+    """Why it was requested."""
+
+
+class ComplaintClosed(ComplaintEvent):
+    """The loop is closed: answered, asked, and the outcome recorded."""
+
+    type: ClassVar[str] = "complaint.closed.v1"
+
+    outcome: Outcome
+    """How it ended."""
+    answer: UUID | None = None
+    """The event that answered; None when withdrawn before an answer."""
+    asked: UUID | None = None
+    """The survey.concluded event; None when nobody was asked."""
+
+
+class ComplaintReopened(ComplaintEvent):
+    """The answer was not enough: a new handling cycle (`cycle` is the new one)."""
+
+    type: ClassVar[str] = "complaint.reopened.v1"
+
+    reason: ReopenReason
+    """Why."""
+    route: ReopenRoute
+    """Where it goes."""
+    clock_from: Instant
+    """Where the new cycle's clocks start."""
+    cause: UUID
+    """The event that led here: survey.concluded, contact_linked or case.requested."""
+    case: Annotated[int, Field(ge=1)] | None = None
+    """The case that already asks for it (race 2); None: escalation requests one if routed so."""
+    regulator: RegulatorReferral | None = None
+    """Set when the regulator's referral reopens it."""
+    profile: Profile
+    """What rules key on."""
+    correspondent: Correspondent
+    """Whom to tell."""
