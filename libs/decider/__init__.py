@@ -1,4 +1,4 @@
-"""The shape every domain has: events happened, commands are asked, `decide` and `evolve` are pure."""
+"""The shape every domain has: events, commands, and pure `decide` and `evolve`."""
 
 from libs.decider.decider import (
     Command,

@@ -21,9 +21,7 @@ def wire_instant(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-Instant = Annotated[
-    AwareDatetime, PlainSerializer(wire_instant, return_type=str, when_used="json")
-]
+Instant = Annotated[AwareDatetime, PlainSerializer(wire_instant, return_type=str, when_used="json")]
 """A moment with its zone; on the wire always UTC with microseconds."""
 
 

@@ -1,4 +1,4 @@
-"""Append and load on `eventsourcing`: streams, chains, read models and timers, in one transaction."""
+"""Append and load on `eventsourcing`: streams, chains, views, timers; one transaction."""
 
 from libs.eventlog.tables import Table
 

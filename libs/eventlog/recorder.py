@@ -148,16 +148,16 @@ class UnitRecorder(PostgresApplicationRecorder):
             self._create_table(curs)
             # The library's table options switch VACUUM off in effect (eventsourcing 9.5.6).
             curs.execute(
-                f"ALTER TABLE {self.events_table_name} RESET "  # type: ignore[arg-type]
+                f"ALTER TABLE {self.events_table_name} RESET "
                 "(autovacuum_vacuum_threshold, autovacuum_vacuum_scale_factor)"
             )
             for statement in RUNTIME_TABLES:
                 curs.execute(statement)
             for table in self._tables.values():
                 for statement in create_view(table):
-                    curs.execute(statement)  # type: ignore[arg-type]
+                    curs.execute(statement)
             for statement in self._ddl:
-                curs.execute(statement)  # type: ignore[arg-type]
+                curs.execute(statement)
         self.datastore.register_type_adapters()
 
     def _create_type_once(self, curs: Cursor[DictRow]) -> None:
@@ -179,20 +179,26 @@ class UnitRecorder(PostgresApplicationRecorder):
         """
         unit: Unit = kwargs.get("unit") or Unit(events=list(stored_events))
         try:
-            with self.datastore.get_connection() as conn:
-                with conn.transaction(), conn.cursor() as curs:
-                    self._insert_events(curs, unit.events, unit=unit)
-                    ids = self._insert_all(curs, unit.events)
-                    if unit.archive is not None:
-                        unit.archive(conn)
-                    reach("before-commit")
+            with (
+                self.datastore.get_connection() as conn,
+                conn.transaction(),
+                conn.cursor() as curs,
+            ):
+                self._insert_events(curs, unit.events, unit=unit)
+                ids = self._insert_all(curs, unit.events)
+                if unit.archive is not None:
+                    unit.archive(conn)
+                reach("before-commit")
         except IntegrityError as error:
             raise Moved("another writer came first") from error
         reach("after-commit")
         return ids
 
     def _insert_events(
-        self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any
+        self,
+        curs: Cursor[DictRow],
+        stored_events: Sequence[StoredEvent],  # noqa: ARG002 - the library's hook
+        **kwargs: Any,
     ) -> None:
         unit: Unit = kwargs["unit"]
         self._lock_table(curs)
@@ -209,7 +215,7 @@ class UnitRecorder(PostgresApplicationRecorder):
         if not events:
             return []
         curs.execute(
-            self._insert,  # type: ignore[arg-type]
+            self._insert,
             (
                 [event.originator_id for event in events],
                 [event.originator_version for event in events],
@@ -237,7 +243,7 @@ class UnitRecorder(PostgresApplicationRecorder):
         on = " AND ".join(f"t.{name} = w.{name}" for name in columns)
         order = ", ".join(f"t.{name}" for name in described.key)
         curs.execute(
-            f"SELECT w.nr, t.* FROM unnest({arrays}) WITH ORDINALITY AS w({names}, nr) "  # type: ignore[arg-type]
+            f"SELECT w.nr, t.* FROM unnest({arrays}) WITH ORDINALITY AS w({names}, nr) "
             f"JOIN {table} t ON {on} ORDER BY w.nr, {order}",
             [[dict(one)[name] for one in wanted] for name in columns],
         )
@@ -266,7 +272,7 @@ class UnitRecorder(PostgresApplicationRecorder):
             arrays = ", ".join(f"%s::{table.type_of(column)}[]" for column in table.key)
             columns = ", ".join(table.key)
             curs.execute(
-                f"DELETE FROM {name} WHERE ({columns}) IN (SELECT * FROM unnest({arrays}))",  # type: ignore[arg-type]
+                f"DELETE FROM {name} WHERE ({columns}) IN (SELECT * FROM unnest({arrays}))",
                 [[dict(row.key)[column] for row in rows] for column in table.key],
             )
         writes: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
@@ -297,7 +303,7 @@ class UnitRecorder(PostgresApplicationRecorder):
             else "DO NOTHING"
         )
         curs.execute(
-            f"INSERT INTO {table.name} ({', '.join(shape)}) "  # type: ignore[arg-type]
+            f"INSERT INTO {table.name} ({', '.join(shape)}) "
             f"SELECT {', '.join(casts)} FROM unnest({', '.join(arrays)}) AS u({names}) "
             f"ON CONFLICT ({', '.join(table.key)}) {update}",
             _columns(table, shape, rows),
@@ -365,7 +371,7 @@ def _check_versions(curs: Cursor[DictRow], events_table: str, unit: Unit) -> Non
     if not unit.read_versions:
         return
     curs.execute(
-        "SELECT w.id FROM unnest(%s::uuid[], %s::bigint[]) AS w(id, seen) WHERE w.seen <> "  # type: ignore[arg-type]
+        "SELECT w.id FROM unnest(%s::uuid[], %s::bigint[]) AS w(id, seen) WHERE w.seen <> "
         f"coalesce((SELECT originator_version FROM {events_table} e WHERE e.originator_id = w.id "
         "ORDER BY originator_version DESC LIMIT 1), 0) LIMIT 1",
         (list(unit.read_versions), list(unit.read_versions.values())),

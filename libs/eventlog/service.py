@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from psycopg import Connection
 
-from libs.decider import Decider, Event, PolicyInForce, Recorded, Row, To
+from libs.decider import Command, Decider, Event, PolicyInForce, Recorded, Row, To
+from libs.eventlog.policies import active_from, policy_decider
 from libs.eventlog.tables import Table
 
 
@@ -45,7 +47,7 @@ def plain_policy(_name: str, content: Mapping[str, Any]) -> Any:
     return content
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Service:
     """The description `main.build` gives to the runtime.
 
@@ -79,6 +81,24 @@ class Service:
         """The CloudEvents source of everything this service writes."""
         return f"/bihuan/{self.name}"
 
+    @cached_property
+    def by_command(self) -> Mapping[type[Command], Decider[Any]]:
+        """Which stream a command goes to."""
+        return {command: decider for decider in self.all_deciders for command in decider.commands}
+
+    @cached_property
+    def by_kind(self) -> Mapping[str, Decider[Any]]:
+        """The deciders by their kind of stream."""
+        return {decider.kind: decider for decider in self.all_deciders}
+
+    @cached_property
+    def all_deciders(self) -> tuple[Decider[Any], ...]:
+        """The service's own deciders and the one of its policies."""
+        policies = policy_decider(
+            self.housekeeping.policy_activated, self.compile_policy, self.policy
+        )
+        return (*self.deciders, policies)
+
     def policy(self, recorded: Recorded[Any]) -> PolicyInForce:
         """A `policy.activated` as this service reads it."""
         data = recorded.data
@@ -86,7 +106,7 @@ class Service:
             name=data.name,
             version=data.version,
             sha256=data.sha256,
-            active_from=data.active_from,
+            active_from=active_from(recorded),
             content=data.content,
             compiled=self.compile_policy(data.name, data.content),
         )

@@ -25,6 +25,7 @@ from libs.decider import (
     To,
 )
 from libs.eventlog.envelope import GENESIS, Origin, digest, encode, originator
+from libs.eventlog.policies import ActivatePolicy, seed_instant
 from libs.eventlog.recorder import Find, TimerRow, Unit
 from libs.eventlog.service import Service
 
@@ -88,7 +89,7 @@ class _Touched:
 class Work:
     """A unit of work in the making; see `apply` and `unit`."""
 
-    def __init__(  # noqa: PLR0913 - each is a different thing the decisions rest on
+    def __init__(
         self,
         service: Service,
         reader: Reader,
@@ -103,10 +104,8 @@ class Work:
         self.blocked = blocked
         self._reader = reader
         self._partitions = partitions
-        self._by_command = {
-            command: decider for decider in service.deciders for command in decider.commands
-        }
-        self._by_kind = {decider.kind: decider for decider in service.deciders}
+        self._by_command = service.by_command
+        self._by_kind = service.by_kind
         self._touched: dict[UUID, _Touched] = {}
         self._events: list[StoredEvent] = []
         self.recorded: list[Recorded[Any]] = []
@@ -294,6 +293,26 @@ class Work:
         for key, row in self._heard_rows.items():
             unit.rows[key] = row
         return unit
+
+    def loaded_versions(self) -> dict[UUID, int]:
+        """The version at which each touched stream was read."""
+        return {key: touched.loaded_version for key, touched in self._touched.items()}
+
+    def seed(self, policy: Mapping[str, Any]) -> None:
+        """Brings a seed version of a policy into force, once."""
+        content = dict(policy)
+        command = ActivatePolicy(
+            at=self.now,
+            name=content["name"],
+            version=str(content["version"]),
+            effective_from=seed_instant(content["effective_from"]),
+            content=content,
+            seed=True,
+        )
+        self.apply(
+            To(command.name, command),
+            Origin(causation=f"seed:{command.name}", actor=f"system:{self.service.name}"),
+        )
 
     def streams(self) -> Iterable[Stream]:
         """Every stream this unit touched, to be cached once it is committed."""

@@ -1,0 +1,130 @@
+"""Policies as a stream of their own: a version is in force only once its activation is recorded."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic_core import to_json
+
+from libs.decider import (
+    Command,
+    Conflict,
+    Context,
+    Decider,
+    Event,
+    Instant,
+    PolicyInForce,
+    Recorded,
+    Refused,
+    State,
+)
+
+
+class ActivatePolicy(Command):
+    """Bring this version of a policy into force from `effective_from` on, never earlier than now.
+
+    `seed` is set only by a service's first start: seed versions count from their own
+    `effective_from` (EVENTS, policy.activated: "seed versions from 2004-01-01").
+    """
+
+    name: str
+    version: str
+    effective_from: Instant
+    content: dict[str, Any]
+    seed: bool = False
+
+
+class VersionTaken(Conflict):
+    """This version of the policy exists with another content; a version never changes."""
+
+    rule = "policy-version-taken"
+    zh = "该版本号已存在且内容不同"
+
+
+class PolicyUnsound(Refused):
+    """The content is not a policy this service can follow."""
+
+    rule = "policy-unsound"
+    zh = "规则内容不正确"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyStream(State):
+    """All versions of one policy ever activated."""
+
+    versions: tuple[PolicyInForce, ...] = ()
+
+
+def content_digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of the content as canonical JSON (sorted keys, no spaces)."""
+    return sha256(to_json(_sorted(content))).hexdigest()
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _sorted(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, list | tuple):
+        return [_sorted(one) for one in value]
+    return value
+
+
+def policy_decider(
+    activated: type[Event],
+    compile_policy: Callable[[str, Mapping[str, Any]], Any],
+    read: Callable[[Recorded[Any]], PolicyInForce],
+) -> Decider[PolicyStream]:
+    """The decider of policy streams, writing the given `policy.activated` event class."""
+
+    def decide(
+        state: PolicyStream | None, command: ActivatePolicy, _context: Context
+    ) -> list[Event]:
+        sha = content_digest(command.content)
+        for known in state.versions if state else ():
+            if known.version == command.version:
+                if known.sha256 == sha:
+                    return []
+                raise VersionTaken(f"{command.name} {command.version} exists with other content")
+        try:
+            compile_policy(command.name, command.content)
+        except ValueError as error:
+            raise PolicyUnsound(f"{command.name} {command.version}: {error}") from error
+        return [
+            activated.model_validate(
+                {
+                    "name": command.name,
+                    "version": command.version,
+                    "sha256": sha,
+                    "effective_from": command.effective_from,
+                    "content": command.content,
+                    "seed": command.seed,
+                }
+            )
+        ]
+
+    def evolve(state: PolicyStream | None, recorded: Recorded[Any]) -> PolicyStream:
+        return PolicyStream((*(state.versions if state else ()), read(recorded)))
+
+    return Decider(
+        kind="policy",
+        commands=(ActivatePolicy,),
+        events=(activated,),
+        decide=decide,
+        evolve=evolve,
+        subject_is_id=False,
+    )
+
+
+def active_from(recorded: Recorded[Any]) -> datetime:
+    """The later of the activation and `effective_from`; a seed's own `effective_from`."""
+    effective: datetime = recorded.data.effective_from
+    return effective if recorded.data.seed else max(effective, recorded.time)
+
+
+def seed_instant(value: Any) -> datetime:
+    """`effective_from` of a policy file: a date (00:00 in Shanghai) or an instant with its zone."""
+    text = value.isoformat() if isinstance(value, date) else str(value)
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo("Asia/Shanghai"))

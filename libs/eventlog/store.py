@@ -1,0 +1,190 @@
+"""A service's database: streams loaded and folded, units committed, the rest of its tables read."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.postgres import PostgresDatastore
+from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict
+
+from libs.decider import Decider, Policies
+from libs.eventlog.envelope import decode, digest, originator
+from libs.eventlog.recorder import Moved, Unit, UnitRecorder
+from libs.eventlog.service import Service
+from libs.eventlog.work import Reader, Stream, Work
+
+STREAMS_CACHED_MAX = 4_000
+
+
+class Store(Reader):
+    """One instance's way to its service's database. Not thread-safe: the Writer holds a lock."""
+
+    def __init__(self, service: Service, dsn: str, *, pool_size: int = 2) -> None:
+        self.service = service
+        parts = conninfo_to_dict(dsn)
+        self.datastore = PostgresDatastore(
+            dbname=str(parts.get("dbname", "")),
+            host=str(parts.get("host", "")),
+            port=str(parts.get("port", "5432")),
+            user=str(parts.get("user", "")),
+            password=str(parts.get("password", "")),
+            pool_size=pool_size,
+            max_overflow=3,
+            pre_ping=False,
+            connect_timeout=5.0,
+        )
+        self.recorder = UnitRecorder(self.datastore, service.tables, service.ddl)
+        self._cache: OrderedDict[UUID, Stream] = OrderedDict()
+        self._fresh: dict[UUID, Stream] = {}
+        self._types = {
+            decider.kind: frozenset(event.type for event in decider.events)
+            for decider in service.all_deciders
+        }
+
+    def create_tables(self) -> None:
+        """Makes what is missing; safe at each start."""
+        self.recorder.create_table()
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self.datastore.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[Any]]:
+        """A connection in autocommit mode, for queries; rows come as dicts."""
+        with self.datastore.get_connection() as conn:
+            yield conn
+
+    # -- streams -----------------------------------------------------------------------------
+
+    def stream(self, decider: Decider[Any], subject: str, originator_id: UUID) -> Stream:
+        """Reader: a copy that a unit may change."""
+        known = self._cache.get(originator_id) or self._fresh.get(originator_id)
+        if known is None:
+            self.load([(decider, subject)])
+            known = self._cache.get(originator_id) or self._fresh[originator_id]
+        else:
+            if originator_id in self._cache:
+                self._cache.move_to_end(originator_id)
+        return replace(known)
+
+    def load(self, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
+        """Loads the streams that are not cached, all in one query."""
+        missing: dict[UUID, Stream] = {}
+        for decider, subject in wanted:
+            key = originator(decider.kind, subject, subject_is_id=decider.subject_is_id)
+            if key not in self._cache and key not in self._fresh:
+                missing[key] = Stream(key, subject, decider)
+        if not missing:
+            return
+        with self.connection() as conn:
+            rows = conn.execute(
+                f"SELECT originator_id, topic, state FROM {self.recorder.events_table_name} "
+                "WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version",
+                (list(missing),),
+            ).fetchall()
+        for row in rows:
+            self._fold(missing[row["originator_id"]], row["topic"], bytes(row["state"]))
+        for key, stream in missing.items():
+            stream.refresh()
+            if stream.version:
+                self._put(key, stream)
+            else:
+                self._fresh[key] = stream
+
+    def _fold(self, stream: Stream, topic: str, state: bytes) -> None:
+        recorded = decode(state, self.service.types)
+        stream.version += 1
+        stream.head = digest(state)
+        stream.time = recorded.time
+        if topic in self._types[stream.decider.kind]:
+            stream.state = stream.decider.evolve(stream.state, recorded)
+
+    def _put(self, key: UUID, stream: Stream) -> None:
+        self._cache[key] = stream
+        self._cache.move_to_end(key)
+        while len(self._cache) > STREAMS_CACHED_MAX:
+            self._cache.popitem(last=False)
+
+    def commit(self, unit: Unit, work: Work) -> None:
+        """Commits a unit and remembers its streams; forgets them when it did not happen."""
+        try:
+            self.recorder.insert_events(unit.events, unit=unit)
+        except BaseException:
+            self.forget(work.streams())
+            raise
+        self._fresh = {}
+        for stream in work.streams():
+            if stream.version:
+                self._put(stream.originator_id, stream)
+
+    def end(self) -> None:
+        """Ends a unit that was not committed because it had no effect."""
+        self._fresh = {}
+
+    def forget(self, streams: Iterable[Stream] | None = None) -> None:
+        """Drops these streams from the cache (all of them by default)."""
+        self._fresh = {}
+        if streams is None:
+            self._cache.clear()
+            return
+        for stream in streams:
+            self._cache.pop(stream.originator_id, None)
+
+    # -- rows --------------------------------------------------------------------------------
+
+    def find(self, table: str, equal: tuple[tuple[str, Any], ...]) -> Sequence[Mapping[str, Any]]:
+        """Reader: rows as committed."""
+        with self.connection() as conn, conn.cursor() as curs:
+            return self.recorder.find(curs, table, equal)
+
+    def find_many(
+        self, table: str, wanted: Sequence[tuple[tuple[str, Any], ...]]
+    ) -> list[list[Any]]:
+        """The same for many at once; all over the same columns."""
+        with self.connection() as conn, conn.cursor() as curs:
+            return self.recorder.find_many(curs, table, wanted)
+
+    def policies(self) -> Policies:
+        """All policies ever activated here, compiled."""
+        policies = Policies()
+        kind = self.service.housekeeping.policy_activated.type
+        with self.connection() as conn:
+            rows = conn.execute(
+                f"SELECT state FROM {self.recorder.events_table_name} WHERE topic = %s "
+                "ORDER BY notification_id",
+                (kind,),
+            ).fetchall()
+        for row in rows:
+            recorded = decode(bytes(row["state"]), self.service.types)
+            policies = policies.adding(self.service.policy(recorded))
+        return policies
+
+    def blocked(self) -> frozenset[str]:
+        """Subjects with a parked record that has not been settled."""
+        with self.connection() as conn:
+            rows = conn.execute(
+                "SELECT DISTINCT subject FROM parked WHERE state <> 'settled'"
+            ).fetchall()
+        return frozenset(row["subject"] for row in rows)
+
+    def outcome(self, key: str, actor: str) -> Mapping[str, Any] | None:
+        """What a command with this Idempotency-Key led to the first time."""
+        with self.connection() as conn:
+            return conn.execute(
+                "SELECT fingerprint, outcome FROM idempotency WHERE key = %s AND actor = %s",
+                (key, actor),
+            ).fetchone()
+
+    def forget_outcomes(self, now: datetime) -> None:
+        """Idempotency-Key outcomes are kept 24 h (DESIGN, Inbox)."""
+        with self.connection() as conn:
+            conn.execute("DELETE FROM idempotency WHERE kept_until < %s", (now,))
+
+
+__all__ = ["Moved", "Store"]
