@@ -119,6 +119,8 @@ class CaseCustomerContacted(CaseEvent):
     """How."""
     reached: bool
     """Whether the customer was reached: then the desk's first contact is met."""
+    occurred_at: Instant | None = None
+    """When it happened, if an authorised late report says so; the envelope's `occurredat`."""
 
 
 class CaseInstructed(CaseEvent):

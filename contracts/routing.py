@@ -238,6 +238,8 @@ class WorkReportedBack(ComplaintEvent):
     """The case whose instruction was carried out."""
     instruction: Number | None = None
     """That instruction."""
+    occurred_at: Instant | None = None
+    """When it happened, if an authorised late report says so; the envelope's `occurredat`."""
 
 
 class WorkSuspended(ComplaintEvent):
@@ -275,6 +277,8 @@ class WorkContacted(ComplaintEvent):
     """How."""
     reached: bool
     """Whether the customer was reached: then the first contact is met."""
+    occurred_at: Instant | None = None
+    """When it happened, if an authorised late report says so; the envelope's `occurredat`."""
 
 
 class WorkPromised(ComplaintEvent):
@@ -317,6 +321,8 @@ class WorkAnswered(ComplaintEvent):
     """The agent that answers."""
     causes: tuple[DepartmentCause, ...] = ()
     """The cause per department."""
+    occurred_at: Instant | None = None
+    """When it happened, if an authorised late report says so; the envelope's `occurredat`."""
 
 
 class WorkFindingRecorded(ComplaintEvent):

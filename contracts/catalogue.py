@@ -1,0 +1,353 @@
+"""The catalogue: every event, who writes it, on which stream, and who does what on hearing it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from contracts import escalation as e
+from contracts import feedback_survey as f
+from contracts import housekeeping as h
+from contracts import intake as i
+from contracts import routing as r
+from contracts import sla_watch as s
+from libs.decider import Event
+
+SERVICES = ("intake", "routing", "sla_watch", "escalation", "feedback_survey", "audit")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the catalogue.
+
+    `writers` are service names; `stream` the kind of stream; `subject` what its id is;
+    `reactions` maps a service to what it does on hearing the event.
+    """
+
+    event: type[Event]
+    writers: tuple[str, ...]
+    stream: str
+    subject: str
+    reactions: Mapping[str, str]
+
+
+def _of(
+    writers: str | tuple[str, ...],
+    stream: str,
+    subject: str,
+    *lines: tuple[type[Event], dict[str, str]],
+) -> tuple[Entry, ...]:
+    names = (writers,) if isinstance(writers, str) else writers
+    return tuple(
+        Entry(event, names, stream, subject, MappingProxyType(reactions))
+        for event, reactions in lines
+    )
+
+
+_INTAKE = _of(
+    "intake",
+    "complaint",
+    "complaint id",
+    (
+        i.ComplaintRegistered,
+        {
+            "sla_watch": "starts its clocks: clocks.started",
+            "escalation": "VIP and severe, media or regulator: case.requested",
+        },
+    ),
+    (
+        i.ComplaintVerified,
+        {
+            "routing": "valid: work.routed",
+            "feedback_survey": "not valid: the answer notice",
+            "sla_watch": "not valid: cancels",
+        },
+    ),
+    (
+        i.ComplaintContactLinked,
+        {
+            "routing": "an urge: routes again at higher priority; a reply while suspended: "
+            "work.resumed",
+            "escalation": "the N-th urge, a wish, the regulator or the media: case.requested",
+            "feedback_survey": "a survey reply: survey.answered; a delivery report: "
+            "notice.attempted",
+        },
+    ),
+    (
+        i.ComplaintContactUnlinked,
+        {
+            "intake": "registers what it becomes",
+            "routing": "priority down",
+            "escalation": "an urge case not yet accepted: case.closed{withdrawn}",
+        },
+    ),
+    (
+        i.ComplaintReclassified,
+        {
+            "routing": "routes again",
+            "sla_watch": "cancels the old clocks and starts the new ones from clock_from, "
+            "replaying this cycle's pauses and answer",
+        },
+    ),
+    (
+        i.ComplaintMerged,
+        {
+            "intake": "links the contacts on the survivor",
+            "routing": "work.ended",
+            "sla_watch": "cancels",
+            "feedback_survey": "concludes (cancelled)",
+            "escalation": "withdraws an unaccepted case",
+        },
+    ),
+    (
+        i.ComplaintUnmerged,
+        {
+            "intake": "unlinks on the survivor",
+            "routing": "routes",
+            "sla_watch": "starts from clock_from, less recorded pauses",
+        },
+    ),
+    (
+        i.ComplaintWithdrawn,
+        {
+            "routing": "work.ended",
+            "sla_watch": "cancels what is not yet breached",
+            "feedback_survey": "concludes (cancelled)",
+            "escalation": "closes tiers 2 and 3; tier 4 goes on",
+        },
+    ),
+    (
+        i.ComplaintAnswered,
+        {"feedback_survey": "ask: survey.asked, or survey.concluded{unreachable}"},
+    ),
+    (i.ComplaintEscalationNoted, {}),
+    (
+        i.ComplaintClosed,
+        {
+            "routing": "work.ended",
+            "sla_watch": "cancels the rest",
+            "escalation": "withdraws automatic requests (race 2)",
+            "audit": "retention starts to run",
+        },
+    ),
+    (
+        i.ComplaintReopened,
+        {
+            "routing": "routes (tier1: the manager, another person), same owner of record",
+            "sla_watch": "the new cycle's clocks, not the legal ones",
+            "escalation": "route escalate and no case yet: case.requested",
+        },
+    ),
+)
+
+_ROUTING = _of(
+    "routing",
+    "work",
+    "complaint id",
+    (r.WorkRouted, {}),
+    (r.WorkAssigned, {}),
+    (r.WorkReturned, {}),
+    (r.WorkAccepted, {}),
+    (r.WorkTransferred, {"sla_watch": "partner or region clocks from reached_at"}),
+    (
+        r.WorkReportedBack,
+        {
+            "sla_watch": "the partner clock is met",
+            "escalation": "the instruction was carried out",
+        },
+    ),
+    (
+        r.WorkSuspended,
+        {
+            "sla_watch": "clocks.paused where policy allows",
+            "feedback_survey": "waiting for the customer: the question notice",
+        },
+    ),
+    (r.WorkResumed, {"sla_watch": "clocks.rescheduled"}),
+    (r.WorkContacted, {"sla_watch": "reached: the first contact is met"}),
+    (
+        r.WorkPromised,
+        {
+            "sla_watch": "an agreed-time clock; the old one stays",
+            "feedback_survey": "delay_plan: the delay notice, before the promise lapses and "
+            "before quiet hours, else marked late",
+        },
+    ),
+    (
+        r.WorkAnswered,
+        {
+            "intake": "complaint.answered",
+            "sla_watch": "reply, resolve, repair and legal clocks are met at this event's time",
+            "feedback_survey": "told by message: the answer notice",
+        },
+    ),
+    (r.WorkFindingRecorded, {"escalation": "a corrected finding: a supplement"}),
+    (
+        r.WorkCompensationProposed,
+        {
+            "escalation": "compensation.granted within the role's cumulative limit, else "
+            "compensation.submitted"
+        },
+    ),
+    (r.WorkEnded, {}),
+)
+
+_SLA_WATCH = _of(
+    "sla_watch",
+    "clocks",
+    "complaint id",
+    (
+        s.ClocksStarted,
+        {
+            "feedback_survey": "cause registered: the receipt notice with the promised times",
+            "routing": "shows due",
+        },
+    ),
+    (
+        s.ClockWarned,
+        {"routing": "tells owner and assignee; from 80 % asks for a delay plan"},
+    ),
+    (s.ClocksPaused, {"routing": "shows due"}),
+    (s.ClocksRescheduled, {"routing": "shows due"}),
+    (s.ClockMet, {"routing": "shows due"}),
+    (
+        s.ClockBreached,
+        {
+            "routing": "tells owner; a legal repair: duty to propose a rent waiver",
+            "escalation": "a resolution promise: case.requested",
+        },
+    ),
+    (
+        s.ClockCorrected,
+        {"escalation": "the case of that breach not yet accepted: case.closed{withdrawn}"},
+    ),
+    (s.ClocksCancelled, {"routing": "shows due"}),
+)
+
+_FEEDBACK = _of(
+    "feedback_survey",
+    "feedback",
+    "complaint id",
+    (
+        f.NoticeIssued,
+        {"sla_watch": "a receipt: acknowledge is met", "gateways": "deliver it, once"},
+    ),
+    (f.NoticeAttempted, {"feedback_survey": "a failed answer or survey: a call instead"}),
+    (
+        f.SurveyConcluded,
+        {"intake": "closes, or reopens with a route", "sla_watch": "the survey clock ends"},
+    ),
+    (f.SurveyAsked, {"sla_watch": "the survey clock"}),
+    (
+        f.SurveyAnswered,
+        {"intake": "late and dissatisfied: may reopen (race 1)"},
+    ),
+)
+
+_ESCALATION = _of(
+    "escalation",
+    "case",
+    "complaint id",
+    (
+        e.CaseRequested,
+        {
+            "intake": "complaint.escalation_noted{open}, or race 2 when already closed",
+            "sla_watch": "desk clocks",
+        },
+    ),
+    (
+        e.CaseDeclined,
+        {
+            "intake": "complaint.escalation_noted{declined}",
+            "sla_watch": "cancels the desk clocks",
+            "feedback_survey": "tells the customer who asked",
+        },
+    ),
+    (e.CaseAccepted, {}),
+    (
+        e.CaseDecided,
+        {"feedback_survey": "the decision notice", "sla_watch": "the desk decision is met"},
+    ),
+    (e.CaseCustomerContacted, {"sla_watch": "the desk's first contact is met"}),
+    (e.CaseInstructed, {"routing": "assigns again or re-opens the work"}),
+    (e.CaseReported, {"sla_watch": "the regulator report is met"}),
+    (
+        e.CaseClosed,
+        {
+            "intake": "complaint.escalation_noted{ended}; the last one: complaint.answered{ask}",
+            "sla_watch": "cancels what is left of the desk clocks",
+        },
+    ),
+    (e.CompensationSubmitted, {}),
+    (
+        e.CompensationGranted,
+        {"routing": "may answer", "feedback_survey": "the compensation notice"},
+    ),
+    (e.CompensationRefused, {"routing": "answers without it"}),
+)
+
+_HOUSEKEEPING = (
+    *_of(
+        "intake",
+        "person",
+        "person id",
+        (h.PersonAccessed, {"audit": "reports"}),
+        (
+            h.PersonErased,
+            {"feedback_survey": "cancels open asks and notices of those complaints"},
+        ),
+    ),
+    *_of("routing", "team", "team id", (h.TeamChanged, {})),
+    *_of(SERVICES, "policy", "policy name", (h.PolicyActivated, {})),
+    *_of("intake", "message", "message (UUIDv5 of its source and id)", (h.MessageRefused, {})),
+    *_of(SERVICES, "gap", "source and partition", (h.GapResolved, {})),
+    *_of(SERVICES, "role", "pseudonym", (h.RoleChanged, {})),
+    *_of(SERVICES, "token", "token id", (h.TokenIssued, {})),
+    *_of(SERVICES, "export", "export id", (h.ExportMade, {})),
+    *_of(SERVICES, "rebuild", "service", (h.RebuildDone, {})),
+    *_of(
+        "audit",
+        "hold",
+        "complaint id",
+        (h.HoldPlaced, {name: "no purge" for name in SERVICES}),
+        (h.HoldLifted, {name: "purge when due" for name in SERVICES}),
+    ),
+    *_of("audit", "audit", "audit", (h.CheckpointSealed, {})),
+    *_of(
+        "audit",
+        "cohort",
+        "cohort month",
+        (h.CohortPurged, {name: "deletes exactly those streams" for name in SERVICES}),
+    ),
+    *_of(
+        SERVICES,
+        "parking",
+        "complaint id",
+        (h.RecordParked, {}),
+        (h.RecordSettled, {}),
+    ),
+)
+
+CATALOGUE: tuple[Entry, ...] = (
+    *_INTAKE,
+    *_ROUTING,
+    *_SLA_WATCH,
+    *_FEEDBACK,
+    *_ESCALATION,
+    *_HOUSEKEEPING,
+)
+"""Every event there is, in the order of docs/events.md."""
+
+DECODE: Mapping[str, type[Event]] = MappingProxyType(
+    {entry.event.type: entry.event for entry in CATALOGUE}
+)
+"""Type on the wire -> its model."""
+
+
+def events_of(service: str) -> tuple[type[Event], ...]:
+    """The events that this service writes."""
+    return tuple(entry.event for entry in CATALOGUE if service in entry.writers)
+
+
+def heard_by(service: str) -> tuple[type[Event], ...]:
+    """The events that this service does something about."""
+    return tuple(entry.event for entry in CATALOGUE if service in entry.reactions)
