@@ -308,15 +308,15 @@ _HOUSEKEEPING = (
         "audit",
         "hold",
         "complaint id",
-        (h.HoldPlaced, {name: "no purge" for name in SERVICES}),
-        (h.HoldLifted, {name: "purge when due" for name in SERVICES}),
+        (h.HoldPlaced, dict.fromkeys(SERVICES, "no purge")),
+        (h.HoldLifted, dict.fromkeys(SERVICES, "purge when due")),
     ),
     *_of("audit", "audit", "audit", (h.CheckpointSealed, {})),
     *_of(
         "audit",
         "cohort",
         "cohort month",
-        (h.CohortPurged, {name: "deletes exactly those streams" for name in SERVICES}),
+        (h.CohortPurged, dict.fromkeys(SERVICES, "deletes exactly those streams")),
     ),
     *_of(
         SERVICES,
