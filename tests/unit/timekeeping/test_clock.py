@@ -80,4 +80,4 @@ def test_jumps_from_many_threads_end_at_the_furthest() -> None:
 @pytest.mark.parametrize("make", [SteppedClock, lambda at: ScaledClock(2, at)])
 def test_an_instant_without_a_zone_is_refused(make: type[SteppedClock]) -> None:
     with pytest.raises(ValueError, match="zone"):
-        make(datetime(2025, 10, 9))
+        make(DAWN.replace(tzinfo=None))
