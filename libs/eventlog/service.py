@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import Connection
 
 from libs.decider import Command, Decider, Event, PolicyInForce, Recorded, Row, To
+from libs.eventlog.housekeeping import housekeeping_decider
 from libs.eventlog.policies import active_from, policy_decider
 from libs.eventlog.tables import Table
 
@@ -93,11 +94,20 @@ class Service:
 
     @cached_property
     def all_deciders(self) -> tuple[Decider[Any], ...]:
-        """The service's own deciders and the one of its policies."""
-        policies = policy_decider(
-            self.housekeeping.policy_activated, self.compile_policy, self.policy
+        """The service's own deciders, the one of its policies and the runtime's own."""
+        keeping = self.housekeeping
+        return (
+            *self.deciders,
+            policy_decider(keeping.policy_activated, self.compile_policy, self.policy),
+            housekeeping_decider(
+                (
+                    keeping.record_parked,
+                    keeping.record_settled,
+                    keeping.gap_resolved,
+                    keeping.rebuild_done,
+                )
+            ),
         )
-        return (*self.deciders, policies)
 
     def policy(self, recorded: Recorded[Any]) -> PolicyInForce:
         """A `policy.activated` as this service reads it."""

@@ -21,6 +21,10 @@ from libs.eventlog.work import Reader, Stream, Work
 STREAMS_CACHED_MAX = 4_000
 
 
+class StreamBroken(RuntimeError):
+    """A stream's own events cannot be folded; its text names the event's place, never content."""
+
+
 class Store(Reader):
     """One instance's way to its service's database. Not thread-safe: the Writer holds a lock."""
 
@@ -41,6 +45,7 @@ class Store(Reader):
         self.recorder = UnitRecorder(self.datastore, service.tables, service.ddl)
         self._cache: OrderedDict[UUID, Stream] = OrderedDict()
         self._fresh: dict[UUID, Stream] = {}
+        self._broken: dict[UUID, str] = {}
         self._types = {
             decider.kind: frozenset(event.type for event in decider.events)
             for decider in service.all_deciders
@@ -67,10 +72,11 @@ class Store(Reader):
         known = self._cache.get(originator_id) or self._fresh.get(originator_id)
         if known is None:
             self.load([(decider, subject)])
+            if originator_id in self._broken:
+                raise StreamBroken(self._broken.pop(originator_id))
             known = self._cache.get(originator_id) or self._fresh[originator_id]
-        else:
-            if originator_id in self._cache:
-                self._cache.move_to_end(originator_id)
+        elif originator_id in self._cache:
+            self._cache.move_to_end(originator_id)
         return replace(known)
 
     def load(self, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
@@ -88,9 +94,19 @@ class Store(Reader):
                 "WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version",
                 (list(missing),),
             ).fetchall()
+        self._broken = {}
         for row in rows:
-            self._fold(missing[row["originator_id"]], row["topic"], bytes(row["state"]))
+            key = row["originator_id"]
+            if key in self._broken:
+                continue
+            try:
+                self._fold(missing[key], row["topic"], bytes(row["state"]))
+            except Exception as error:  # noqa: BLE001 - one broken stream must not stop the others
+                place = f"{row['topic']} number {missing[key].version}"
+                self._broken[key] = f"{type(error).__name__} when folding {place}"
         for key, stream in missing.items():
+            if key in self._broken:
+                continue
             stream.refresh()
             if stream.version:
                 self._put(key, stream)

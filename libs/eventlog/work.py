@@ -102,6 +102,7 @@ class Work:
         self.policies = policies
         self.now = now
         self.blocked = blocked
+        self.committed = False
         self._reader = reader
         self._partitions = partitions
         self._by_command = service.by_command
@@ -113,7 +114,7 @@ class Work:
         self._found: dict[tuple[str, tuple[tuple[str, Any], ...]], list[dict[str, Any]]] = {}
         self._overlay = _Overlay()
         self._heard_rows: dict[tuple[str, tuple[Any, ...]], Row] = {}
-        self._journal: dict[UUID, tuple[Any, ...]] = {}
+        self._journal: list[tuple[Stream, tuple[Any, ...]]] = []
         self._extra = Unit()
 
     # -- reading ---------------------------------------------------------------------------------
@@ -150,20 +151,26 @@ class Work:
 
     # -- deciding --------------------------------------------------------------------------------
 
-    def begin(self) -> tuple[int, ...]:
-        """Starts an input; `undo` takes back all that is done from here on."""
-        self._journal = {}
-        self._overlay.begin()
-        return (len(self._events), len(self.recorded), len(self._extra.parked))
+    def savepoint(self) -> tuple[int, ...]:
+        """A mark that `rollback_to` takes everything back to."""
+        return (
+            len(self._journal),
+            self._overlay.mark(),
+            len(self._events),
+            len(self.recorded),
+            len(self._extra.parked),
+        )
 
-    def undo(self, mark: tuple[int, ...]) -> None:
+    def rollback_to(self, mark: tuple[int, ...]) -> None:
         """Takes back an input that failed in the middle."""
-        for originator_id, snapshot in self._journal.items():
-            self._touched[originator_id].stream.restore(snapshot)
-        self._overlay.undo()
-        del self._events[mark[0] :]
-        del self.recorded[mark[1] :]
-        del self._extra.parked[mark[2] :]
+        journal, overlay, events, recorded, parked = mark
+        while len(self._journal) > journal:
+            stream, snapshot = self._journal.pop()
+            stream.restore(snapshot)
+        self._overlay.rollback_to(overlay)
+        del self._events[events:]
+        del self.recorded[recorded:]
+        del self._extra.parked[parked:]
 
     def apply(self, to: To, origin: Origin) -> list[Recorded[Any]]:
         """Decides one command and folds what comes of it; raises what `decide` raises.
@@ -229,7 +236,7 @@ class Work:
         self, stream: Stream, event: Event, origin: Origin, *, evolve: bool
     ) -> Recorded[Any]:
         """Appends one event to a stream; `time` never decreases within it (DESIGN, The event)."""
-        self._journal.setdefault(stream.originator_id, stream.snapshot())
+        self._journal.append((stream, stream.snapshot()))
         time = self.now if stream.time is None or stream.time < self.now else stream.time
         state, recorded = encode(
             event,
@@ -378,16 +385,16 @@ class _Overlay:
         self._index: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], set[Any]]] = {}
         self._undo: list[tuple[str, tuple[Any, ...], bool, Row | None]] = []
 
-    def begin(self) -> None:
-        self._undo = []
+    def mark(self) -> int:
+        return len(self._undo)
 
-    def undo(self) -> None:
-        for table, key, known, row in reversed(self._undo):
+    def rollback_to(self, mark: int) -> None:
+        while len(self._undo) > mark:
+            table, key, known, row = self._undo.pop()
             if known:
                 self._rows[table][key] = row
             else:
                 del self._rows[table][key]
-        self._undo = []
 
     def change(self, before: Sequence[Row], after: Sequence[Row]) -> None:
         kept = {(row.table, row.key) for row in after}

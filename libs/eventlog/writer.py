@@ -152,6 +152,7 @@ class Writer:
             self.store.end()
             return result
         self.store.commit(unit, work)
+        work.committed = True
         if unit.events:
             self._commit_seconds.observe(time.perf_counter() - started)
             for event in unit.events:

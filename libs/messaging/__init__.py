@@ -1,0 +1,1 @@
+"""Between a service's store and the log: relay, inbox, timers, parking, rebuild."""

@@ -1,0 +1,524 @@
+"""From the log to a decision: each record of `complaints.log` has its effect exactly once.
+
+The database is the truth, Kafka's offsets are a hint. For each record, with `taken` = the last
+position taken from (source, partition): at or below it is a duplicate; one that follows it is
+taken; anything else is a gap, and the partition stops (DESIGN, Inbox).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+from uuid import UUID, uuid5
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from pydantic_core import from_json
+
+from libs.decider import DomainError, Recorded, To
+from libs.eventlog.envelope import STREAMS, Origin, Unreadable, decode
+from libs.eventlog.failpoint import reach
+from libs.eventlog.housekeeping import Note
+from libs.eventlog.recorder import ParkedRow, Take
+from libs.eventlog.service import LogRecord, Service
+from libs.eventlog.store import StreamBroken
+from libs.eventlog.work import Work
+from libs.eventlog.writer import Writer
+from libs.messaging.position import START, Position, RelayHeaders, read_headers
+
+RIDE_SECONDS_MAX = 1.0
+"""A batch without effects is not committed alone: its tracking rides along, at most this long."""
+
+
+class KafkaRecord(Protocol):
+    """What we use of a consumer record (aiokafka's, or a test's)."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A partition that stopped: the record at `offset` does not follow the last one taken."""
+
+    partition: int
+    source: str
+    taken: Position
+    after: Position
+    offset: int
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one partition is taken: as committed, and as decided but not committed yet."""
+
+    committed: int = 0
+    processed: int = 0
+    taken: dict[str, Position] = field(default_factory=dict)
+    unsaved: set[str] = field(default_factory=set)
+    gap: Gap | None = None
+
+
+class InboxMetrics:
+    """Counters of one service's inbox."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.records = Counter(
+            "bihuan_inbox_records",
+            "Records seen, by what became of them",
+            ["fate"],
+            registry=registry,
+        )
+        self.refused = Counter(
+            "bihuan_reactions_refused",
+            "Reactions a rule refused: no-ops",
+            ["rule"],
+            registry=registry,
+        )
+        self.gaps = Gauge("bihuan_inbox_gaps", "Partitions stopped at a gap", registry=registry)
+        self.parked = Gauge(
+            "bihuan_inbox_parked_subjects",
+            "Subjects waiting behind a parked record",
+            registry=registry,
+        )
+
+
+class Inbox:
+    """Takes batches of the log for one instance; one batch at a time."""
+
+    def __init__(
+        self, service: Service, writer: Writer, *, topic: str, registry: CollectorRegistry
+    ) -> None:
+        self.service = service
+        self.writer = writer
+        self.topic = topic
+        self.topic_id = ""
+        self.metrics = InboxMetrics(registry)
+        self.progress: dict[int, Progress] = {}
+        self._saved_at = time.monotonic()
+        self._policy_type = service.housekeeping.policy_activated.type
+        self.changed = threading.Condition()
+
+    # -- assignment ------------------------------------------------------------------------------
+
+    def load(self, partitions: Iterable[int], topic_id: str) -> dict[int, int]:
+        """Reads where to go on from the database: partition -> offset to seek to.
+
+        A topic made anew (another id) starts from 0; what was taken by position stays taken.
+        """
+        self.topic_id = topic_id
+        wanted = list(partitions)
+        with self.writer.lock, self.writer.store.connection() as conn:
+            offsets = conn.execute(
+                "SELECT partition, topic_id, next FROM inbox_offset "
+                "WHERE topic = %s AND partition = ANY(%s)",
+                (self.topic, wanted),
+            ).fetchall()
+            taken = conn.execute(
+                "SELECT source, partition, generation, id FROM inbox_taken "
+                "WHERE partition = ANY(%s)",
+                (wanted,),
+            ).fetchall()
+            self.writer.refresh()
+        fresh = {partition: Progress() for partition in wanted}
+        for row in offsets:
+            if row["topic_id"] == topic_id:
+                progress = fresh[row["partition"]]
+                progress.committed = progress.processed = row["next"]
+        for row in taken:
+            fresh[row["partition"]].taken[row["source"]] = Position(row["generation"], row["id"])
+        self.progress = fresh
+        self._show_gaps()
+        return {partition: one.processed for partition, one in fresh.items()}
+
+    def drop(self) -> None:
+        """Lets go of all partitions (a rebalance began)."""
+        self.progress = {}
+        self._show_gaps()
+
+    # -- taking ----------------------------------------------------------------------------------
+
+    def take(self, records: Sequence[KafkaRecord]) -> list[Gap]:
+        """Takes a batch; returns the gaps it stopped at.
+
+        Raises Overtaken (seek again), Unreachable (wait, load again, then the same batch again).
+        """
+        mine = [record for record in records if record.partition in self.progress]
+        result: dict[int, Progress] = {}
+
+        def decide(work: Work) -> Work:
+            nonlocal result
+            result = _Batch(self, work).run(mine)
+            self._save_into(work, result)
+            return work
+
+        overdue = time.monotonic() - self._saved_at > RIDE_SECONDS_MAX
+        work = self.writer.transact(decide, always=overdue and self._unsaved(mine))
+        self._adopt(result, committed=work.committed)
+        reach("after-take")
+        return [one.gap for one in result.values() if one.gap is not None]
+
+    def save(self) -> None:
+        """Commits tracking that has been riding along (called each second when idle)."""
+        if self._unsaved(()) and time.monotonic() - self._saved_at > RIDE_SECONDS_MAX:
+            self.take(())
+
+    def _unsaved(self, records: Sequence[KafkaRecord]) -> bool:
+        return bool(records) or any(
+            one.processed != one.committed for one in self.progress.values()
+        )
+
+    def _save_into(self, work: Work, result: dict[int, Progress]) -> None:
+        merged = {**self.progress, **result}
+        for partition, one in merged.items():
+            if one.processed != one.committed:
+                work.extra.takes.append(
+                    Take(self.topic, partition, self.topic_id, one.committed, one.processed)
+                )
+            for source in one.unsaved:
+                work.extra.taken[(source, partition)] = one.taken[source]
+
+    def _adopt(self, result: dict[int, Progress], *, committed: bool) -> None:
+        with self.changed:
+            for partition, one in result.items():
+                if partition in self.progress:
+                    self.progress[partition] = one
+            if committed:
+                self._saved_at = time.monotonic()
+                for one in self.progress.values():
+                    one.committed = one.processed
+                    one.unsaved = set()
+            self.changed.notify_all()
+        self._show_gaps()
+
+    def _show_gaps(self) -> None:
+        self.metrics.gaps.set(sum(one.gap is not None for one in self.progress.values()))
+        self.metrics.parked.set(len(self.writer.blocked))
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def gaps(self) -> list[Gap]:
+        """Where this instance stopped."""
+        return [one.gap for one in self.progress.values() if one.gap is not None]
+
+    def reached(self, ends: dict[int, int]) -> bool:
+        """Whether every one of these partitions is taken up to that end offset."""
+        return all(
+            partition in self.progress and self.progress[partition].processed >= end
+            for partition, end in ends.items()
+        )
+
+    def resolve_gap(self, partition: int, source: str, by: str, reason: str) -> Gap:
+        """Goes on over missing records; the resolving is itself an event (DESIGN, Inbox).
+
+        Raises KeyError when that partition has no gap at that source.
+        """
+        progress = self.progress.get(partition)
+        if progress is None or progress.gap is None or progress.gap.source != source:
+            raise KeyError(f"no gap at {source} in partition {partition}")
+        gap = progress.gap
+        event = self.service.housekeeping.gap_resolved.model_validate(
+            {
+                "source": source,
+                "partition": partition,
+                "after": str(gap.taken),
+                "upto": str(gap.after),
+                "by": by,
+                "reason": reason,
+            }
+        )
+
+        def decide(work: Work) -> None:
+            subject = f"{source}#{partition}"
+            origin = Origin(causation=f"operator:{by}", actor=by)
+            work.apply(To(subject, Note(at=work.now, event=event)), origin)
+            work.extra.taken[(source, partition)] = gap.after
+
+        self.writer.transact(decide)
+        with self.changed:
+            progress.taken[source] = gap.after
+            progress.gap = None
+        self._show_gaps()
+        return gap
+
+
+@dataclass(slots=True)
+class _Heard:
+    record: KafkaRecord
+    headers: RelayHeaders
+    recorded: Recorded[Any] | None
+    commands: Sequence[To]
+    error: Exception | None
+
+
+class _Batch:
+    """One batch being decided; may run again when something moved, so it changes nothing itself."""
+
+    def __init__(self, inbox: Inbox, work: Work) -> None:
+        self.inbox = inbox
+        self.service = inbox.service
+        self.work = work
+        self.blocked = set(work.blocked)
+        self.result: dict[int, Progress] = {}
+        self.archive: list[LogRecord] = []
+
+    def run(self, records: Sequence[KafkaRecord]) -> dict[int, Progress]:
+        heard = self._accept(records)
+        self._prefetch(heard)
+        for one in heard:
+            self._hear(one)
+            reach("amid-batch")
+        if self.archive and self.service.archive is not None:
+            keep, kept = self.service.archive, tuple(self.archive)
+            self.work.extra.archive = lambda conn: keep(conn, kept)
+        return self.result
+
+    def _accept(self, records: Sequence[KafkaRecord]) -> list[_Heard]:
+        """Which records are taken, in order; foreign ones are parked, duplicates skipped."""
+        heard: list[_Heard] = []
+        fates = self.inbox.metrics.records
+        for record in records:
+            progress = self._progress(record.partition)
+            if progress.gap is not None or record.offset < progress.processed:
+                continue
+            headers = read_headers(record.headers)
+            if headers is None:
+                fates.labels("foreign").inc()
+                self._park_foreign(record)
+            else:
+                taken = progress.taken.get(headers.source, START)
+                if headers.position <= taken:
+                    fates.labels("duplicate").inc()
+                elif headers.after != taken:
+                    progress.gap = Gap(
+                        record.partition, headers.source, taken, headers.after, record.offset
+                    )
+                    fates.labels("gap").inc()
+                    continue
+                else:
+                    progress.taken[headers.source] = headers.position
+                    progress.unsaved.add(headers.source)
+                    heard += self._taken(record, headers)
+            progress.processed = record.offset + 1
+        return heard
+
+    def _taken(self, record: KafkaRecord, headers: RelayHeaders) -> list[_Heard]:
+        if self.service.archive is not None and record.value is not None:
+            self.archive.append(
+                LogRecord(
+                    record.partition,
+                    record.offset,
+                    headers.source,
+                    headers.type,
+                    _key(record),
+                    str(headers.position),
+                    str(headers.after),
+                    record.value,
+                )
+            )
+        if headers.type in self.service.hears or self._unknown(record, headers):
+            self.inbox.metrics.records.labels("heard").inc()
+            return [self._read(record, headers)]
+        self.inbox.metrics.records.labels("passed").inc()
+        return []
+
+    def _unknown(self, record: KafkaRecord, headers: RelayHeaders) -> bool:
+        """A record no contract knows, or without a body, is parked by everyone who would hear."""
+        return record.value is None or headers.type not in self.service.types
+
+    def _read(self, record: KafkaRecord, headers: RelayHeaders) -> _Heard:
+        try:
+            if record.value is None:
+                raise Unreadable("no-body", "the record has no body")
+            recorded = decode(record.value, self.service.types)
+            if recorded.source != headers.source or recorded.subject != _key(record):
+                raise Unreadable("bad-envelope", "headers, key and body do not agree")
+            commands = tuple(self.service.react(recorded))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
+            return _Heard(record, headers, None, (), error)
+        return _Heard(record, headers, recorded, commands, None)
+
+    def _prefetch(self, heard: Sequence[_Heard]) -> None:
+        by_command = self.service.by_command
+        wanted = [
+            (by_command[type(to.command)], to.subject)
+            for one in heard
+            for to in one.commands
+            if type(to.command) in by_command
+        ]
+        if wanted:
+            self.inbox.writer.store.load(wanted)
+
+    def _hear(self, one: _Heard) -> None:
+        subject = _key(one.record)
+        if subject in self.blocked:
+            self._park(one, subject, "waiting", "waiting", "waits behind a parked record")
+            return
+        if one.error is not None or one.recorded is None:
+            self._park_error(one, subject, one.error)
+            return
+        mark = self.work.savepoint()
+        try:
+            hear(self.service, self.work, one.recorded, one.commands, self._refused)
+        except Exception as error:  # noqa: BLE001 - a rule that raises parks its complaint only
+            self.work.rollback_to(mark)
+            self._park_error(one, subject, error)
+
+    def _refused(self, error: DomainError) -> None:
+        self.inbox.metrics.refused.labels(error.rule).inc()
+
+    def _progress(self, partition: int) -> Progress:
+        progress = self.result.get(partition)
+        if progress is None:
+            known = self.inbox.progress[partition]
+            progress = replace(known, taken=dict(known.taken), unsaved=set(known.unsaved))
+            self.result[partition] = progress
+        return progress
+
+    # -- parking ---------------------------------------------------------------------------------
+
+    def _park_error(self, one: _Heard, subject: str, error: Exception | None) -> None:
+        kind, detail = describe(error)
+        self._park(one, subject, "parked", kind, detail)
+        self.blocked.add(subject)
+        self.inbox.metrics.records.labels("parked").inc()
+
+    def _park(self, one: _Heard, subject: str, state: str, kind: str, detail: str) -> None:
+        record = one.record
+        record_id = str(one.recorded.id) if one.recorded is not None else _place(record)
+        self.work.extra.parked.append(
+            ParkedRow(
+                record.topic,
+                record.partition,
+                record.offset,
+                subject,
+                one.headers.source,
+                record_id,
+                str(one.headers.position),
+                state,
+                kind,
+                detail,
+                # Bytes that are no JSON object of ours may hold anything; they stay in Kafka only.
+                record.value if _is_object(record.value) else None,
+            )
+        )
+        if state == "parked":
+            self._note(
+                subject, record_id, one.headers.source, str(one.headers.position), kind, detail
+            )
+
+    def _park_foreign(self, record: KafkaRecord) -> None:
+        subject = str(uuid5(STREAMS, _place(record)))
+        kind, detail = "foreign", "no valid relay headers: nothing of ours wrote this record"
+        self.work.extra.parked.append(
+            ParkedRow(
+                record.topic,
+                record.partition,
+                record.offset,
+                subject,
+                "",
+                _place(record),
+                "",
+                "parked",
+                kind,
+                detail,
+                None,
+            )
+        )
+        self._note(subject, _place(record), "", "", kind, detail)
+
+    def _note(
+        self, subject: str, record_id: str, source: str, position: str, kind: str, detail: str
+    ) -> None:
+        self.work.extra.subjects[subject] = subject in self.work.blocked
+        event = self.service.housekeeping.record_parked.model_validate(
+            {
+                "record": record_id,
+                "source": source,
+                "position": position,
+                "error": kind,
+                "problem": detail,
+            }
+        )
+        note_on(self.service, self.work, subject, event, f"record:{record_id}")
+
+
+def hear(
+    service: Service,
+    work: Work,
+    recorded: Recorded[Any],
+    commands: Sequence[To],
+    refused: Callable[[DomainError], None],
+) -> None:
+    """Everything that hearing one event leads to; a refusal by a rule is a no-op, counted."""
+    for to in commands:
+        origin = Origin(
+            causation=str(recorded.id),
+            actor=to.actor or f"system:{service.name}",
+            traceparent=recorded.traceparent,
+        )
+        mark = work.savepoint()
+        try:
+            work.apply(to, origin)
+        except DomainError as error:
+            work.rollback_to(mark)
+            refused(error)
+    work.show(service.heard_rows(recorded))
+
+
+def note_on(service: Service, work: Work, subject: str, event: Any, causation: str) -> None:
+    """Puts a housekeeping event on a subject's own stream, or on one of the runtime's own."""
+    origin = Origin(causation=causation, actor=f"system:{service.name}")
+    primary = service.deciders[0] if service.deciders else None
+    if primary is not None and primary.subject_is_id and _is_uuid(subject):
+        try:
+            stream = work.stream(primary.kind, subject)
+        except StreamBroken:
+            pass  # the stream itself is what cannot be read; the note goes beside it
+        else:
+            work.record(stream, event, origin, evolve=False)
+            return
+    work.apply(To(subject, Note(at=work.now, event=event)), origin)
+
+
+def describe(error: Exception | None) -> tuple[str, str]:
+    """An error's kind and a text that never quotes what was in the record."""
+    if isinstance(error, Unreadable):
+        return error.kind, str(error)
+    if error is None:
+        return "unknown", "it could not be taken"
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = (
+        f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}" if trace else ""
+    )
+    return "raised", f"a rule raised {type(error).__name__}{where}; mend it, then replay"
+
+
+def _key(record: KafkaRecord) -> str:
+    return (record.key or b"").decode("utf-8", "replace")
+
+
+def _place(record: KafkaRecord) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def _is_object(value: bytes | None) -> bool:
+    if value is None:
+        return False
+    try:
+        return isinstance(from_json(value), dict)
+    except ValueError:
+        return False
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
