@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 
 from libs.decider import Event, Recorded
 from libs.decider.decider import wire_instant
+from libs.telemetry.traceparent import child
 
 GENESIS = "0" * 64
 """`previous` of a stream's first event."""
@@ -57,12 +58,6 @@ def digest(state: bytes) -> str:
     return sha256(state).hexdigest()
 
 
-def follow_trace(traceparent: str, event: UUID) -> str:
-    """The event's own place in its cause's trace (W3C Trace Context); a new trace without one."""
-    trace = traceparent[3:35] if len(traceparent) == 55 else event.hex
-    return f"00-{trace}-{event.hex[:16]}-01"
-
-
 def encode(
     event: Event,
     *,
@@ -75,7 +70,7 @@ def encode(
 ) -> tuple[bytes, Recorded[Any]]:
     """The event's bytes, and the same as the domain reads it."""
     identity = event_id(source, subject, sequence)
-    traceparent = follow_trace(origin.traceparent, identity)
+    trace = child(origin.traceparent, identity)
     occurred: datetime | None = getattr(event, "occurred_at", None)
     envelope: dict[str, Any] = {
         "specversion": "1.0",
@@ -93,7 +88,7 @@ def encode(
         "previous": previous,
         "causationid": origin.causation,
         "actor": origin.actor,
-        "traceparent": traceparent,
+        "traceparent": trace,
     }
     state = (
         to_json(envelope)[:-1] + b',"data":' + event.__pydantic_serializer__.to_json(event) + b"}"
@@ -111,7 +106,7 @@ def encode(
         data=event,
         causation=origin.causation,
         occurred=occurred,
-        traceparent=traceparent,
+        traceparent=trace,
     )
     return state, recorded
 

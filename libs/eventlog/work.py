@@ -202,6 +202,12 @@ class Work:
             self._fire(stream, name, due, complete=complete)
         return True
 
+    def drop_timer(self, kind: str, subject: str, name: str) -> None:
+        """Deletes a timer that leads nowhere (the caller raises the alarm)."""
+        decider = self._by_kind[kind]
+        key = originator(decider.kind, subject, subject_is_id=decider.subject_is_id)
+        self._extra.timers[(key, name)] = None
+
     def _fire(
         self, stream: Stream, name: str, due: datetime, *, complete: bool = True
     ) -> list[Recorded[Any]]:
