@@ -135,11 +135,6 @@ class Inbox:
         self._show_gaps()
         return {partition: one.processed for partition, one in fresh.items()}
 
-    def drop(self) -> None:
-        """Lets go of all partitions (a rebalance began)."""
-        self.progress = {}
-        self._show_gaps()
-
     # -- taking ----------------------------------------------------------------------------------
 
     def take(self, records: Sequence[KafkaRecord]) -> list[Gap]:
@@ -204,6 +199,10 @@ class Inbox:
     def gaps(self) -> list[Gap]:
         """Where this instance stopped."""
         return [one.gap for one in self.progress.values() if one.gap is not None]
+
+    def position(self) -> dict[int, int]:
+        """How far each partition is taken, riding tracking included."""
+        return {number: one.processed for number, one in self.progress.items()}
 
     def reached(self, ends: dict[int, int]) -> bool:
         """Whether every one of these partitions is taken up to that end offset."""

@@ -95,7 +95,7 @@ class Relay:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _session(self) -> None:
-        while not await asyncio.to_thread(self._lock):
+        while not await asyncio.to_thread(self._lock):  # noqa: ASYNC110 - held elsewhere
             await asyncio.sleep(RETRY_SECONDS)
         await asyncio.to_thread(self._load)
         await self._read_back()
