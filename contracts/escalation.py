@@ -60,6 +60,19 @@ class CorrectiveAction(Value):
     """What, in words, sealed."""
 
 
+class CaseCause(Value):
+    """One thing that a request rests on."""
+
+    trigger: CaseTrigger
+    """What sort of cause."""
+    cause: UUID
+    """The event that led here."""
+    clock: ClockRef | None = None
+    """The breached clock."""
+    contact: UUID | None = None
+    """The contact that asked, urged or told."""
+
+
 class CaseEvent(ComplaintEvent):
     """An event of one case."""
 
@@ -80,10 +93,21 @@ class CaseRequested(CaseEvent):
     """The event that led here."""
     clock: ClockRef | None = None
     """The breached clock, when that is the cause."""
+    contact: UUID | None = None
+    """The contact that asked, urged or told, when that is the cause."""
     regulator: RegulatorReferral | None = None
     """The referral, when the regulator asks."""
     passed_from: Number | None = None
     """The case of the tier below, when it was passed up."""
+
+
+class CaseCausesChanged(CaseEvent):
+    """An open case rests on more or fewer causes, or goes on in a new handling cycle."""
+
+    type: ClassVar[str] = "case.causes_changed.v1"
+
+    causes: Annotated[tuple[CaseCause, ...], Field(min_length=1)]
+    """The causes that stand now; when none does, an unaccepted case is closed instead."""
 
 
 class CaseDeclined(CaseEvent):
@@ -136,6 +160,17 @@ class CaseInstructed(CaseEvent):
     """By when."""
     text: Sealed
     """What to do, sealed."""
+
+
+class CaseInstructionCarriedOut(CaseEvent):
+    """What the officer told a team to do is done."""
+
+    type: ClassVar[str] = "case.instruction_carried_out.v1"
+
+    instruction: Number
+    """The instruction's number within the case."""
+    report: UUID
+    """The work.reported_back event that says so."""
 
 
 class CaseDecided(CaseEvent):
@@ -205,6 +240,8 @@ class CompensationSubmitted(CompensationEvent):
     """That role's limit for a whole complaint in CNY."""
     proposed_by: Code
     """The proposer's pseudonym, who never approves it."""
+    supplement_to: Number | None = None
+    """The finding whose grant this one would add to."""
 
 
 class CompensationGranted(CompensationEvent):

@@ -7,18 +7,21 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.values import (
+    Code,
     ComplaintEvent,
     Correspondent,
     DeliveryResult,
     Instant,
     Medium,
     NoticeKind,
+    Plain,
     PolicyRef,
     Reason,
     ReplyTo,
     Score,
     Sealed,
     TextSegment,
+    Value,
 )
 
 
@@ -59,6 +62,36 @@ class NoticeIssued(ComplaintEvent):
     """The event it tells of, for answers, decisions and surveys."""
     repeats: UUID | None = None
     """The failed notice that this one tries again."""
+
+
+class NoticeFact(Value):
+    """One thing that a notice tells, before it is put into words of a language."""
+
+    name: Code
+    """What the templates call it."""
+    text: Plain | None = None
+    """Its value in clear: a code, a number."""
+    at: Instant | None = None
+    """Its value as an instant."""
+    sealed: Sealed | None = None
+    """Its value, sealed."""
+
+
+class NoticeHeld(ComplaintEvent):
+    """A notice has nobody to go to yet: it waits until the complaint's address is heard."""
+
+    type: ClassVar[str] = "notice.held.v1"
+
+    kind: NoticeKind
+    """What it tells."""
+    template: Code
+    """The template's name."""
+    facts: tuple[NoticeFact, ...] = ()
+    """What it tells, not yet in words."""
+    lapses_at: Instant | None = None
+    """When the promise lapses that a delay notice is about."""
+    answer: UUID | None = None
+    """The event it tells of, for answers and decisions."""
 
 
 class NoticeAttempted(ComplaintEvent):
