@@ -21,6 +21,8 @@ from infra.local.process import Launch, LeashedProcess, Progress, end_stale, qui
 
 STARTUP_S_MAX = 90.0
 STOP_S_MAX = 40.0
+EXIT_STATUS_CLEAN = 128 + signal.SIGTERM  # the JVM's own, after its shutdown hooks
+ARRIVING_S_MAX = 3600.0
 HEAP = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC")
 LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -141,10 +143,10 @@ class KafkaBroker:
         if self._process is None:
             return
         self._process.stop(STOP_S_MAX)
+        clean = self._process.exit_status == EXIT_STATUS_CLEAN
         self._gone()
-        if self._archive_arriving is not None:
+        if clean and self._archive_arriving is not None:
             _ClassArchive.keep(self._archive_arriving)
-            self._archive_arriving = None
 
     def kill(self) -> None:
         """SIGKILL, as a crash would be."""
@@ -229,9 +231,10 @@ class KafkaBroker:
         self._pid_file.write_text(str(self._process.pid))
 
     def _wait_until_ready(self) -> None:
-        assert self._process is not None
+        process = self._process  # held: whoever interrupts the start forgets it meanwhile
+        assert process is not None
         deadline = time.monotonic() + STARTUP_S_MAX
-        while self._process.running and time.monotonic() < deadline:
+        while process.running and time.monotonic() < deadline:
             if is_free(self._port):
                 time.sleep(0.05)
             elif answers(self.bootstrap, timeout_s=2.0):
@@ -257,6 +260,11 @@ class _ClassArchive:
         return (f"-XX:SharedArchiveFile={self._path}", "-Xlog:cds=off") if self.exists else ()
 
     def arriving(self) -> Path:
+        """Where a new one is written first; what an owner that was killed left there goes."""
+        for left in self._path.parent.glob("kafka-classes-*.arriving-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > ARRIVING_S_MAX:
+                    left.unlink()
         return self._path.with_suffix(f".arriving-{os.getpid()}-{uuid4().hex[:8]}")
 
     @staticmethod

@@ -216,15 +216,16 @@ class PostgresServer:
         for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
         log_start = self.log.stat().st_size if self.log.exists() else 0
-        self._process = self._launch("postgres", tuple(command), unroot, signal.SIGINT)
-        while self._process.running and time.monotonic() < deadline:
+        # Held here as well: whoever interrupts the start kills and forgets it meanwhile.
+        process = self._process = self._launch("postgres", tuple(command), unroot, signal.SIGINT)
+        while process.running and time.monotonic() < deadline:
             try:
                 psycopg.connect(self.dsn("postgres"), connect_timeout=5).close()
             except psycopg.OperationalError:
                 time.sleep(0.02)
             else:
                 return True
-        self._process.kill()
+        process.kill()
         self._process = None
         with self.log.open("rb") as log:
             log.seek(log_start)

@@ -169,6 +169,8 @@ class LocalStack:
 
     def stop(self) -> None:
         """Stop both cleanly, side by side, and let go of the folder. Stopped already: nothing."""
+        if self._lock is None:
+            return
         (self.folder / "stack.json").unlink(missing_ok=True)
         stopping = [threading.Thread(target=self.postgres.stop)]
         if self._broker is not None:
@@ -177,9 +179,8 @@ class LocalStack:
             thread.start()
         for thread in stopping:
             thread.join()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.close()
+        self._lock = None
 
     def restart_postgres(self) -> None:
         """PostgreSQL down and up again; every connection breaks."""
