@@ -19,6 +19,7 @@ from contracts.values import (
     Instant,
     Profile,
     Reason,
+    ReopenRoute,
     WarningLevel,
 )
 
@@ -57,6 +58,15 @@ class Verdict(StrEnum):
     RUNNING = "running"
     MET = "met"
     BREACHED = "breached"
+    CANCELLED = "cancelled"
+
+
+class NotedFact(StrEnum):
+    """A fact that changes no clock now and may yet count for one that starts later."""
+
+    ANSWERED = "answered"
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
 
 
 class CancelReason(StrEnum):
@@ -108,6 +118,8 @@ class ClocksStarted(ComplaintEvent):
     """What the policy keyed on; set when it is new or changed."""
     correspondent: Correspondent | None = None
     """Set on registration: who gets the receipt with the promised times."""
+    route: ReopenRoute | None = None
+    """Set on reopening: where the cycle goes; the desk's has no clocks of its own here."""
 
 
 class ClockWarned(ClockEvent):
@@ -119,13 +131,16 @@ class ClockWarned(ClockEvent):
     """How near."""
     due: Instant
     """When it runs out."""
+    stale: bool = False
+    """Its moment had passed while nobody listened: for the record, nobody is told."""
 
 
 class ClockLeft(ClockRef):
     """A clock that waits, and the counted time it keeps."""
 
-    left_us: Annotated[int, Field(ge=0)]
-    """Counted microseconds left; a working date counts 24 h (DOMAIN counting 7)."""
+    left_us: Annotated[int, Field(ge=0)] | None
+    """Counted microseconds left; a working date counts 24 h (DOMAIN counting 7). None while the
+    calendar does not reach the due instant (DOMAIN counting 12)."""
 
 
 class ClocksPaused(ComplaintEvent):
@@ -163,8 +178,8 @@ class ClockMet(ClockEvent):
     """The event that kept it."""
     at: Instant
     """That event's own time."""
-    due: Instant
-    """When it would have run out."""
+    due: Instant | None
+    """When it would have run out; None when that lies beyond the calendar, and so after `at`."""
 
 
 class ClockBreached(ClockEvent):
@@ -195,8 +210,8 @@ class ClockCorrected(ClockEvent):
     """The fact that was heard late."""
     at: Instant | None = None
     """When the promise was kept, if it was."""
-    due: Instant
-    """When it ran out, by all that is known now."""
+    due: Instant | None
+    """When it runs out, by all that is known now; None as for `clock.met`."""
     heard_late_ms: Annotated[int, Field(ge=0)]
     """How long after it happened the fact was heard, in milliseconds."""
 
@@ -208,7 +223,22 @@ class ClocksCancelled(ComplaintEvent):
 
     clocks: tuple[ClockRef, ...]
     """The clocks."""
+    since: Instant
+    """The time of the fact that stopped them."""
     reason: CancelReason
     """Why."""
     replaced_by: tuple[Code, ...] = ()
     """The codes of the clocks that take their place."""
+
+
+class ClocksNoted(ComplaintEvent):
+    """A fact on record that changes no clock now: a clock that starts later may be judged by it."""
+
+    type: ClassVar[str] = "clocks.noted.v1"
+
+    kind: NotedFact
+    """What happened."""
+    fact: EventRef
+    """The event that says so."""
+    at: Instant
+    """That event's own time."""
