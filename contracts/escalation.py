@@ -214,6 +214,8 @@ class CaseClosed(CaseEvent):
     """The tier it passes to."""
     answer: UUID | None = None
     """The event that decided it; None when undecided."""
+    answered_at: Instant | None = None
+    """When that event decided it: intake answers with the later of this and work.answered."""
 
 
 class CompensationEvent(ComplaintEvent):

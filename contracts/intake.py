@@ -22,6 +22,7 @@ from contracts.values import (
     Reason,
     RegulatorReferral,
     ReopenRoute,
+    ReplyTo,
     Score,
     Sealed,
     Tier,
@@ -105,6 +106,23 @@ class DeliveryReport(Value):
     """Why it failed."""
 
 
+class Standalone(Value):
+    """What a contact would go on record with by itself: needed should it be unlinked."""
+
+    person: UUID
+    """Who said it; not always the complaint's own customer."""
+    anonymous: bool = False
+    """Nobody knows who it is."""
+    reply_to: ReplyTo | None = None
+    """Where this contact wants to be answered."""
+    sender_name: Sealed | None = None
+    """The name given, sealed."""
+    profile: Profile
+    """What its own words and its channel say it is about."""
+    classified: Classified
+    """How that was found."""
+
+
 class MergedContact(Value):
     """A contact that moves with its complaint."""
 
@@ -129,6 +147,8 @@ class Registration(Value):
     """Where its clocks start: the first contact's own time."""
     summary: Sealed
     """The customer's words, sealed."""
+    sender_name: Sealed | None = None
+    """The name given with them, sealed."""
     evidence: tuple[Evidence, ...] = ()
     """What would vanish elsewhere, referenced at registration."""
     regulator: RegulatorReferral | None = None
@@ -190,6 +210,8 @@ class ComplaintContactLinked(ComplaintEvent):
     """The merged complaint it came from."""
     text: Sealed | None = None
     """Its words, sealed."""
+    standalone: Standalone | None = None
+    """What it would be by itself; None for what only makes sense here, e.g. a survey reply."""
     evidence: tuple[Evidence, ...] = ()
     """What came with it."""
     survey_reply: SurveyReply | None = None
@@ -304,13 +326,28 @@ class ComplaintAnswered(ComplaintEvent):
     type: ClassVar[str] = "complaint.answered.v1"
 
     answer: UUID
-    """The event that answers: work.answered or case.decided."""
+    """The event that answers: work.answered or case.decided; notice.issued tells a rejection."""
     answered_at: Instant
     """When it answered."""
     ask: bool
     """False while a case is open; written again with True when the last one ends."""
     correspondent: Correspondent
     """Whom to ask, where and how."""
+
+
+class ComplaintSurveyNoted(ComplaintEvent):
+    """The customer was asked, but something still keeps the complaint open.
+
+    The closing rule folds intake's own stream only; where the asking ends while a case is open,
+    this keeps its outcome until the case ends (EVENTS, The closing rule).
+    """
+
+    type: ClassVar[str] = "complaint.survey_noted.v1"
+
+    asked: UUID
+    """The survey.concluded event."""
+    outcome: Outcome
+    """How the asking ended: satisfied, no_answer or unreachable."""
 
 
 class ComplaintEscalationNoted(ComplaintEvent):
@@ -353,7 +390,7 @@ class ComplaintReopened(ComplaintEvent):
     clock_from: Instant
     """Where the new cycle's clocks start."""
     cause: UUID
-    """The event that led here: survey.concluded, contact_linked or case.requested."""
+    """What led here: survey.concluded, survey.answered (late) or case.requested, or the contact."""
     case: Annotated[int, Field(ge=1)] | None = None
     """The case that already asks for it (race 2); None: escalation requests one if routed so."""
     regulator: RegulatorReferral | None = None
