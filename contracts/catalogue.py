@@ -119,6 +119,7 @@ _INTAKE = _of(
         i.ComplaintAnswered,
         {"feedback_survey": "ask: survey.asked, or survey.concluded{unreachable}"},
     ),
+    (i.ComplaintSurveyNoted, {}),
     (
         i.ComplaintEscalationNoted,
         {
@@ -236,7 +237,11 @@ _FEEDBACK = _of(
     "complaint id",
     (
         f.NoticeIssued,
-        {"sla_watch": "a receipt: acknowledge is met", "gateways": "deliver it, once"},
+        {
+            "intake": "the answer to a rejection: told, so it closes; keeps whose a notice is",
+            "sla_watch": "a receipt: acknowledge is met",
+            "gateways": "deliver it, once",
+        },
     ),
     (f.NoticeHeld, {}),
     (f.NoticeAttempted, {"feedback_survey": "a failed answer or survey: a call instead"}),
