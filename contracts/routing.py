@@ -23,6 +23,7 @@ from contracts.values import (
     Profile,
     Province,
     Reason,
+    ReopenRoute,
     Sealed,
     StaffRef,
     Value,
@@ -145,6 +146,10 @@ class WorkRouted(ComplaintEvent):
     """The complaint's first contact; set with `profile`."""
     profile: Profile | None = None
     """What the rule keyed on; None when unchanged since the routing before."""
+    urges: Annotated[int, Field(ge=0)] = 0
+    """The urges that stood and raised the priority (DOMAIN rule 2)."""
+    route: ReopenRoute | None = None
+    """Where a reopened cycle goes; None in the first cycle."""
 
 
 class WorkAssigned(ComplaintEvent):
@@ -190,6 +195,8 @@ class WorkAccepted(ComplaintEvent):
     """The owner of record."""
     owner_named: bool
     """True once in a complaint's life: this acceptance named the owner."""
+    hand_over_at: Instant | None = None
+    """When the team's day ends and the work is handed over; None: a team that never closes."""
 
 
 class WorkTransferred(ComplaintEvent):
