@@ -7,7 +7,7 @@ an instance they come one after another; between instances the database decides 
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from eventsourcing.persistence import InterfaceError, OperationalError
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -40,10 +40,8 @@ class ComplaintParked(Conflict):
     zh = "该投诉有一条记录待人工处理,暂不能操作"
 
 
-class OnCommit(Protocol):
-    """Told of every event just committed (the relay wakes, spans are exported)."""
-
-    def __call__(self, recorded: Sequence[Recorded[Any]], started: float) -> None: ...
+OnCommit = Callable[[Sequence[Recorded[Any]], float], None]
+"""Told of every event just committed and when its decision began (the relay wakes, spans go out)."""
 
 
 class Writer:

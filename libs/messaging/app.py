@@ -1,0 +1,385 @@
+"""One running instance of a service: consumer, relay, timers, HTTP; started and stopped whole."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import psycopg_pool
+import uvicorn
+from aiokafka.errors import KafkaError
+from eventsourcing.persistence import InterfaceError, OperationalError
+from faststream.kafka import KafkaBroker
+from prometheus_client import CollectorRegistry, Histogram
+from starlette.applications import Starlette
+
+from libs.decider import Recorded
+from libs.eventlog.service import Service
+from libs.eventlog.store import Store
+from libs.eventlog.writer import Busy, Unreachable, Writer
+from libs.messaging import topics
+from libs.messaging.channel import Channel, Door
+from libs.messaging.commands import RuntimeCommands
+from libs.messaging.consumer import Consumer
+from libs.messaging.inbox import Inbox
+from libs.messaging.relay import LogAhead, Relay
+from libs.messaging.settings import RuntimeSettings
+from libs.messaging.timers import Timers
+from libs.timekeeping.clock import Clock
+from libs.web.access import load_access_table
+from libs.web.application import build_api
+from libs.web.auth import Authenticator, JwksFile, JwksUrl
+from libs.web.health import build_health
+from libs.web.routing import Router
+
+log = logging.getLogger("bihuan.app")
+
+T = TypeVar("T")
+
+TICK_SECONDS = 0.25
+BARRIER_SECONDS_MAX = 5.0
+
+UNAVAILABLE: tuple[type[Exception], ...] = (
+    Unreachable,
+    Busy,
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg_pool.PoolTimeout,
+)
+"""What means "not now": 503 with Retry-After."""
+
+
+class TopicsWrong(RuntimeError):
+    """The topics are not as the log's guarantees need them; the service refuses to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a service shows over HTTP."""
+
+    title: str
+    version: str
+    routers: Callable[["App"], Sequence[Router]]
+    description: str = ""
+    body_bytes_max: int = 256 * 1024
+
+
+@dataclass
+class App:
+    """One instance. `start` returns once it takes records; `stop` lets go of everything."""
+
+    service: Service
+    settings: RuntimeSettings
+    clock: Clock
+    interface: Interface
+    make_door: Callable[["App"], Door] | None = None
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    closing: list[Callable[[], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.store = Store(self.service, settings.postgres_dsn.get_secret_value())
+        self.writer = Writer(
+            self.service,
+            self.store,
+            self.clock,
+            partitions=settings.partitions,
+            registry=self.registry,
+        )
+        prefix = settings.topic_prefix
+        self.inbox = Inbox(
+            self.service, self.writer, topic=prefix + topics.LOG, registry=self.registry
+        )
+        self.channel: Channel | None = None
+        if self.make_door is not None:
+            self.channel = Channel(
+                self.writer,
+                self.make_door(self),
+                topic=prefix + topics.CHANNEL,
+                registry=self.registry,
+            )
+        self.timers = Timers(self.writer, self.inbox, self.registry)
+        self.commands = RuntimeCommands(self.writer, self.in_thread)
+        self._observed = Histogram(
+            "bihuan_http_seconds",
+            "Requests by route template",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.api = build_api(
+            self.service.name,
+            self.interface.title,
+            self.interface.version,
+            self.interface.routers(self),
+            authenticator=self._authenticator(),
+            access=load_access_table(settings.access_table),
+            commands=self.commands,
+            now=self.clock.now,
+            body_bytes_max=self.interface.body_bytes_max,
+            unavailable=UNAVAILABLE,
+            observe=self._observe,
+            description=self.interface.description,
+        )
+        self.health = build_health(self.service.name, self.ready, self.registry, self.api.openapi)
+        # One thread decides and commits; queries have their own, so a long report delays nothing.
+        self._deciding = ThreadPoolExecutor(1, thread_name_prefix=f"{self.service.name}-writer")
+        self._reading = ThreadPoolExecutor(2, thread_name_prefix=f"{self.service.name}-reader")
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._servers: list[tuple[_Server, asyncio.Task[None]]] = []
+        self.relay: Relay | None = None
+        self.consumers: list[Consumer] = []
+        self.api_url = self.health_url = ""
+        self.activity = 0
+
+    # -- running ---------------------------------------------------------------------------------
+
+    async def in_thread(self, call: Callable[..., T], *args: Any) -> T:
+        """Runs something that decides or commits, one after another."""
+        loop = asyncio.get_running_loop()
+        result = await loop.run_in_executor(self._deciding, call, *args)
+        self.activity += 1
+        return result
+
+    async def query(self, call: Callable[..., T], *args: Any) -> T:
+        """Runs `call(connection, *args)` on a connection of its own, beside the writer."""
+
+        def run() -> T:
+            with self.store.connection() as conn:
+                return call(conn, *args)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, run)
+
+    async def start(self) -> None:
+        """Starts everything; raises TopicsWrong, LogAhead, or what the servers raise."""
+        await self._database()
+        ids = await asyncio.to_thread(self._topic_ids)
+        prefix, settings = self.settings.topic_prefix, self.settings
+        self.relay = Relay(
+            self.service,
+            dsn=settings.postgres_dsn.get_secret_value(),
+            bootstrap=settings.kafka_bootstrap,
+            topic=prefix + topics.LOG,
+            topic_ids=ids,
+            partitions=settings.partitions,
+            registry=self.registry,
+            copies={kind: prefix + topic for kind, topic in self.service.copies.items()},
+        )
+        loop = asyncio.get_running_loop()
+        wake = self.relay.wake
+
+        def committed(_recorded: Sequence[Recorded[Any]], _started: float) -> None:
+            loop.call_soon_threadsafe(wake.set)
+
+        self.writer.on_commit.append(committed)
+        self._tasks.append(asyncio.create_task(self.relay.run(), name="relay"))
+        await self._serve()
+        self._broker = KafkaBroker(
+            settings.kafka_bootstrap,
+            client_id=f"bihuan-{self.service.name}",
+            logger=None,
+            apply_types=False,
+        )
+        for taker in (self.inbox, self.channel):
+            if taker is not None:
+                self.consumers.append(self._consumer(taker, ids[taker.topic]))
+        await self._broker.start()
+        if not self.clock.stepped:
+            self._tasks.append(asyncio.create_task(self._tick(), name="timers"))
+        self._tasks.append(asyncio.create_task(self._housekeep(), name="housekeeping"))
+
+    def _consumer(self, taker: Inbox | Channel, topic_id: str) -> Consumer:
+        suffix = "" if taker is self.inbox else "-channel"
+        prefix = self.settings.topic_prefix
+        return Consumer(
+            self._broker,
+            taker,
+            group=f"{prefix}bihuan-{self.service.name}{suffix}",
+            topic_id=topic_id,
+            in_thread=self.in_thread,
+            batch_timeout_ms=self.settings.batch_timeout_ms,
+            instance=self.settings.instance,
+        )
+
+    async def stop(self) -> None:
+        """Stops taking, finishes what is begun, lets go."""
+        for server, task in self._servers:
+            server.should_exit = True
+            await task
+        if self.consumers:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(self._broker.stop(), 10)
+        with contextlib.suppress(*UNAVAILABLE):
+            await self.in_thread(self.inbox.save)
+        for running in self._tasks:
+            running.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._deciding.shutdown()
+        self._reading.shutdown()
+        for close in self.closing:
+            close()
+        self.store.close()
+
+    async def _database(self) -> None:
+        """Waits for the database: services may start before it does."""
+        for attempt in range(60):
+            try:
+                await self.in_thread(self.writer.start)
+            except UNAVAILABLE:
+                if attempt == 59:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
+                return
+
+    def _topic_ids(self) -> dict[str, str]:
+        settings = self.settings
+        wanted = topics.wanted_topics(
+            settings.partitions,
+            prefix=settings.topic_prefix,
+            min_insync_replicas=settings.min_insync_replicas,
+        )
+        if settings.broker == "memory":
+            # No admin API there; its log is gone at exit and its port is another one each time.
+            return {topic.name: f"memory:{settings.kafka_bootstrap}" for topic in wanted}
+        problems = topics.assert_topics(settings.kafka_bootstrap, wanted, timeout_s=30)
+        if problems:
+            raise TopicsWrong("; ".join(map(str, problems)))
+        return {
+            topic.name: topics.topic_id(settings.kafka_bootstrap, topic.name) for topic in wanted
+        }
+
+    async def _serve(self) -> None:
+        settings = self.settings
+        self.api_url = await self._listen(self.api, settings.api_host, settings.api_port)
+        self.health_url = await self._listen(
+            self.health, settings.health_host, settings.health_port
+        )
+
+    async def _listen(self, app: Starlette, host: str, port: int) -> str:
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve())
+        while not server.started:
+            if task.done():
+                await task
+                raise OSError(f"cannot listen on {host}:{port}")
+            await asyncio.sleep(0.005)
+        self._servers.append((server, task))
+        bound = server.servers[0].sockets[0].getsockname()
+        return f"http://{bound[0]}:{bound[1]}"
+
+    # -- timers and tracking ---------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            try:
+                fired = await self.fire_due()
+            except UNAVAILABLE as error:
+                log.warning("timers wait", extra={"error": type(error).__name__})
+                fired = 0
+            except KafkaError as error:
+                log.warning("timers wait", extra={"error": type(error).__name__})
+                fired = 0
+            if not fired:
+                await asyncio.sleep(TICK_SECONDS)
+
+    async def fire_due(self) -> int:
+        """One round of timers behind their barrier; returns how many fired."""
+        return await self.timers.tick(self.in_thread, self._ends, self._reached)
+
+    async def _ends(self) -> dict[int, int]:
+        return await self.consumers[0].end_offsets()
+
+    async def _reached(self, ends: dict[int, int]) -> bool:
+        deadline = time.monotonic() + BARRIER_SECONDS_MAX
+        while not self.inbox.reached(ends):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.005)
+        return True
+
+    async def _housekeep(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            with contextlib.suppress(*UNAVAILABLE):
+                await self.in_thread(self.inbox.save)
+                await self.in_thread(self.store.forget_outcomes, self.clock.now())
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    async def ready(self) -> Sequence[str]:
+        """Why this instance is not ready; empty when it is."""
+        reasons = [
+            f"gap in partition {gap.partition}: {gap.source} {gap.taken} then {gap.after}"
+            for gap in self.inbox.gaps()
+        ]
+        if self.relay is None or not self.consumers:
+            reasons.append("starting")
+        elif self.relay.refusal:
+            reasons.append(self.relay.refusal)
+        reasons += [
+            f"task {task.get_name()} has ended"
+            for task in self._tasks
+            if task.done() and not task.cancelled()
+        ]
+        try:
+            await self.query(lambda conn: conn.execute("SELECT 1"))
+        except UNAVAILABLE:
+            reasons.append("the database cannot be reached")
+        if any(not consumer.assigned for consumer in self.consumers):
+            reasons.append("no partitions assigned yet")
+        return reasons
+
+    async def all_sent(self) -> bool:
+        """Whether everything committed is in the log, and this instance takes records at all."""
+        if self.relay is None or any(not consumer.assigned for consumer in self.consumers):
+            return False
+        return not await asyncio.to_thread(self.relay.unsent)
+
+    async def all_taken(self) -> bool:
+        """Whether every assigned partition is taken up to its present end."""
+        for consumer in self.consumers:
+            ends = await consumer.end_offsets()
+            at = consumer.taker.position()
+            if any(at.get(number, 0) < end for number, end in ends.items()):
+                return False
+        return True
+
+    def _observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._observed.labels(method, route, str(status)).observe(seconds)
+
+    def _authenticator(self) -> Authenticator:
+        where = self.settings.jwks
+        source = (
+            JwksUrl(where, time.time)
+            if where.startswith(("http://", "https://"))
+            else JwksFile(Path(where), time.time)
+        )
+        return Authenticator(source, time.time)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process that runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+__all__ = ["App", "Interface", "LogAhead", "TopicsWrong"]

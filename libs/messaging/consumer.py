@@ -1,0 +1,194 @@
+"""FastStream's consumer, made safe: nothing of a record is touched before the inbox sees it.
+
+FastStream's own parser decodes headers and JSON before the handler runs: one bad record makes it
+drop the whole batch and commit past it. So every subscription brings its own parser and decoder,
+acknowledges by hand, and goes where the database says on every assignment (DESIGN, Known traps).
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.message import StreamMessage
+
+from libs.eventlog.recorder import Overtaken
+from libs.eventlog.writer import Busy, Unreachable
+from libs.messaging.inbox import Gap, KafkaRecord
+
+log = logging.getLogger("bihuan.consumer")
+
+BATCH_RECORDS_MAX = 500
+RETRY_SECONDS = 0.25
+FETCH_BYTES_MAX = 9 * 1024 * 1024
+HINT_SECONDS = 2.0
+
+
+class Taker(Protocol):
+    """An inbox: loads where to go on, takes batches (both called in a thread)."""
+
+    topic: str
+
+    def load(self, partitions: Sequence[int], topic_id: str) -> dict[int, int]:
+        """Partition -> offset to go on from."""
+
+    def position(self) -> Mapping[int, int]:
+        """How far each partition is taken."""
+
+    def take(self, records: Sequence[KafkaRecord]) -> Sequence[Gap] | None:
+        """Takes a batch; the gaps it stopped at, if any."""
+
+
+async def leave_alone(message: StreamMessage[Any]) -> Any:
+    """A decoder that decodes nothing."""
+    return message.raw_message
+
+
+class Consumer:
+    """One subscription of one instance; `start` and `stop` are FastStream's."""
+
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        taker: Taker,
+        *,
+        group: str,
+        topic_id: str,
+        in_thread: Callable[..., Awaitable[Any]],
+        batch_timeout_ms: int,
+        instance: str | None = None,
+    ) -> None:
+        self.taker = taker
+        self.topic_id = topic_id
+        self.assigned: set[int] = set()
+        self._in_thread = in_thread
+        self._busy = asyncio.Lock()
+        self._hinted = 0.0
+        self._subscriber = broker.subscriber(
+            taker.topic,
+            group_id=group,
+            group_instance_id=instance,
+            batch=True,
+            max_records=BATCH_RECORDS_MAX,
+            batch_timeout_ms=batch_timeout_ms,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            listener=_Assignment(self),
+            max_partition_fetch_bytes=FETCH_BYTES_MAX,
+            fetch_max_wait_ms=100,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            parser=self._parse,
+            decoder=leave_alone,
+        )
+        self._subscriber(self._handle)
+
+    @property
+    def kafka(self) -> AIOKafkaConsumer:
+        """The client itself; only while started."""
+        consumer = self._subscriber.consumer
+        assert consumer is not None, "not started"
+        return consumer
+
+    async def _parse(self, records: Any) -> StreamMessage[Any]:
+        return StreamMessage(raw_message=records, body=b"")
+
+    async def _handle(self, records: Any) -> None:
+        async with self._busy:
+            await self._take(records)
+
+    async def _take(self, records: Sequence[KafkaRecord]) -> None:
+        while True:
+            try:
+                gaps = await self._in_thread(self.taker.take, records)
+            except Overtaken:
+                await self.resume(self.assigned)
+                return
+            except Busy:
+                continue
+            except Unreachable:
+                log.warning("database away; waiting", extra={"topic": self.taker.topic})
+                await asyncio.sleep(RETRY_SECONDS)
+                if not await self._reload():
+                    continue
+            else:
+                self._stop_at(gaps or ())
+                await self._hint(records)
+                return
+
+    async def _reload(self) -> bool:
+        """Looks what was committed: a commit whose answer was lost may have been ours."""
+        try:
+            await self._in_thread(self.taker.load, sorted(self.assigned), self.topic_id)
+        except Exception as error:  # noqa: BLE001 - the database is still away
+            log.warning("still away", extra={"error": type(error).__name__})
+            return False
+        return True
+
+    def _stop_at(self, gaps: Iterable[Gap]) -> None:
+        for gap in gaps:
+            place = TopicPartition(self.taker.topic, gap.partition)
+            self.kafka.pause(place)
+            self.kafka.seek(place, gap.offset)
+            log.error("gap: partition stopped", extra={"partition": gap.partition})
+
+    async def _hint(self, records: Sequence[KafkaRecord]) -> None:
+        """Tells Kafka now and then how far we are, for those who watch lag; never relied on."""
+        now = asyncio.get_running_loop().time()
+        if now - self._hinted < HINT_SECONDS:
+            return
+        self._hinted = now
+        ends: dict[TopicPartition, int] = {}
+        for record in records:
+            if record.partition in self.assigned:
+                ends[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        with contextlib.suppress(KafkaError):
+            await self.kafka.commit(ends)
+
+    async def resume(self, partitions: Iterable[int]) -> None:
+        """Goes to where the database says, for these partitions."""
+        wanted = sorted(partitions)
+        while True:
+            try:
+                offsets = await self._in_thread(self.taker.load, wanted, self.topic_id)
+                break
+            except Exception as error:  # noqa: BLE001 - whatever ails the database, wait for it
+                log.warning("cannot load offsets", extra={"error": type(error).__name__})
+                await asyncio.sleep(RETRY_SECONDS)
+        for partition, offset in offsets.items():
+            place = TopicPartition(self.taker.topic, partition)
+            if place in self.kafka.assignment():
+                self.kafka.seek(place, offset)
+
+    async def go_on(self, partition: int) -> None:
+        """Takes up a partition again whose gap was resolved."""
+        self.kafka.resume(TopicPartition(self.taker.topic, partition))
+
+    async def end_offsets(self) -> dict[int, int]:
+        """Where the assigned partitions end now."""
+        places = [TopicPartition(self.taker.topic, one) for one in sorted(self.assigned)]
+        if not places:
+            return {}
+        ends = await self.kafka.end_offsets(places)
+        return {place.partition: end for place, end in ends.items()}
+
+
+class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        # An in-flight batch may still commit: the compare-and-set on its offsets decides.
+        log.info("partitions revoked", extra={"count": len(list(revoked))})
+        self._consumer.assigned = set()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        partitions = {place.partition for place in assigned}
+        log.info("partitions assigned", extra={"count": len(partitions)})
+        self._consumer.assigned = partitions
+        await self._consumer.resume(partitions)

@@ -1,0 +1,240 @@
+"""What could not be taken: listed, shown, replayed in order, or discarded on record.
+
+Replay goes through the same writer as everything else; what waited behind the parked record
+follows it in order, until something fails again (DESIGN, Inbox).
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from psycopg import Connection
+
+from libs.decider import Conflict, NotFound
+from libs.eventlog.envelope import Unreadable, decode
+from libs.eventlog.recorder import ParkedRow
+from libs.eventlog.work import Work
+from libs.eventlog.writer import Writer
+from libs.messaging.channel import Channel, RawMessage
+from libs.messaging.inbox import describe, hear, note_on
+from libs.messaging.position import read_headers
+
+FETCH_SECONDS_MAX = 10.0
+LISTED_MAX = 200
+
+
+class NothingParked(NotFound):
+    """No record of this subject is parked."""
+
+    rule = "nothing-parked"
+    zh = "该投诉没有待处理记录"
+
+
+class OnlyDiscard(Conflict):
+    """This record can never be taken (nothing of ours wrote it, or it is gone); discard it."""
+
+    rule = "only-discard"
+    zh = "该记录无法重放,只能作废"
+
+
+class StillFails(Conflict):
+    """Replayed, and it failed again; everything is as it was."""
+
+    rule = "still-fails"
+    zh = "重放仍然失败"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a replay or a discard did."""
+
+    subject: str
+    released: tuple[str, ...]
+    discarded: tuple[str, ...]
+    left: int
+    """How many records of the subject still wait (a later one failed in its turn)."""
+
+
+def listed(conn: Connection[Any], after: tuple[str, ...] | None, limit: int) -> list[Any]:
+    """Parked subjects, each with its first record and how many wait behind, by subject."""
+    return conn.execute(
+        "SELECT p.subject, p.source, p.record_id, p.position, p.error_kind, p.detail, "
+        "(SELECT count(*) FROM parked w WHERE w.subject = p.subject AND w.state = 'waiting') "
+        "AS waiting FROM parked p WHERE p.state = 'parked' AND p.subject > %s "
+        "ORDER BY p.subject LIMIT %s",
+        (after[0] if after else "", min(limit, LISTED_MAX) + 1),
+    ).fetchall()
+
+
+def of_subject(conn: Connection[Any], subject: str) -> list[ParkedRow]:
+    """All unsettled records of a subject, in the order they came."""
+    rows = conn.execute(
+        "SELECT * FROM parked WHERE subject = %s AND state <> 'settled' "
+        "ORDER BY (state = 'waiting'), topic, partition, record_offset",
+        (subject,),
+    ).fetchall()
+    return [
+        ParkedRow(
+            row["topic"],
+            row["partition"],
+            row["record_offset"],
+            row["subject"],
+            row["source"],
+            row["record_id"],
+            row["position"],
+            row["state"],
+            row["error_kind"],
+            row["detail"],
+            bytes(row["value"]) if row["value"] is not None else None,
+        )
+        for row in rows
+    ]
+
+
+class Parking:
+    """Settles parked records of one instance's service."""
+
+    def __init__(self, writer: Writer, bootstrap: str, channel: Channel | None = None) -> None:
+        self._writer = writer
+        self._bootstrap = bootstrap
+        self._channel = channel
+
+    async def replay(self, subject: str, by: str, reason: str) -> Settled:
+        """Tries the parked record again, then those behind it, in order.
+
+        Raises NothingParked, OnlyDiscard, or StillFails when the first one fails again.
+        """
+        rows = await asyncio.to_thread(self._load, subject)
+        rows = [await self._with_bytes(row) for row in rows]
+        return await asyncio.to_thread(self._settle, rows, by, reason, False)
+
+    async def discard(self, subject: str, by: str, reason: str) -> Settled:
+        """Gives the parked record up, on record, and goes on with those behind it."""
+        rows = await asyncio.to_thread(self._load, subject)
+        rows = [rows[0], *[await self._with_bytes(row) for row in rows[1:]]]
+        return await asyncio.to_thread(self._settle, rows, by, reason, True)
+
+    def _load(self, subject: str) -> list[ParkedRow]:
+        with self._writer.store.connection() as conn:
+            rows = of_subject(conn, subject)
+        if not rows:
+            raise NothingParked
+        return rows
+
+    def _settle(self, rows: Sequence[ParkedRow], by: str, reason: str, discard: bool) -> Settled:
+        def decide(work: Work) -> Settled:
+            return _Settling(self._writer, self._channel, work, by, reason).run(rows, discard)
+
+        settled = self._writer.transact(decide, always=True)
+        self._writer.refresh()
+        return settled
+
+    async def _with_bytes(self, row: ParkedRow) -> ParkedRow:
+        """The record's bytes, from Kafka where only its place was kept."""
+        if row.value is not None or row.topic.startswith("timer:"):
+            return row
+        found = await fetch(self._bootstrap, row.topic, row.partition, row.offset)
+        if found is None:
+            return row
+        value, headers = found
+        is_log = self._channel is None or row.topic != self._channel.topic
+        if is_log and read_headers(headers) is None:
+            return row
+        return replace(row, value=value)
+
+
+class _Settling:
+    def __init__(
+        self, writer: Writer, channel: Channel | None, work: Work, by: str, reason: str
+    ) -> None:
+        self._service = writer.service
+        self._channel = channel
+        self._work = work
+        self._by = by
+        self._reason = reason
+
+    def run(self, rows: Sequence[ParkedRow], discard: bool) -> Settled:
+        subject = rows[0].subject
+        self._work.extra.subjects[subject] = subject in self._work.blocked
+        released: list[str] = []
+        discarded: list[str] = []
+        for number, row in enumerate(rows):
+            if number == 0 and discard:
+                self._mark(row, "discarded")
+                discarded.append(row.record_id)
+                continue
+            failure = self._try(row)
+            if failure is not None:
+                if number == 0:
+                    if row.value is None and not row.topic.startswith("timer:"):
+                        raise OnlyDiscard(failure[1])
+                    raise StillFails(failure[1])
+                self._work.extra.parked.append(
+                    replace(row, state="parked", error_kind=failure[0], detail=failure[1])
+                )
+                return Settled(subject, tuple(released), tuple(discarded), len(rows) - number)
+            self._mark(row, "released")
+            released.append(row.record_id)
+        return Settled(subject, tuple(released), tuple(discarded), 0)
+
+    def _try(self, row: ParkedRow) -> tuple[str, str] | None:
+        if row.topic.startswith("timer:"):
+            return None  # it is still set, and fires again once its subject is free
+        mark = self._work.savepoint()
+        try:
+            if self._channel is not None and row.topic == self._channel.topic:
+                self._channel.again(self._work, RawMessage(row.value, row.record_id))
+            else:
+                self._hear(row)
+        except Exception as error:  # noqa: BLE001 - reported to whoever asked for the replay
+            self._work.rollback_to(mark)
+            return describe(error)
+        return None
+
+    def _hear(self, row: ParkedRow) -> None:
+        if row.value is None:
+            raise Unreadable("no-bytes", "its bytes cannot be had, or nothing of ours wrote it")
+        recorded = decode(row.value, self._service.types)
+        commands = (
+            tuple(self._service.react(recorded)) if recorded.type in self._service.hears else ()
+        )
+        hear(self._service, self._work, recorded, commands, lambda _refusal: None)
+
+    def _mark(self, row: ParkedRow, settlement: str) -> None:
+        self._work.extra.parked.append(replace(row, state="settled", detail=settlement))
+        if row.state != "parked":
+            return
+        event = self._service.housekeeping.record_settled.model_validate(
+            {
+                "record": row.record_id,
+                "settlement": settlement,
+                "by": self._by,
+                "reason": self._reason,
+            }
+        )
+        note_on(self._service, self._work, row.subject, event, f"operator:{self._by}")
+
+
+async def fetch(
+    bootstrap: str, topic: str, partition: int, offset: int
+) -> tuple[bytes | None, Sequence[tuple[str, bytes | None]]] | None:
+    """One record of Kafka by its place: (value, headers), or None when it is gone."""
+    place = TopicPartition(topic, partition)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        begins = await consumer.beginning_offsets([place])
+        ends = await consumer.end_offsets([place])
+        if not begins[place] <= offset < ends[place]:
+            return None
+        consumer.seek(place, offset)
+        async with asyncio.timeout(FETCH_SECONDS_MAX):
+            while True:
+                batch: Mapping[Any, Any] = await consumer.getmany(place, timeout_ms=200)
+                for record in batch.get(place, ()):
+                    return (record.value, record.headers) if record.offset == offset else None
+    finally:
+        await consumer.stop()
