@@ -164,8 +164,8 @@ class GapResolved(HousekeepingEvent):
     """The position gone on from."""
     by: Code
     """The operator's pseudonym."""
-    reason: Reason
-    """Why."""
+    reason: Annotated[Plain, Field(min_length=1)]
+    """Why, in the operator's words."""
 
 
 class RoleChanged(HousekeepingEvent):
@@ -356,5 +356,5 @@ class RecordSettled(HousekeepingEvent):
     """Released or discarded."""
     by: Code
     """Who."""
-    reason: Reason
-    """Why."""
+    reason: Annotated[Plain, Field(min_length=1)]
+    """Why, in the operator's words."""

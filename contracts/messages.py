@@ -4,7 +4,14 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    model_validator,
+)
 
 from contracts.feedback_survey import NoticeIssued
 from contracts.values import (
@@ -36,6 +43,7 @@ OUTBOUND_TOPIC = "complaints.outbound"
 TEXT_BYTES_MAX = 64 * 1024
 CONTROL = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+WIRE_INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"
 
 
 def _within_limit(text: str) -> str:
@@ -222,7 +230,32 @@ class ChannelMessage(CloudEvent):
     """What was said, by whom, and where to answer."""
 
 
-class OutboundNotice(CloudEvent):
+class LogEvent(CloudEvent):
+    """An event as it stands in the log (DESIGN, The event); its bytes never change."""
+
+    source: Annotated[str, Field(pattern=r"^/bihuan/[a-z_]+$", max_length=64)]
+    """The service that wrote it."""
+    type: Annotated[str, Field(max_length=64)]
+    """Name and version."""
+    subject: Line
+    """What it is about, mostly a complaint's id; the Kafka key."""
+    time: Annotated[Instant, Field(json_schema_extra={"pattern": WIRE_INSTANT})]
+    """When it was recorded: UTC, microseconds; never decreases within a stream."""
+    occurredat: Annotated[Instant, Field(json_schema_extra={"pattern": WIRE_INSTANT})] | None = None
+    """When the fact happened, only where that differs from `time`."""
+    sequence: Annotated[str, Field(pattern=r"^[1-9][0-9]*$", max_length=19)]
+    """Its number in the stream (source, subject), from 1."""
+    previous: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of the stream's event before, or 64 zeros."""
+    causationid: Annotated[str, Field(max_length=512)]
+    """The event, message or idempotency key that led to it."""
+    actor: Annotated[str, Field(min_length=1, max_length=200)]
+    """Who asked for it: a pseudonym, a channel or a service."""
+    data: dict[str, JsonValue]
+    """The body."""
+
+
+class OutboundNotice(LogEvent):
     """A notice on `complaints.outbound`: the very bytes of its notice.issued event.
 
     Gateways drop a repeated `id`, wait for `not_before`, open sealed stretches with intake's
@@ -231,17 +264,5 @@ class OutboundNotice(CloudEvent):
 
     type: Literal["notice.issued.v1"]
     """What sort of message."""
-    time: AwareDatetime
-    """When it was issued."""
-    subject: Line
-    """The complaint's id."""
-    sequence: Annotated[str, Field(pattern=r"^[1-9][0-9]*$")]
-    """Its number in feedback_survey's stream of this complaint."""
-    previous: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """The digest of the stream's event before."""
-    causationid: Annotated[str, Field(max_length=512)]
-    """What led to it."""
-    actor: Annotated[str, Field(max_length=200)]
-    """Who asked for it."""
-    data: NoticeIssued
+    data: NoticeIssued  # type: ignore[assignment]  # narrower than any JSON object
     """The notice."""

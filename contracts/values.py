@@ -48,7 +48,7 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in lower-case hex."""
 
 Plain = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""A sentence that a system wrote; never a customer's words, never personal data."""
+"""A sentence that a system or an operator wrote; never a customer's words or personal data."""
 
 Cycle = Annotated[int, Field(ge=1)]
 Score = Annotated[int, Field(ge=1, le=10)]
@@ -595,7 +595,7 @@ class ClockRef(Value):
     """The cycle in which it started."""
 
 
-class Literal(Value):
+class ClearText(Value):
     """A stretch of a notice's text in clear."""
 
     lit: Annotated[str, Field(max_length=65_536)]
@@ -609,7 +609,7 @@ class SealedText(Value):
     """The sealed token."""
 
 
-TextSegment = Literal | SealedText
+TextSegment = ClearText | SealedText
 """A piece of a notice: `{"lit": …}` or `{"sealed": …}`."""
 
 
