@@ -41,7 +41,7 @@ class ComplaintParked(Conflict):
 
 
 OnCommit = Callable[[Sequence[Recorded[Any]], float], None]
-"""Told of every event just committed and when its decision began (the relay wakes, spans go out)."""
+"""Told of every event just committed, and when its decision began: the relay wakes, spans go."""
 
 
 class Writer:
