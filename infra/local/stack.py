@@ -263,6 +263,7 @@ class LocalStack:
             "dsn_pattern": self.postgres.dsn("{database}"),
         }
         arriving = self.folder / "stack.json.arriving"
+        arriving.touch(mode=0o600)
         arriving.write_text(json.dumps(told), "utf-8")
         arriving.replace(self.folder / "stack.json")
 

@@ -1,0 +1,1 @@
+"""What the local stack decides before it touches anything."""
