@@ -1,0 +1,1 @@
+"""Logs, traces and metrics that cannot carry personal data."""

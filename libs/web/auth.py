@@ -1,0 +1,356 @@
+"""Who is calling: a signed bearer token, checked against published keys; never the request's body.
+
+Tokens count in real time, which comes in as a port: domain time may be scaled or stepped, and a
+token must not live or die by it (DESIGN, Time).
+"""
+
+import json
+import os
+import re
+import secrets
+import stat
+from base64 import urlsafe_b64decode
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
+
+from libs.web.problem import NotAuthenticated, Unavailable
+
+ISSUER: Final = "urn:bihuan"
+AUDIENCE: Final = "bihuan"
+TOKEN_BYTES_MAX: Final = 8 * 1024
+TOKEN_LIFETIME_S_MAX: Final = 366 * 24 * 3600
+LEEWAY_S: Final = 30
+JWKS_BYTES_MAX: Final = 64 * 1024
+JWKS_KEYS_MAX: Final = 32
+REFRESH_INTERVAL_S: Final = 10
+"""An unknown key id asks the source again, but no storm of bad tokens may ask more often."""
+
+FETCH_TIMEOUT_S: Final = 3.0
+CALLERS_CACHED_MAX: Final = 4096
+
+ACTOR = re.compile(r"[a-z][a-z_]{1,31}:[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+"""`agent:8812`, `channel:10010`, `system:sla_watch`: a kind and a pseudonym, never a name."""
+
+TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_ROLE = re.compile(r"[a-z][a-z_]{0,31}\Z")
+_ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "OKP": ("Ed25519", "EdDSA"),
+    "EC": ("ES256",),
+    "RSA": ("RS256",),
+}
+"""What each type of key may sign; the token's own header chooses nothing (RFC 8725, 3.1)."""
+
+PublicKey = OKPKey | ECKey | RSAKey
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as the token says: a pseudonymous actor, roles, and the team if there is one."""
+
+    actor: str
+    roles: frozenset[str]
+    team: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The actor without its kind: `8812` of `agent:8812`."""
+        return self.actor.partition(":")[2]
+
+
+class KeySource(Protocol):
+    """Where public keys come from."""
+
+    async def find(self, kid: str) -> PublicKey | None:
+        """The key of that id, or None; raises Unavailable when no keys can be had at all."""
+        ...
+
+
+def read_jwks(text: str | bytes) -> dict[str, PublicKey]:
+    """Key id -> public key of a JWK Set (RFC 7517); raises ValueError for one that is not usable.
+
+    Keys of other types, and keys not meant for signing, are left out, as RFC 7517 §5 asks.
+    """
+    if len(text) > JWKS_BYTES_MAX:
+        raise ValueError(f"a key set of more than {JWKS_BYTES_MAX} bytes")
+    document = json.loads(text)
+    entries = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or len(entries) > JWKS_KEYS_MAX:
+        raise ValueError(f"a key set needs `keys`: a list of at most {JWKS_KEYS_MAX}")
+    keys: dict[str, PublicKey] = {}
+    for entry in entries:
+        if entry.get("kty") not in _ALGORITHMS or entry.get("use", "sig") != "sig":
+            continue
+        if "d" in entry:
+            raise ValueError("a published key set holds a private key; replace that key at once")
+        key = JWKRegistry.import_key(entry)
+        if isinstance(key, (OKPKey, ECKey, RSAKey)) and entry.get("kid") and _strong(key, entry):
+            keys[str(entry["kid"])] = key
+    return keys
+
+
+def _strong(key: PublicKey, entry: Mapping[str, Any]) -> bool:
+    if isinstance(key, RSAKey):
+        return key.public_key.key_size >= 2048
+    return entry.get("crv") == ("Ed25519" if isinstance(key, OKPKey) else "P-256")
+
+
+class JwksFile:
+    """Keys in a file, read again when a key id is unknown."""
+
+    def __init__(self, path: Path, real_now_s: Callable[[], float]) -> None:
+        self._path = path
+        self._now = real_now_s
+        self._keys: dict[str, PublicKey] = {}
+        self._asked_s = float("-inf")
+
+    async def find(self, kid: str) -> PublicKey | None:
+        """The key of that id, or None; raises Unavailable when the file cannot be read."""
+        if kid not in self._keys and self._now() - self._asked_s >= REFRESH_INTERVAL_S:
+            self._asked_s = self._now()
+            try:
+                self._keys = read_jwks(self._path.read_bytes())
+            except (OSError, ValueError, JoseError) as error:
+                if not self._keys:
+                    self._asked_s = float("-inf")
+                    raise Unavailable("The keys that check tokens cannot be read.") from error
+        return self._keys.get(kid)
+
+
+class JwksUrl:
+    """Keys at a URL, kept, and fetched again when a key id is unknown; at most every 10 s."""
+
+    def __init__(
+        self,
+        url: str,
+        real_now_s: Callable[[], float],
+        client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._url = url
+        self._now = real_now_s
+        self._client = client or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
+        self._keys: dict[str, PublicKey] = {}
+        self._asked_s = float("-inf")
+
+    async def find(self, kid: str) -> PublicKey | None:
+        """The key of that id, or None; raises Unavailable when none was ever fetched."""
+        if kid not in self._keys and self._now() - self._asked_s >= REFRESH_INTERVAL_S:
+            self._asked_s = self._now()
+            try:
+                self._keys = await self._fetch()
+            except (httpx.HTTPError, ValueError, JoseError) as error:
+                if not self._keys:
+                    raise Unavailable("The keys that check tokens cannot be fetched.") from error
+        if not self._keys:
+            raise Unavailable("The keys that check tokens cannot be fetched.")
+        return self._keys.get(kid)
+
+    async def _fetch(self) -> dict[str, PublicKey]:
+        async with self._client.stream("GET", self._url) as answer:
+            answer.raise_for_status()
+            body = bytearray()
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > JWKS_BYTES_MAX:
+                    raise ValueError(f"a key set of more than {JWKS_BYTES_MAX} bytes")
+        return read_jwks(bytes(body))
+
+
+class Authenticator:
+    """Turns an `Authorization` header into a `Caller`, or refuses.
+
+    A token whose signature was checked once is remembered by its SHA-256 (checking takes 0.2 ms);
+    its expiry is checked every time.
+    """
+
+    def __init__(
+        self,
+        keys: KeySource,
+        real_now_s: Callable[[], float],
+        *,
+        issuer: str = ISSUER,
+        audience: str = AUDIENCE,
+    ) -> None:
+        self._keys = keys
+        self._now = real_now_s
+        self._issuer = issuer
+        self._audience = audience
+        self._seen: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """Who the header says; raises NotAuthenticated saying why, never quoting the token."""
+        scheme, _, token = (authorization or "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise NotAuthenticated
+        if len(token) > TOKEN_BYTES_MAX:
+            raise NotAuthenticated("The token is longer than any of ours.")
+        digest = sha256(token.encode("utf-8", "replace")).digest()
+        known = self._seen.get(digest)
+        if known is not None:
+            if known[0] + LEEWAY_S > self._now():
+                self._seen.move_to_end(digest)
+                return known[1]
+            del self._seen[digest]
+        expires_s, caller = await self._checked(token)
+        self._seen[digest] = (expires_s, caller)
+        if len(self._seen) > CALLERS_CACHED_MAX:
+            self._seen.popitem(last=False)
+        return caller
+
+    async def _checked(self, token: str) -> tuple[float, Caller]:
+        key = await self._keys.find(_kid(token))
+        if key is None:
+            raise NotAuthenticated("The token names a key that this installation does not know.")
+        try:
+            decoded = jwt.decode(token, key, algorithms=list(_ALGORITHMS[key.key_type]))
+            jwt.JWTClaimsRegistry(
+                now=int(self._now()),
+                leeway=LEEWAY_S,
+                iss={"essential": True, "value": self._issuer},
+                aud={"essential": True, "value": self._audience},
+                sub={"essential": True},
+                exp={"essential": True},
+            ).validate(decoded.claims)
+        except (JoseError, ValueError, TypeError) as error:
+            kind = type(error).__name__.removesuffix("Error")
+            raise NotAuthenticated(
+                f"The token is not acceptable ({kind}); get a new one."
+            ) from None
+        return float(decoded.claims["exp"]), _caller_of(decoded.claims)
+
+
+def _kid(token: str) -> str:
+    try:
+        head = token.split(".", 1)[0]
+        kid = json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise NotAuthenticated("The token is not a signed JWT with a key id.") from None
+    if not isinstance(kid, str):
+        raise NotAuthenticated("The token is not a signed JWT with a key id.")
+    return kid
+
+
+def _caller_of(claims: Mapping[str, Any]) -> Caller:
+    actor, roles, team = claims["sub"], claims.get("roles", []), claims.get("team")
+    if not isinstance(actor, str) or not ACTOR.match(actor):
+        raise NotAuthenticated("The token's subject is not <kind>:<pseudonym>.")
+    if not isinstance(roles, list) or not all(
+        isinstance(role, str) and _ROLE.match(role) for role in roles
+    ):
+        raise NotAuthenticated("The token's roles are not a list of names.")
+    if team is not None and not (isinstance(team, str) and TEAM.match(team)):
+        raise NotAuthenticated("The token's team is not a team's name.")
+    return Caller(actor, frozenset(roles), team, claims)
+
+
+# -- keys and tokens of one machine ---------------------------------------------------------------
+
+
+class UnsafeKeyFile(RuntimeError):
+    """The signing key's file can be read by others; whoever reads it can be anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private Ed25519 key that issues tokens; its public half is in `jwks`."""
+
+    key: OKPKey = field(repr=False)
+    kid: str
+
+    def jwks(self) -> str:
+        """The JWK Set with the public half."""
+        public = self.key.as_dict(private=False)
+        return json.dumps({"keys": [{**public, "kid": self.kid, "use": "sig", "alg": "Ed25519"}]})
+
+
+def make_signing_key(directory: Path) -> SigningKey:
+    """The installation's key in `directory`, made at the first call.
+
+    `signing-key.json` has mode 0600, the public `jwks.json` stands beside it. Raises
+    UnsafeKeyFile when the key's file is open to others.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = directory / "signing-key.json"
+    if not path.exists():
+        key = OKPKey.generate_key("Ed25519", {"use": "sig"}, auto_kid=True)
+        _write_private(path, json.dumps(key.as_dict(private=True)))
+    signing = load_signing_key(path)
+    published = directory / "jwks.json"
+    if not published.exists() or published.read_text(encoding="utf-8") != signing.jwks():
+        partial = directory / f".jwks.{secrets.token_hex(4)}"
+        partial.write_text(signing.jwks(), encoding="utf-8")
+        partial.replace(published)
+    return signing
+
+
+def load_signing_key(path: Path) -> SigningKey:
+    """The private key in a file of mode 0600; raises UnsafeKeyFile when others can read it."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise UnsafeKeyFile(f"{path.name} has mode {mode:o}; replace the key and set mode 600")
+    key = OKPKey.import_key(json.loads(path.read_text(encoding="utf-8")))
+    return SigningKey(key, str(key.kid))
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Complete or absent, never readable by others; the first of two writers wins."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        pass  # another process made the key first: that one counts
+    finally:
+        partial.unlink()
+
+
+def issue_token(
+    signing: SigningKey,
+    *,
+    actor: str,
+    roles: Sequence[str],
+    real_now_s: float,
+    lifetime_s: int = 8 * 3600,
+    team: str | None = None,
+    issuer: str = ISSUER,
+    audience: str = AUDIENCE,
+) -> str:
+    """A signed token for `actor` with `roles`, valid from `real_now_s` for `lifetime_s` seconds.
+
+    Raises ValueError for an actor, role or lifetime that no verifier would accept.
+    """
+    if not ACTOR.match(actor):
+        raise ValueError("an actor is <kind>:<pseudonym>, e.g. agent:8812")
+    if not roles or not all(_ROLE.match(role) for role in roles):
+        raise ValueError("a token needs roles in lower case, e.g. agent")
+    if not 1 <= lifetime_s <= TOKEN_LIFETIME_S_MAX:
+        raise ValueError(f"a token lives 1 to {TOKEN_LIFETIME_S_MAX} seconds")
+    if team is not None and not TEAM.match(team):
+        raise ValueError("a team is up to 64 letters, digits, dots, dashes and underscores")
+    now_s = int(real_now_s)
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "aud": audience,
+        "sub": actor,
+        "roles": sorted(set(roles)),
+        "iat": now_s,
+        "nbf": now_s,
+        "exp": now_s + lifetime_s,
+        "jti": secrets.token_hex(12),
+    }
+    if team is not None:
+        claims["team"] = team
+    header = {"alg": "Ed25519", "kid": signing.kid}
+    return jwt.encode(header, claims, signing.key, algorithms=["Ed25519"])
