@@ -1,0 +1,1 @@
+"""`bihuan`: the command line, and the whole system on one machine."""

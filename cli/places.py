@@ -1,0 +1,59 @@
+"""Where the state of one installation lies: everything under `BIHUAN_DATA`."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SERVICES = ("intake", "routing", "sla_watch", "escalation", "feedback_survey", "audit")
+
+
+class NotRunning(RuntimeError):
+    """No system runs on this data folder; start it with `bihuan up`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders and files of one installation."""
+
+    data: Path
+
+    @classmethod
+    def here(cls) -> "Places":
+        """From `BIHUAN_DATA`, by default `./.bihuan`."""
+        return cls(Path(os.environ.get("BIHUAN_DATA", ".bihuan")).absolute())
+
+    @property
+    def stack(self) -> Path:
+        """PostgreSQL's and Kafka's own folder."""
+        return self.data / "stack"
+
+    @property
+    def keys(self) -> Path:
+        """The signing key, its public half, the vault's key, the services' token."""
+        return self.data / "keys"
+
+    @property
+    def gateway(self) -> Path:
+        """What the development gateway was given."""
+        return self.data / "gateway"
+
+    @property
+    def logs(self) -> Path:
+        """One log a process."""
+        return self.data / "logs"
+
+    @property
+    def run_file(self) -> Path:
+        """Where a running system says how to reach it."""
+        return self.data / "run.json"
+
+    def running(self) -> dict[str, Any]:
+        """How to reach the running system; raises NotRunning."""
+        try:
+            told: dict[str, Any] = json.loads(self.run_file.read_text(encoding="utf-8"))
+            os.kill(int(told["pid"]), 0)
+        except (OSError, ValueError, KeyError) as error:
+            raise NotRunning(f"no system runs on {self.data}; start it with: bihuan up") from error
+        return told

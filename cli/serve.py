@@ -1,0 +1,29 @@
+"""One service in a process of its own, until it is told to stop."""
+
+import asyncio
+import signal
+
+import uvloop
+
+from cli.system import service_modules
+from libs.timekeeping.clock import SystemClock
+
+
+def serve(name: str) -> None:
+    """Runs a service with its settings from the environment; SIGTERM and Ctrl-C stop it."""
+    build, settings_class = service_modules(name)
+
+    async def run() -> None:
+        app = build(settings_class(), SystemClock())
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        await app.start()
+        try:
+            await stopping.wait()
+        finally:
+            await app.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())

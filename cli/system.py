@@ -1,0 +1,302 @@
+"""The whole system on one machine: servers, keys, topics, six services in one process or in six."""
+
+import asyncio
+import contextlib
+import importlib
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cli.places import SERVICES, Places
+from infra.local import LocalStack
+from infra.local.stack import BrokerChoice
+from libs.messaging.app import App
+from libs.messaging.topics import PARTITIONS_ONE_MACHINE, create_topics, wanted_topics
+from libs.timekeeping.clock import Clock, SystemClock
+from libs.web.auth import SigningKey, issue_token, make_signing_key
+
+log = logging.getLogger("bihuan.system")
+
+Progress = Callable[[str, str], None]
+
+READY_SECONDS_MAX = 90.0
+STOP_SECONDS_MAX = 20.0
+PORT_FIRST = 8100
+"""API ports from here in the order of SERVICES, health ports 100 above; free ones if taken."""
+TOKEN_SECONDS = 365 * 24 * 3600
+
+
+class ServiceFailed(RuntimeError):
+    """A service did not come up; its log says why."""
+
+
+def quiet(_part: str, _line: str) -> None:
+    """Tells nobody."""
+
+
+@dataclass
+class System:
+    """One installation, running. `start` and `stop` in one event loop.
+
+    `processes` runs each service in a process of its own, which needs the system clock and real
+    Kafka (the in-memory broker lives in this process).
+    """
+
+    places: Places
+    clock: Clock = field(default_factory=SystemClock)
+    processes: bool = False
+    broker: BrokerChoice = "auto"
+    durable: bool = True
+    fixed_ports: bool = False
+    batch_timeout_ms: int = 10
+    progress: Progress = quiet
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """More settings for every service, by field name (tests)."""
+
+    def __post_init__(self) -> None:
+        self.stack = LocalStack(
+            self.places.stack, broker=self.broker, durable=self.durable, progress=self.progress
+        )
+        self.apps: dict[str, App] = {}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.urls: dict[str, dict[str, str]] = {}
+        self.signing: SigningKey
+
+    @property
+    def partitions(self) -> int:
+        """12 on one machine; the in-memory broker has its own number."""
+        return self.stack.broker.partitions_fixed or PARTITIONS_ONE_MACHINE
+
+    # -- start and stop --------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Everything up and ready; raises what the stack raises, or ServiceFailed."""
+        self.places.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(self.stack.start)
+        try:
+            await asyncio.to_thread(self._prepare)
+            if self.processes:
+                await self._start_processes()
+            else:
+                await self._start_apps()
+            await self._await_ready()
+            self._publish()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Everything down, services first; what is under way is finished or safely left."""
+        with contextlib.suppress(FileNotFoundError):
+            self.places.run_file.unlink()
+        if self.apps:
+            self.progress("services", "stopping")
+            await asyncio.gather(*(app.stop() for app in self.apps.values()))
+            self.apps = {}
+        if self.running:
+            self.progress("services", "stopping")
+            await asyncio.to_thread(self._stop_processes)
+        self.progress("servers", "stopping")
+        await asyncio.to_thread(self.stack.stop)
+
+    def _prepare(self) -> None:
+        self.stack.create_databases([*map(database, SERVICES), "bihuan_vault"])
+        if self.stack.broker_kind == "kafka":
+            create_topics(self.stack.bootstrap, wanted_topics(self.partitions))
+        self.signing = prepare_keys(self.places)
+
+    async def _start_apps(self) -> None:
+        for number, name in enumerate(SERVICES):
+            build, settings_class = service_modules(name)
+            values = self.values(name, self._port(number), self._port(number + 100))
+            self.apps[name] = build(settings_class(**values), self.clock)
+        intake = self.apps["intake"]
+        self.progress("services", "starting")
+        await intake.start()
+        for name, app in self.apps.items():
+            if name != "intake":
+                app.settings.intake_url = intake.api_url
+        await asyncio.gather(*(app.start() for name, app in self.apps.items() if name != "intake"))
+        self.urls = {
+            name: {"api": app.api_url, "health": app.health_url} for name, app in self.apps.items()
+        }
+
+    def _port(self, number: int) -> int:
+        return PORT_FIRST + number if self.fixed_ports and port_is_free(PORT_FIRST + number) else 0
+
+    async def _start_processes(self) -> None:
+        self.places.logs.mkdir(exist_ok=True)
+        for name in SERVICES:
+            ports = free_ports(2)
+            self.urls[name] = {
+                "api": f"http://127.0.0.1:{ports[0]}",
+                "health": f"http://127.0.0.1:{ports[1]}",
+            }
+        for name in SERVICES:
+            self.start_process(name)
+
+    def start_process(self, name: str, more: Mapping[str, str] | None = None) -> None:
+        """Starts one service's process (again), on the ports it had."""
+        ports = [int(self.urls[name][kind].rpartition(":")[2]) for kind in ("api", "health")]
+        values = self.values(name, *ports)
+        environment = {
+            **os.environ,
+            **{
+                f"BIHUAN_{key.upper()}": str(value)
+                for key, value in values.items()
+                if value is not None
+            },
+            **(more or {}),
+        }
+        self.places.logs.mkdir(exist_ok=True)
+        with (self.places.logs / f"{name}.log").open("ab") as out:
+            self.running[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "cli.main", "serve", name],
+                env=environment,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    def _stop_processes(self) -> None:
+        for process in self.running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        for name, process in self.running.items():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("killed: did not stop in time", extra={"service": name})
+                process.kill()
+                process.wait()
+        self.running = {}
+
+    async def _await_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            for name, urls in self.urls.items():
+                while True:
+                    process = self.running.get(name)
+                    if process is not None and process.poll() is not None:
+                        raise ServiceFailed(f"{name} ended; see {self.places.logs / name}.log")
+                    with contextlib.suppress(httpx.HTTPError):
+                        answer = await client.get(f"{urls['health']}/health/ready")
+                        if answer.status_code == 200:
+                            break
+                    if time.monotonic() > deadline:
+                        raise ServiceFailed(f"{name} was not ready in {READY_SECONDS_MAX:.0f} s")
+                    await asyncio.sleep(0.05)
+                self.progress(name, "ready")
+
+    def _publish(self) -> None:
+        told = {
+            "pid": os.getpid(),
+            "services": self.urls,
+            "bootstrap": self.stack.bootstrap,
+            "broker": self.stack.broker_kind,
+            "partitions": self.partitions,
+            "processes": self.processes,
+        }
+        partial = self.places.run_file.with_suffix(".arriving")
+        partial.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        partial.replace(self.places.run_file)
+
+    # -- settings --------------------------------------------------------------------------------
+
+    def values(self, name: str, api_port: int, health_port: int) -> dict[str, Any]:
+        """One service's settings, by field name."""
+        common: dict[str, Any] = {
+            "postgres_dsn": self.stack.dsn(database(name)),
+            "kafka_bootstrap": self.stack.bootstrap,
+            "broker": self.stack.broker_kind,
+            "partitions": self.partitions,
+            "batch_timeout_ms": self.batch_timeout_ms,
+            "api_port": api_port,
+            "health_port": health_port,
+            "jwks": str(self.places.keys / "jwks.json"),
+            "service_token_file": self.places.keys / "service.token",
+            "intake_url": self.urls.get("intake", {}).get("api", ""),
+        }
+        if name == "intake":
+            common |= {
+                "vault_dsn": self.stack.dsn("bihuan_vault"),
+                "vault_key_file": self.places.keys / "vault.key",
+            }
+        return {**common, **self.extra}
+
+
+def service_modules(name: str) -> tuple[Callable[[Any, Clock], App], type[Any]]:
+    """A service's `build` and its settings class."""
+    main = importlib.import_module(f"services.{name}.main")
+    config = importlib.import_module(f"services.{name}.config")
+    return main.build, config.Settings
+
+
+def database(service: str) -> str:
+    """The name of a service's own database on one machine."""
+    return f"bihuan_{service}"
+
+
+def prepare_keys(places: Places) -> SigningKey:
+    """The installation's keys, made at the first call; the services' token, renewed at each."""
+    signing = make_signing_key(places.keys)
+    vault_key = places.keys / "vault.key"
+    if not vault_key.exists():
+        _write_secret(vault_key, os.urandom(32).hex())
+    token = issue_token(
+        signing,
+        actor="system:bihuan",
+        roles=["service"],
+        real_now_s=time.time(),
+        lifetime_s=TOKEN_SECONDS,
+    )
+    _write_secret(places.keys / "service.token", token)
+    return signing
+
+
+def _write_secret(path: Path, text: str) -> None:
+    partial = path.with_suffix(".arriving")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_text(text, encoding="ascii")
+    partial.replace(path)
+
+
+def wipe(places: Places) -> None:
+    """Removes an installation's whole state (the demo's, at each run)."""
+    shutil.rmtree(places.data, ignore_errors=True)
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nothing listens on 127.0.0.1:port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on now."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
