@@ -73,8 +73,8 @@ def test_whatever_is_missing_has_a_remedy_in_both_languages(
     monkeypatch.setattr(doctor, "find_maven", lambda: None)
     monkeypatch.setattr(doctor, "DISK_BYTES_MIN", 1 << 60)
     monkeypatch.setattr(doctor, "PYTHON_MIN", (9, 9))
-    monkeypatch.setattr(doctor.platform, "system", lambda: "Windows")
-    monkeypatch.setattr(doctor.shutil, "which", lambda _program: None)
+    monkeypatch.setattr("infra.local.doctor.platform.system", lambda: "Windows")
+    monkeypatch.setattr("infra.local.doctor.shutil.which", lambda _program: None)
     found = doctor.examine(Path("/nowhere"), today=date(2027, 1, 1))
     bad = [one for one in found if one.state != "ok"]
     expected = {"python", "system", "make", "java", "maven", "disk", "calendar"}

@@ -11,8 +11,10 @@ from infra.local import kafka_jars as jars
 
 def java_says(monkeypatch: pytest.MonkeyPatch, words: str, status: int = 0) -> None:
     answer = subprocess.CompletedProcess(["java"], status, "", words)
-    monkeypatch.setattr(jars.shutil, "which", lambda *_args, **_kwargs: "/usr/bin/java")
-    monkeypatch.setattr(jars.subprocess, "run", lambda *_args, **_kwargs: answer)
+    monkeypatch.setattr(
+        "infra.local.kafka_jars.shutil.which", lambda *_args, **_kwargs: "/usr/bin/java"
+    )
+    monkeypatch.setattr("infra.local.kafka_jars.subprocess.run", lambda *_args, **_kwargs: answer)
 
 
 @pytest.mark.parametrize(
