@@ -1,0 +1,1 @@
+"""Escalation: cases of the 10015 desk, requested, worked and decided, and compensation granted."""

@@ -1,0 +1,320 @@
+"""What the 10015 desk may do with a case, and in which order (DOMAIN rule 10)."""
+
+from collections.abc import Sequence
+
+from contracts.escalation import (
+    CaseAccepted,
+    CaseCause,
+    CaseClosed,
+    CaseCustomerContacted,
+    CaseDecided,
+    CaseDeclined,
+    CaseInstructed,
+    CaseOutcome,
+    CaseReported,
+    CaseRequested,
+    ReportedWhat,
+)
+from contracts.values import CaseTrigger
+from libs.decider import Conflict, Context, Event, NotFound, Refused
+from services.escalation.domain.commands import (
+    AcceptCase,
+    CaseCommand,
+    CloseCase,
+    ContactCustomer,
+    DecideCase,
+    DeclineCase,
+    DeskCommand,
+    Instruct,
+    PassUp,
+    ReportOnCase,
+)
+from services.escalation.domain.policy import POLICY, EscalationPolicy
+from services.escalation.domain.state import REGULATOR_TIER, Case, Cases, Stage
+
+
+class CaseUnknown(NotFound):
+    """This complaint has no case of that number."""
+
+    rule = "case-unknown"
+    zh = "该投诉没有此升级单"
+
+
+class CaseTaken(Conflict):
+    """Another officer has this case already."""
+
+    rule = "case-taken"
+    zh = "该升级单已由他人受理"
+
+
+class CaseOver(Conflict):
+    """This case is over; a new cause makes a new one."""
+
+    rule = "case-over"
+    zh = "该升级单已结束"
+
+
+class CaseNotAccepted(Conflict):
+    """Accept the case first."""
+
+    rule = "case-not-accepted"
+    zh = "请先受理该升级单"
+
+
+class CaseAlreadyAccepted(Conflict):
+    """An accepted case is not declined; decide it."""
+
+    rule = "case-already-accepted"
+    zh = "已受理的升级单不能拒绝,请作出处理决定"
+
+
+class CaseDecidedAlready(Conflict):
+    """The case is decided; a decision is not rewritten."""
+
+    rule = "case-decided-already"
+    zh = "该升级单已作出决定,不可更改"
+
+
+class CaseNotDecided(Conflict):
+    """Decide the case before you close it."""
+
+    rule = "case-not-decided"
+    zh = "请先作出决定再关闭"
+
+
+class InstructionOpen(Conflict):
+    """A team has not carried out its instruction; wait for its report, or say why you do not."""
+
+    rule = "instruction-open"
+    zh = "处理指令尚未完成反馈,请等待或说明原因"
+
+
+class RegulatorReportOwed(Conflict):
+    """The regulator has no report yet; give it before you close the case."""
+
+    rule = "regulator-report-owed"
+    zh = "尚未向监管机构提交报告"
+
+
+class NothingToReport(Conflict):
+    """This case owes no such report, or gave it already."""
+
+    rule = "nothing-to-report"
+    zh = "该升级单没有待提交的此类报告"
+
+
+class ReferralNotDeclined(Refused):
+    """The regulator's referral cannot be declined; it is reported on."""
+
+    rule = "referral-not-declined"
+    zh = "监管机构转办的申诉不能拒绝"
+
+
+class TopTier(Refused):
+    """No tier is above this one; give the final response, which names the right to appeal."""
+
+    rule = "top-tier"
+    zh = "已是最高层级,请给出最终答复并告知申诉权利"
+
+
+class DueInThePast(Refused):
+    """What a team is told to do must be due later than now."""
+
+    rule = "due-in-the-past"
+    zh = "完成时限必须晚于当前时间"
+
+
+def decide_desk(state: Cases | None, command: DeskCommand, context: Context) -> Sequence[Event]:
+    """What comes of what the desk does; raises the refusals above."""
+    case = _case(state, command)
+    officer = pseudonym(context.actor)
+    match command:
+        case AcceptCase():
+            return _accept(case, officer)
+        case DeclineCase():
+            return _decline(case, command, officer)
+        case ContactCustomer():
+            _require_taken(case)
+            return [
+                CaseCustomerContacted(
+                    cycle=case.cycle,
+                    case=case.number,
+                    tier=case.tier,
+                    channel=command.channel,
+                    reached=command.reached,
+                    occurred_at=command.occurred_at,
+                )
+            ]
+        case Instruct():
+            return _instruct(case, command)
+        case DecideCase():
+            return _decide(case, command)
+        case ReportOnCase():
+            return _report(case, command)
+        case CloseCase():
+            return _close(case, command)
+        case PassUp():
+            assert state is not None
+            return _pass_up(state, case, command, context)
+
+
+def pseudonym(actor: str) -> str:
+    """`8812` of `agent:8812`: how an officer or a proposer stands in events."""
+    return actor.partition(":")[2] or actor
+
+
+def _case(state: Cases | None, command: CaseCommand) -> Case:
+    case = state.cases.get(command.case) if state else None
+    if case is None:
+        raise CaseUnknown(f"this complaint has no case {command.case}")
+    return case
+
+
+def _require_taken(case: Case) -> None:
+    if case.stage is Stage.REQUESTED:
+        raise CaseNotAccepted
+    if not case.open:
+        raise CaseOver
+
+
+def _accept(case: Case, officer: str) -> Sequence[Event]:
+    if not case.open:
+        raise CaseOver
+    if case.taken:
+        if case.officer == officer:
+            return []
+        raise CaseTaken
+    return [CaseAccepted(cycle=case.cycle, case=case.number, tier=case.tier, officer=officer)]
+
+
+def _decline(case: Case, command: DeclineCase, officer: str) -> Sequence[Event]:
+    if not case.open:
+        raise CaseOver
+    if case.taken:
+        raise CaseAlreadyAccepted
+    if case.tier == REGULATOR_TIER:
+        raise ReferralNotDeclined
+    return [
+        CaseDeclined(
+            cycle=case.cycle,
+            case=case.number,
+            tier=case.tier,
+            reason=command.reason,
+            note=command.note,
+            by=officer,
+            customer_asked=case.customer_asked,
+        )
+    ]
+
+
+def _instruct(case: Case, command: Instruct) -> Sequence[Event]:
+    _require_taken(case)
+    if command.due <= command.at:
+        raise DueInThePast
+    return [
+        CaseInstructed(
+            cycle=case.cycle,
+            case=case.number,
+            tier=case.tier,
+            instruction=len(case.instructions) + 1,
+            team=command.team,
+            due=command.due,
+            text=command.text,
+        )
+    ]
+
+
+def _decide(case: Case, command: DecideCase) -> Sequence[Event]:
+    _require_taken(case)
+    if case.stage is Stage.DECIDED:
+        raise CaseDecidedAlready
+    if command.corrective_action is not None and command.corrective_action.due <= command.at:
+        raise DueInThePast
+    return [
+        CaseDecided(
+            cycle=case.cycle,
+            case=case.number,
+            tier=case.tier,
+            decision=command.decision,
+            reasons=command.reasons,
+            final=command.final,
+            corrective_action=command.corrective_action,
+        )
+    ]
+
+
+def _report(case: Case, command: ReportOnCase) -> Sequence[Event]:
+    """A corrective action may be done long after the case was closed (003 限时整改)."""
+    if case.reports.get(command.what) == command.ref:
+        return []
+    owed = (
+        case.tier == REGULATOR_TIER and case.taken
+        if command.what is ReportedWhat.REGULATOR_REPORT
+        else case.corrective_action is not None
+    )
+    if not owed or command.what in case.reports:
+        raise NothingToReport
+    return [
+        CaseReported(
+            cycle=case.cycle,
+            case=case.number,
+            tier=case.tier,
+            what=command.what,
+            ref=command.ref,
+            digest=command.digest,
+        )
+    ]
+
+
+def _close(case: Case, command: CloseCase) -> Sequence[Event]:
+    """Decided -> instruction carried out -> closed (DOMAIN rule 10)."""
+    if case.outcome is CaseOutcome.SETTLED:
+        return []
+    _require_taken(case)
+    if case.stage is not Stage.DECIDED:
+        raise CaseNotDecided
+    if case.tier == REGULATOR_TIER and ReportedWhat.REGULATOR_REPORT not in case.reports:
+        raise RegulatorReportOwed
+    unfinished = any(not one.done for one in case.instructions)
+    if unfinished and command.unfinished is None:
+        raise InstructionOpen
+    return [
+        CaseClosed(
+            cycle=case.cycle,
+            case=case.number,
+            tier=case.tier,
+            outcome=CaseOutcome.SETTLED,
+            reason=command.unfinished if unfinished and command.unfinished else "decided",
+            answer=case.decided_by,
+        )
+    ]
+
+
+def _pass_up(state: Cases, case: Case, command: PassUp, context: Context) -> Sequence[Event]:
+    """The next tier is requested in the same decision, so that none falls between two."""
+    _require_taken(case)
+    policy = context.policies.in_force(POLICY, command.at).compiled
+    assert isinstance(policy, EscalationPolicy)
+    higher = policy.passes_up.get(case.tier)
+    if higher is None:
+        raise TopTier
+    first: CaseCause = case.causes[0]
+    return [
+        CaseClosed(
+            cycle=case.cycle,
+            case=case.number,
+            tier=case.tier,
+            outcome=CaseOutcome.PASSED_UP,
+            reason=command.reason,
+            next_tier=higher,
+            answer=case.decided_by,
+        ),
+        CaseRequested(
+            cycle=case.cycle,
+            case=len(state.cases) + 1,
+            tier=higher,
+            trigger=CaseTrigger.PASSED_UP,
+            cause=first.cause,
+            passed_from=case.number,
+        ),
+    ]

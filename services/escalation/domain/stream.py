@@ -1,0 +1,218 @@
+"""The case stream of a complaint: one decide and one evolve over cases and compensation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, get_args
+
+from contracts.escalation import (
+    CaseAccepted,
+    CaseCause,
+    CaseCausesChanged,
+    CaseClosed,
+    CaseCustomerContacted,
+    CaseDecided,
+    CaseDeclined,
+    CaseEvent,
+    CaseInstructed,
+    CaseInstructionCarriedOut,
+    CaseReported,
+    CaseRequested,
+    CompensationEvent,
+    CompensationGranted,
+    CompensationRefused,
+    CompensationSubmitted,
+)
+from libs.decider import Context, Decider, Event, Recorded
+from services.escalation.domain.causes import decide_heard
+from services.escalation.domain.commands import DeskCommand, HeardCommand, MoneyCommand
+from services.escalation.domain.compensation import decide_money
+from services.escalation.domain.desk import decide_desk
+from services.escalation.domain.state import (
+    NOTHING,
+    ZERO,
+    Award,
+    Case,
+    Cases,
+    Instruction,
+    Stage,
+)
+
+
+def decide(
+    state: Cases | None, command: HeardCommand | DeskCommand | MoneyCommand, context: Context
+) -> Sequence[Event]:
+    """Pure; raises DomainError for what the desk may not do."""
+    if isinstance(command, HeardCommand):
+        return decide_heard(state, command, context)
+    if isinstance(command, DeskCommand):
+        return decide_desk(state, command, context)
+    return decide_money(state, command, context)
+
+
+def evolve(state: Cases | None, recorded: Recorded[CaseEvent | CompensationEvent]) -> Cases:
+    """Folds one event; total, without guards, for it runs at every replay."""
+    known = state or NOTHING
+    event = recorded.data
+    cycle = max(known.cycle, event.cycle)
+    if isinstance(event, CompensationEvent):
+        return _money(replace(known, cycle=cycle), event, recorded)
+    case = _case(known.cases.get(event.case), event, recorded)
+    return replace(
+        known,
+        cycle=cycle,
+        cases=MappingProxyType({**known.cases, case.number: case}),
+        seen=known.seen.union(one.cause for one in case.causes),
+    )
+
+
+def _case(case: Case | None, event: CaseEvent, recorded: Recorded[Any]) -> Case:
+    if isinstance(event, CaseRequested):
+        return _requested(event, recorded)
+    assert case is not None
+    at = recorded.at
+    case = replace(case, cycle=max(case.cycle, event.cycle))
+    match event:
+        case CaseCausesChanged():
+            return replace(case, causes=event.causes)
+        case CaseDeclined():
+            return replace(case, stage=Stage.DECLINED, reason=event.reason, ended_at=at)
+        case CaseAccepted():
+            return replace(case, stage=Stage.ACCEPTED, officer=event.officer, accepted_at=at)
+        case CaseCustomerContacted():
+            reached = case.contacted_at is None and event.reached
+            return replace(case, contacted_at=at) if reached else case
+        case CaseInstructed():
+            told = Instruction(event.instruction, event.team, event.due)
+            return replace(case, instructions=(*case.instructions, told))
+        case CaseInstructionCarriedOut():
+            done = tuple(
+                replace(one, done=one.done or one.number == event.instruction)
+                for one in case.instructions
+            )
+            return replace(case, instructions=done)
+        case CaseDecided():
+            return replace(
+                case,
+                stage=Stage.DECIDED,
+                decision=event.decision,
+                decided_by=recorded.id,
+                decided_at=at,
+                final=event.final,
+                corrective_action=event.corrective_action,
+            )
+        case CaseReported():
+            return replace(case, reports=MappingProxyType({**case.reports, event.what: event.ref}))
+        case CaseClosed():
+            return replace(
+                case,
+                stage=Stage.CLOSED,
+                outcome=event.outcome,
+                reason=event.reason,
+                ended_at=at,
+            )
+        case _:
+            return case
+
+
+def _requested(event: CaseRequested, recorded: Recorded[Any]) -> Case:
+    cause = CaseCause(
+        trigger=event.trigger, cause=event.cause, clock=event.clock, contact=event.contact
+    )
+    return Case(
+        number=event.case,
+        tier=event.tier,
+        cycle=event.cycle,
+        trigger=event.trigger,
+        causes=(cause,),
+        requested_at=recorded.at,
+    )
+
+
+def _money(state: Cases, event: CompensationEvent, recorded: Recorded[Any]) -> Cases:
+    awards: Mapping[int, Award] = state.awards
+    known = awards.get(event.finding)
+    granted = state.granted
+    match event:
+        case CompensationSubmitted():
+            award = Award(
+                finding=event.finding,
+                basis=event.basis,
+                amount=event.amount,
+                proposed_by=event.proposed_by,
+                role=event.role,
+                pending=True,
+                granted=_granted_before(awards, event),
+                supplement_to=event.supplement_to,
+                limit=event.limit,
+                asked_at=recorded.at,
+            )
+        case CompensationGranted():
+            award = replace(
+                known or _fresh(event, recorded),
+                amount=event.amount,
+                pending=False,
+                granted=_granted_before(awards, event) + event.amount,
+                supplement_to=event.supplement_to,
+                settled_at=recorded.at,
+                settled_by=event.by,
+            )
+            granted = event.total
+        case CompensationRefused():
+            assert known is not None
+            award = replace(
+                known,
+                pending=False,
+                refused=True,
+                settled_at=recorded.at,
+                settled_by=event.by,
+            )
+        case _:
+            return state
+    return replace(
+        state, awards=MappingProxyType({**awards, event.finding: award}), granted=granted
+    )
+
+
+def _granted_before(
+    awards: Mapping[int, Award], event: CompensationSubmitted | CompensationGranted
+) -> Decimal:
+    """What the findings that this one corrects were given."""
+    return awards[event.supplement_to].granted if event.supplement_to else ZERO
+
+
+def _fresh(event: CompensationGranted, recorded: Recorded[Any]) -> Award:
+    return Award(
+        finding=event.finding,
+        basis=event.basis,
+        amount=event.amount,
+        proposed_by=event.by,
+        role=event.role,
+        pending=False,
+        asked_at=recorded.at,
+    )
+
+
+CASES: Decider[Cases] = Decider(
+    kind="case",
+    commands=get_args(HeardCommand | DeskCommand | MoneyCommand),
+    events=(
+        CaseRequested,
+        CaseCausesChanged,
+        CaseDeclined,
+        CaseAccepted,
+        CaseCustomerContacted,
+        CaseInstructed,
+        CaseInstructionCarriedOut,
+        CaseDecided,
+        CaseReported,
+        CaseClosed,
+        CompensationSubmitted,
+        CompensationGranted,
+        CompensationRefused,
+    ),
+    decide=decide,
+    evolve=evolve,
+)
+"""The case stream; `views` adds what it shows."""

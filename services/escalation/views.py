@@ -1,0 +1,425 @@
+"""What the 10015 desk and reports see: the queue, every case, money asked and granted, the rate."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from psycopg import Connection
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.escalation import CaseCause, CaseOutcome
+from contracts.intake import ComplaintRegistered
+from contracts.values import Basis, CaseTrigger, Decision, Instant, Kind
+from libs.decider import Recorded, Row
+from libs.eventlog import Table
+from services.escalation.domain import CASES
+from services.escalation.domain.state import Award, Case, Cases, Stage
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+ESCALATION_CASE = Table(
+    "escalation_case",
+    {
+        "complaint": "uuid not null",
+        "number": "int not null",
+        "rank": "int not null",
+        "tier": "int not null",
+        "cycle": "int not null",
+        "trigger": "text not null",
+        "causes": "jsonb not null",
+        "customer_asked": "boolean not null",
+        "stage": "text not null",
+        "requested_at": "timestamptz not null",
+        "officer": "text",
+        "accepted_at": "timestamptz",
+        "contacted_at": "timestamptz",
+        "instructions": "jsonb not null",
+        "decision": "text",
+        "decided_at": "timestamptz",
+        "final": "boolean not null",
+        "corrective_owner": "text",
+        "corrective_due": "timestamptz",
+        "reports": "jsonb not null",
+        "outcome": "text",
+        "reason": "text",
+        "ended_at": "timestamptz",
+    },
+    key=("complaint", "number"),
+    indexes=("stage, rank, requested_at", "requested_at"),
+)
+
+ESCALATION_AWARD = Table(
+    "escalation_award",
+    {
+        "complaint": "uuid not null",
+        "finding": "int not null",
+        "state": "text not null",
+        "basis": "text not null",
+        "amount": "text not null",
+        "granted": "text not null",
+        "complaint_granted": "text not null",
+        "proposed_by": "text not null",
+        "role": "text not null",
+        "asked_at": "timestamptz not null",
+        "settled_by": "text",
+        "settled_at": "timestamptz",
+    },
+    key=("complaint", "finding"),
+    indexes=("state, asked_at",),
+)
+
+ESCALATION_COMPLAINT = Table(
+    "escalation_complaint",
+    {
+        "complaint": "uuid not null",
+        "receipt": "text not null",
+        "kind": "text not null",
+        "category": "text not null",
+        "urgency": "text not null",
+        "value_tier": "text not null",
+        "customer_class": "text not null",
+        "province": "text",
+        "language": "text not null",
+        "registered_at": "timestamptz not null",
+        "month": "text not null",
+    },
+    key=("complaint",),
+    indexes=("month",),
+)
+
+TABLES: tuple[Table, ...] = (ESCALATION_CASE, ESCALATION_AWARD, ESCALATION_COMPLAINT)
+
+
+# --- event -> rows --------------------------------------------------------------------------
+
+
+def rows(subject: str, state: Cases) -> Iterable[Row]:
+    """What a case stream shows: every case and every award."""
+    complaint = UUID(subject)
+    return (
+        *(_case_row(complaint, case) for case in state.cases.values()),
+        *(_award_row(complaint, award, state) for award in state.awards.values()),
+    )
+
+
+DECIDERS = (replace(CASES, rows=rows),)
+"""The service's streams with what they show."""
+
+
+def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
+    """What is kept of a registered complaint: what the desk sorts by and the rate counts."""
+    event = recorded.data
+    if not isinstance(event, ComplaintRegistered):
+        return ()
+    registration = event.registration
+    profile = registration.profile
+    return (
+        Row.of(
+            "escalation_complaint",
+            {"complaint": UUID(recorded.subject)},
+            receipt=registration.correspondent.receipt,
+            kind=profile.kind.value,
+            category=profile.category.value,
+            urgency=profile.urgency.value,
+            value_tier=profile.value_tier.value,
+            customer_class=profile.customer_class.value,
+            province=profile.handling_province,
+            language=profile.language.value,
+            registered_at=registration.clock_from,
+            month=_month(registration.clock_from),
+        ),
+    )
+
+
+def _case_row(complaint: UUID, case: Case) -> Row:
+    corrective = case.corrective_action
+    return Row.of(
+        "escalation_case",
+        {"complaint": complaint, "number": case.number},
+        rank=-case.tier,
+        tier=case.tier,
+        cycle=case.cycle,
+        trigger=case.trigger.value,
+        causes=[_cause(one) for one in case.causes],
+        customer_asked=case.customer_asked,
+        stage=case.stage.value,
+        requested_at=case.requested_at,
+        officer=case.officer,
+        accepted_at=case.accepted_at,
+        contacted_at=case.contacted_at,
+        instructions=[
+            {"number": one.number, "team": one.team, "due": one.due.isoformat(), "done": one.done}
+            for one in case.instructions
+        ],
+        decision=case.decision.value if case.decision else None,
+        decided_at=case.decided_at,
+        final=case.final,
+        corrective_owner=corrective.owner if corrective else None,
+        corrective_due=corrective.due if corrective else None,
+        reports={what.value: ref for what, ref in case.reports.items()},
+        outcome=case.outcome.value if case.outcome else None,
+        reason=case.reason,
+        ended_at=case.ended_at,
+    )
+
+
+def _cause(cause: CaseCause) -> dict[str, str]:
+    shown = {"trigger": cause.trigger.value, "event": str(cause.cause)}
+    return {**shown, "clock": cause.clock.clock} if cause.clock else shown
+
+
+def _award_row(complaint: UUID, award: Award, state: Cases) -> Row:
+    settled = "refused" if award.refused else "granted"
+    return Row.of(
+        "escalation_award",
+        {"complaint": complaint, "finding": award.finding},
+        state="submitted" if award.pending else settled,
+        basis=award.basis.value,
+        amount=format(award.amount, ".2f"),
+        granted=format(award.granted, ".2f"),
+        complaint_granted=format(state.granted, ".2f"),
+        proposed_by=award.proposed_by,
+        role=award.role,
+        asked_at=award.asked_at,
+        settled_by=award.settled_by,
+        settled_at=award.settled_at,
+    )
+
+
+def _month(instant: datetime) -> str:
+    return instant.astimezone(SHANGHAI).strftime("%Y-%m")
+
+
+# --- rows -> answers ------------------------------------------------------------------------
+
+
+class _Shown(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ShownCause(_Shown):
+    """One thing that a case rests on."""
+
+    trigger: CaseTrigger
+    """What sort of cause."""
+    event: UUID
+    """The event that led here."""
+    clock: str | None = None
+    """The breached clock."""
+
+
+class ShownInstruction(_Shown):
+    """What a team was told to do."""
+
+    number: int
+    """Its number within the case."""
+    team: str
+    """The team."""
+    due: Instant
+    """By when."""
+    done: bool
+    """Whether the team has reported that it is done."""
+
+
+class ShownCase(_Shown):
+    """A case as the desk sees it; no personal data, which is opened apart and on record."""
+
+    complaint: UUID
+    """The complaint."""
+    receipt: str | None
+    """Its receipt number; null while its registration is still under way in the log."""
+    category: str | None
+    """What it is about."""
+    urgency: str | None
+    """How pressing it is."""
+    value_tier: str | None
+    """The customer's tier."""
+    number: int
+    """The case's number within the complaint."""
+    tier: int
+    """2 province 10015, 3 headquarters 10015, 4 regulator appeal."""
+    cycle: int
+    """The complaint's handling cycle."""
+    trigger: CaseTrigger
+    """Why it was requested."""
+    causes: list[ShownCause]
+    """All it rests on now."""
+    customer_asked: bool
+    """The customer asked for it."""
+    stage: Stage
+    """Requested, accepted, decided, declined or closed."""
+    requested_at: Instant
+    """When."""
+    officer: str | None
+    """Who has it."""
+    accepted_at: Instant | None
+    """When it was taken."""
+    contacted_at: Instant | None
+    """When the customer was first reached."""
+    instructions: list[ShownInstruction]
+    """What teams were told to do."""
+    decision: Decision | None
+    """Upheld, partly, rejected."""
+    decided_at: Instant | None
+    """When."""
+    final: bool
+    """The final response, which names the right to appeal."""
+    corrective_owner: str | None
+    """The team that owes a corrective action."""
+    corrective_due: Instant | None
+    """By when."""
+    reports: dict[str, str]
+    """Reports given: what -> the report's number."""
+    outcome: CaseOutcome | None
+    """How it ended."""
+    reason: str | None
+    """Why it ended or was declined."""
+    ended_at: Instant | None
+    """When."""
+
+
+class ShownAward(_Shown):
+    """Money asked for or granted, amounts in CNY with two places."""
+
+    complaint: UUID
+    """The complaint."""
+    finding: int
+    """The finding it rests on."""
+    state: str = Field(pattern="^(submitted|granted|refused)$")
+    """Submitted, granted or refused."""
+    basis: Basis
+    """On what ground."""
+    amount: str
+    """The amount asked for."""
+    granted: str
+    """What this finding and those it corrects were given."""
+    complaint_granted: str
+    """What the complaint was given in all."""
+    proposed_by: str
+    """Who proposed it: never who approves."""
+    role: str
+    """The role it was proposed in."""
+    asked_at: Instant
+    """When."""
+    settled_by: str | None
+    """Who granted or refused it."""
+    settled_at: Instant | None
+    """When."""
+
+
+class EscalationRate(_Shown):
+    """How many of a month's complaints went to the desk; whole numbers, never a rounded share."""
+
+    month: str
+    """The month of registration in Shanghai, `2025-10`."""
+    complaints: int
+    """Complaints registered."""
+    escalated: int
+    """Of these, complaints with at least one case."""
+    cases: int
+    """Cases of these complaints."""
+    by_trigger: dict[str, int]
+    """Cases by why they were requested."""
+    by_ending: dict[str, int]
+    """Cases by how they ended; `open` those that have not."""
+
+
+_CASE = (
+    "SELECT c.complaint, r.receipt, r.category, r.urgency, r.value_tier, c.number, c.tier, "
+    "c.cycle, c.trigger, c.causes, c.customer_asked, c.stage, c.requested_at, c.officer, c.accepted_at, "
+    "c.contacted_at, c.instructions, c.decision, c.decided_at, c.final, c.corrective_owner, "
+    "c.corrective_due, c.reports, c.outcome, c.reason, c.ended_at "
+    "FROM escalation_case c LEFT JOIN escalation_complaint r ON r.complaint = c.complaint "
+)
+
+QueueKey = tuple[int, datetime, UUID, int]
+"""(minus the tier, requested at, complaint, number): the queue's order."""
+
+
+def queue_key(case: ShownCase) -> QueueKey:
+    """Where a case stands in the queue."""
+    return (-case.tier, case.requested_at, case.complaint, case.number)
+
+
+def queue(
+    conn: Connection[Any], stages: Sequence[Stage], after: QueueKey | None, limit: int
+) -> list[ShownCase]:
+    """Cases in these stages: the highest tier first, then the longest waiting; one row too many."""
+    where, values = "WHERE c.stage = ANY(%s) ", [[stage.value for stage in stages]]
+    if after is not None:
+        where += "AND (c.rank, c.requested_at, c.complaint, c.number) > (%s, %s, %s, %s) "
+    found = conn.execute(
+        _CASE + where + "ORDER BY c.rank, c.requested_at, c.complaint, c.number LIMIT %s",
+        (*values, *(after or ()), limit + 1),
+    )
+    return [ShownCase(**row) for row in found.fetchall()]
+
+
+def cases_of(conn: Connection[Any], complaint: UUID) -> list[ShownCase]:
+    """Every case of a complaint, oldest first."""
+    found = conn.execute(_CASE + "WHERE c.complaint = %s ORDER BY c.number", (complaint,))
+    return [ShownCase(**row) for row in found.fetchall()]
+
+
+AwardKey = tuple[datetime, UUID, int]
+"""(asked at, complaint, finding): the order of what waits for approval."""
+
+
+def award_key(award: ShownAward) -> AwardKey:
+    """Where an award stands in its list."""
+    return (award.asked_at, award.complaint, award.finding)
+
+
+def awards(
+    conn: Connection[Any], state: str, after: AwardKey | None, limit: int
+) -> list[ShownAward]:
+    """Awards in this state, the longest waiting first; one row too many."""
+    where = "AND (asked_at, complaint, finding) > (%s, %s, %s) " if after else ""
+    found = conn.execute(
+        f"SELECT * FROM escalation_award WHERE state = %s {where}"
+        "ORDER BY asked_at, complaint, finding LIMIT %s",
+        (state, *(after or ()), limit + 1),
+    )
+    return [ShownAward(**row) for row in found.fetchall()]
+
+
+def awards_of(conn: Connection[Any], complaint: UUID) -> list[ShownAward]:
+    """Every award of a complaint, by finding."""
+    found = conn.execute(
+        "SELECT * FROM escalation_award WHERE complaint = %s ORDER BY finding", (complaint,)
+    )
+    return [ShownAward(**row) for row in found.fetchall()]
+
+
+def escalation_rate(conn: Connection[Any], month: str) -> EscalationRate:
+    """The rate of complaints registered in `month` (DOMAIN rule 12), complaints only."""
+    counted = conn.execute(
+        "SELECT count(*) AS complaints, count(*) FILTER (WHERE EXISTS (SELECT 1 FROM "
+        "escalation_case c WHERE c.complaint = r.complaint)) AS escalated "
+        "FROM escalation_complaint r WHERE r.month = %s AND r.kind = %s",
+        (month, Kind.COMPLAINT.value),
+    ).fetchone()
+    assert counted is not None
+    cases = conn.execute(
+        "SELECT c.trigger, coalesce(c.outcome, CASE WHEN c.stage = 'declined' THEN 'declined' "
+        "ELSE 'open' END) AS ending, count(*) AS cases "
+        "FROM escalation_case c JOIN escalation_complaint r ON r.complaint = c.complaint "
+        "WHERE r.month = %s AND r.kind = %s GROUP BY 1, 2 ORDER BY 1, 2",
+        (month, Kind.COMPLAINT.value),
+    ).fetchall()
+    by_trigger: dict[str, int] = {}
+    by_ending: dict[str, int] = {}
+    for row in cases:
+        by_trigger[row["trigger"]] = by_trigger.get(row["trigger"], 0) + row["cases"]
+        by_ending[row["ending"]] = by_ending.get(row["ending"], 0) + row["cases"]
+    return EscalationRate(
+        month=month,
+        complaints=counted["complaints"],
+        escalated=counted["escalated"],
+        cases=sum(by_trigger.values()),
+        by_trigger=dict(sorted(by_trigger.items())),
+        by_ending=dict(sorted(by_ending.items())),
+    )
