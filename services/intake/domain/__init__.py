@@ -1,0 +1,1 @@
+"""A complaint goes on record once, and closes only when the loop is closed."""

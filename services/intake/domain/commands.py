@@ -1,0 +1,157 @@
+"""What can be asked of a complaint. Free text in them is sealed already."""
+
+from uuid import UUID
+
+from contracts.escalation import CaseOutcome
+from contracts.feedback_survey import SurveyOutcome
+from contracts.intake import (
+    Check,
+    DeliveryReport,
+    MatchedBy,
+    NotedState,
+    Registration,
+    Standalone,
+    SurveyReply,
+    WithdrawnBy,
+)
+from contracts.values import (
+    CaseTrigger,
+    Category,
+    Contact,
+    Evidence,
+    Instant,
+    Reason,
+    Receipt,
+    RegulatorReferral,
+    Sealed,
+    Urgency,
+)
+from libs.decider import Command
+
+
+class RegisterComplaint(Command):
+    """A complaint is told for the first time; `at` is when its words reached the channel."""
+
+    registration: Registration
+
+
+class VerifyComplaint(Command):
+    """The intake desk has checked whether it is valid (DOMAIN rule 5)."""
+
+    valid: bool
+    reason: Reason | None = None
+    note: Sealed | None = None
+    checked: tuple[Check, ...]
+    evidence: tuple[Evidence, ...] = ()
+
+
+class LinkContact(Command):
+    """A further contact about a complaint on record; `at` is the contact's own time."""
+
+    contact: Contact
+    matched_by: MatchedBy
+    text: Sealed | None = None
+    standalone: Standalone | None = None
+    evidence: tuple[Evidence, ...] = ()
+    survey_reply: SurveyReply | None = None
+    delivery_report: DeliveryReport | None = None
+    regulator: RegulatorReferral | None = None
+
+
+class UnlinkContact(Command):
+    """A contact was about something else: it becomes a complaint of its own (DOMAIN rule 2).
+
+    `receipt` is the number it will have; `category` says what it is about where staff know.
+    """
+
+    contact: UUID
+    reason: Reason
+    note: Sealed | None = None
+    receipt: Receipt
+    category: Category | None = None
+
+
+class Reclassify(Command):
+    """A desk sets category or urgency right; None leaves one as it is."""
+
+    category: Category | None = None
+    urgency: Urgency | None = None
+    reason: Reason
+    note: Sealed | None = None
+
+
+class Withdraw(Command):
+    """The customer takes it back; `contact` is the message that said so, if one did."""
+
+    by: WithdrawnBy
+    reason: Reason
+    note: Sealed | None = None
+    contact: Contact | None = None
+
+
+class RecordAnswer(Command):
+    """The owner answered the customer (heard: work.answered)."""
+
+    cycle: int
+    answer: UUID
+
+
+class RecordTold(Command):
+    """An answer notice went out (heard: notice.issued); it tells a rejection, if there is one."""
+
+    notice: UUID
+
+
+class ConcludeSurvey(Command):
+    """The asking is over (heard: survey.concluded)."""
+
+    cycle: int
+    asked: UUID
+    outcome: SurveyOutcome
+
+
+class RecordLateReply(Command):
+    """A dissatisfied reply came after the asking was over (heard: survey.answered, late)."""
+
+    cycle: int
+    reply: UUID
+
+
+class RecordCaseRequested(Command):
+    """The 10015 desk is asked to look at it (heard: case.requested)."""
+
+    case: int
+    tier: int
+    trigger: CaseTrigger
+    request: UUID
+    regulator: RegulatorReferral | None = None
+    passed_from: int | None = None
+
+
+class RecordCaseEnded(Command):
+    """A case was declined or is over (heard: case.declined, case.closed)."""
+
+    cycle: int
+    case: int
+    tier: int
+    state: NotedState
+    outcome: CaseOutcome | None = None
+    decision: UUID | None = None
+    decided_at: Instant | None = None
+
+
+ComplaintCommand = (
+    RegisterComplaint
+    | VerifyComplaint
+    | LinkContact
+    | UnlinkContact
+    | Reclassify
+    | Withdraw
+    | RecordAnswer
+    | RecordTold
+    | ConcludeSurvey
+    | RecordLateReply
+    | RecordCaseRequested
+    | RecordCaseEnded
+)
+"""Every command of the stream `complaint`."""

@@ -1,0 +1,234 @@
+"""A complaint as its own stream tells it: the fold of every event, and nothing else."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts.intake import (
+    ComplaintAnswered,
+    ComplaintClosed,
+    ComplaintContactLinked,
+    ComplaintContactUnlinked,
+    ComplaintEscalationNoted,
+    ComplaintMerged,
+    ComplaintReclassified,
+    ComplaintRegistered,
+    ComplaintReopened,
+    ComplaintSurveyNoted,
+    ComplaintUnmerged,
+    ComplaintVerified,
+    ComplaintWithdrawn,
+    NotedState,
+    Outcome,
+    Registration,
+    ReopenReason,
+    Standalone,
+)
+from contracts.values import Contact, ContactKind, Evidence, Profile
+from libs.decider import Event, Recorded, State
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A contact of the complaint, and what it became if it did not belong here."""
+
+    contact: Contact
+    cycle: int
+    text: str | None = None
+    standalone: Standalone | None = None
+    evidence: tuple[Evidence, ...] = ()
+    becomes: UUID | None = None
+    becomes_receipt: str | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it still belongs to this complaint."""
+        return self.becomes is None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The present cycle's answer: an event's id, its instant, and whether the customer is asked."""
+
+    id: UUID
+    at: datetime
+    ask: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How the present cycle's asking ended: the event that says so, and the outcome."""
+
+    id: UUID
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How and when the loop was closed."""
+
+    outcome: Outcome
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint(State):
+    """One complaint. `clock_from` is where the present cycle's clocks start."""
+
+    registration: Registration
+    profile: Profile
+    registered_at: datetime
+    clock_from: datetime
+    cycle: int = 1
+    contacts: tuple[Linked, ...] = ()
+    contact_ids: frozenset[UUID] = frozenset()
+    urges: int = 0
+    valid: bool | None = None
+    answer: Answer | None = None
+    asked: Asked | None = None
+    cases_open: tuple[tuple[int, int], ...] = ()
+    cases_known: frozenset[int] = frozenset()
+    withdrawn: bool = False
+    dissatisfied: int = 0
+    merged_into: UUID | None = None
+    closed: Closed | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether its loop still has to be closed here."""
+        return self.closed is None and self.merged_into is None
+
+    @property
+    def rejected(self) -> bool:
+        """Whether it was found not valid."""
+        return self.valid is False
+
+    def has_case(self, tier: int | None = None) -> bool:
+        """Whether a case is open, of any tier or of this one."""
+        return any(tier in (None, open_tier) for _, open_tier in self.cases_open)
+
+    def linked(self, contact: UUID) -> Linked | None:
+        """The contact with this id, the first one excepted."""
+        return next((one for one in self.contacts if one.contact.id == contact), None)
+
+
+def evolve(complaint: Complaint | None, recorded: Recorded[Any]) -> Complaint:
+    """The complaint after one more event of its stream."""
+    return fold(complaint, recorded.data, recorded.time)
+
+
+def fold(complaint: Complaint | None, event: Event, time: datetime) -> Complaint:
+    """The same for an event not yet recorded: a decision looks one step ahead with it."""
+    if isinstance(event, ComplaintRegistered):
+        return _registered(event, time)
+    assert complaint is not None
+    match event:
+        case ComplaintVerified():
+            return replace(complaint, valid=event.valid)
+        case ComplaintContactLinked():
+            return _linked(complaint, event)
+        case ComplaintContactUnlinked():
+            return _unlinked(complaint, event)
+        case ComplaintReclassified():
+            return replace(complaint, profile=event.profile)
+        case ComplaintMerged():
+            return replace(complaint, merged_into=event.into)
+        case ComplaintUnmerged():
+            return replace(complaint, merged_into=None)
+        case ComplaintWithdrawn():
+            return _withdrawn(complaint, event)
+        case ComplaintAnswered():
+            return replace(complaint, answer=Answer(event.answer, event.answered_at, event.ask))
+        case ComplaintSurveyNoted():
+            return replace(complaint, asked=Asked(event.asked, event.outcome))
+        case ComplaintEscalationNoted():
+            return _noted(complaint, event)
+        case ComplaintClosed():
+            return replace(complaint, closed=Closed(event.outcome, time))
+        case ComplaintReopened():
+            return _reopened(complaint, event)
+        case _:
+            raise TypeError(f"{event.type} is no event of a complaint")
+
+
+def _registered(event: ComplaintRegistered, time: datetime) -> Complaint:
+    told = event.registration
+    return Complaint(
+        registration=told,
+        profile=told.profile,
+        registered_at=time,
+        clock_from=told.clock_from,
+        contact_ids=frozenset((told.contact.id,)),
+    )
+
+
+def _linked(complaint: Complaint, event: ComplaintContactLinked) -> Complaint:
+    linked = Linked(event.contact, event.cycle, event.text, event.standalone, event.evidence)
+    return replace(
+        complaint,
+        contacts=(*complaint.contacts, linked),
+        contact_ids=complaint.contact_ids | {event.contact.id},
+        urges=event.urge_no,
+    )
+
+
+def _unlinked(complaint: Complaint, event: ComplaintContactUnlinked) -> Complaint:
+    becomes = event.becomes
+    contacts = tuple(
+        replace(
+            one,
+            becomes=event.contact.id if becomes is None else becomes.complaint,
+            becomes_receipt=becomes.registration.correspondent.receipt if becomes else None,
+        )
+        if one.contact.id == event.contact.id
+        else one
+        for one in complaint.contacts
+    )
+    return replace(complaint, contacts=contacts, urges=event.urge_no)
+
+
+def _withdrawn(complaint: Complaint, event: ComplaintWithdrawn) -> Complaint:
+    if event.contact is None:
+        return replace(complaint, withdrawn=True)
+    linked = Linked(event.contact, event.cycle, event.note)
+    return replace(
+        complaint,
+        withdrawn=True,
+        contacts=(*complaint.contacts, linked),
+        contact_ids=complaint.contact_ids | {event.contact.id},
+    )
+
+
+def _noted(complaint: Complaint, event: ComplaintEscalationNoted) -> Complaint:
+    others = tuple(one for one in complaint.cases_open if one[0] != event.case)
+    opened = event.state is NotedState.OPEN
+    return replace(
+        complaint,
+        cases_open=(*others, (event.case, event.tier)) if opened else others,
+        cases_known=complaint.cases_known | {event.case},
+    )
+
+
+def _reopened(complaint: Complaint, event: ComplaintReopened) -> Complaint:
+    """A new cycle: nothing of the old one counts any more but its cases still open."""
+    return replace(
+        complaint,
+        cycle=event.cycle,
+        clock_from=event.clock_from,
+        valid=True,
+        urges=0,
+        answer=None,
+        asked=None,
+        withdrawn=False,
+        closed=None,
+        dissatisfied=complaint.dissatisfied + (event.reason is ReopenReason.DISSATISFIED),
+    )
+
+
+def urges_standing(complaint: Complaint) -> int:
+    """How many urges of this cycle still belong here (DOMAIN rule 2)."""
+    return sum(
+        one.contact.kind is ContactKind.URGE and one.stands and one.cycle == complaint.cycle
+        for one in complaint.contacts
+    )

@@ -1,0 +1,53 @@
+"""Intake's three kinds of stream: complaints, refused messages, and what was done with persons."""
+
+from contracts.housekeeping import MessageRefused, PersonAccessed, PersonErased
+from libs.decider import Decider
+from services.intake.domain import commands, complaint, message, person
+from services.intake.domain.message import Refusal
+from services.intake.domain.person import Person
+from services.intake.domain.state import Complaint, evolve
+
+COMPLAINT: Decider[Complaint] = Decider(
+    kind="complaint",
+    commands=(
+        commands.RegisterComplaint,
+        commands.VerifyComplaint,
+        commands.LinkContact,
+        commands.UnlinkContact,
+        commands.Reclassify,
+        commands.Withdraw,
+        commands.RecordAnswer,
+        commands.RecordTold,
+        commands.ConcludeSurvey,
+        commands.RecordLateReply,
+        commands.RecordCaseRequested,
+        commands.RecordCaseEnded,
+    ),
+    events=complaint.EVENTS,
+    decide=complaint.decide,
+    evolve=evolve,
+)
+"""Subject and stream id: the complaint's id."""
+
+MESSAGE: Decider[Refusal] = Decider(
+    kind="message",
+    commands=(message.RefuseMessage,),
+    events=(MessageRefused,),
+    decide=message.decide,
+    evolve=message.evolve,
+    subject_is_id=False,
+)
+"""Subject: `identity.refusal_subject` of the message."""
+
+PERSON: Decider[Person] = Decider(
+    kind="person",
+    commands=(person.RecordAccess, person.RecordErasure),
+    events=(PersonAccessed, PersonErased),
+    decide=person.decide,
+    evolve=person.evolve,
+    subject_is_id=False,
+)
+"""Subject: the person's random id in the vault."""
+
+DECIDERS = (COMPLAINT, MESSAGE, PERSON)
+"""Every stream of intake, without what it shows (`views.DECIDERS` adds that)."""

@@ -1,0 +1,1 @@
+"""What intake promises, rule by rule."""
