@@ -342,6 +342,7 @@ class App:
             await self.query(lambda conn: conn.execute("SELECT 1"))
         except UNAVAILABLE:
             reasons.append("the database cannot be reached")
+        reasons += [consumer.trouble for consumer in self.consumers if consumer.trouble]
         if any(not consumer.assigned for consumer in self.consumers):
             reasons.append("no partitions assigned yet")
         return reasons

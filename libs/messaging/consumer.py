@@ -25,6 +25,7 @@ log = logging.getLogger("bihuan.consumer")
 
 BATCH_RECORDS_MAX = 500
 RETRY_SECONDS = 0.25
+TROUBLE_SECONDS = 1.0
 FETCH_BYTES_MAX = 9 * 1024 * 1024
 HINT_SECONDS = 2.0
 
@@ -66,6 +67,7 @@ class Consumer:
         self.taker = taker
         self.topic_id = topic_id
         self.assigned: set[int] = set()
+        self.trouble: str | None = None
         self._in_thread = in_thread
         self._busy = asyncio.Lock()
         self._hinted = 0.0
@@ -116,7 +118,13 @@ class Consumer:
                 await asyncio.sleep(RETRY_SECONDS)
                 if not await self._reload():
                     continue
+            except Exception as error:
+                # Returning would let FastStream go on past the batch: better to stand still, loudly.
+                self.trouble = f"{self.taker.topic}: {type(error).__name__}, standing still"
+                log.exception("cannot take a batch", extra={"topic": self.taker.topic})
+                await asyncio.sleep(TROUBLE_SECONDS)
             else:
+                self.trouble = None
                 self._stop_at(gaps or ())
                 await self._hint(records)
                 return

@@ -310,16 +310,11 @@ class _Rebuild:
         if self.service.archive is not None:
             self._archive(log)
         self._fold_own()
-        self._park_again([one for one in log if one.offset <= upto.get(one.partition, -1)], own)
-        skipped = set(own.parked)
-        self._fold_heard(
-            [
-                one
-                for one in log
-                if one.offset <= upto.get(one.partition, -1)
-                and f"{self.topic}/{one.partition}/{one.offset}" not in skipped
-            ]
+        aside = self._park_again(
+            [one for one in log if one.offset <= upto.get(one.partition, -1)], own
         )
+        # All of L: what lies behind the tracking is taken again, and shows the same again.
+        self._fold_heard([one for one in log if (one.partition, one.offset) not in aside])
         generation = own.generation + 1
         with self.store.connection() as conn:
             self._relay_state(conn, own, generation)
@@ -413,10 +408,11 @@ class _Rebuild:
         self.store.recorder.insert_events([], unit=unit)
         return upto
 
-    def _park_again(self, log: list[Accepted], own: _Own) -> None:
-        """What was parked and never settled, and what waited behind it."""
+    def _park_again(self, log: list[Accepted], own: _Own) -> set[tuple[int, int]]:
+        """What was parked and never settled, and what waited behind it; returns their places."""
+        aside: set[tuple[int, int]] = set()
         if not own.parked:
-            return
+            return aside
         unit, blocked = Unit(), set[str]()
         for one in log:
             place = f"{self.topic}/{one.partition}/{one.offset}"
@@ -428,6 +424,7 @@ class _Rebuild:
                 continue
             subject, kind, detail = known or (one.key, "waiting", "waits behind a parked record")
             blocked.add(subject)
+            aside.add((one.partition, one.offset))
             unit.parked.append(
                 ParkedRow(
                     self.topic,
@@ -444,6 +441,7 @@ class _Rebuild:
                 )
             )
         self.store.recorder.insert_events([], unit=unit)
+        return aside
 
     def _archive(self, log: list[Accepted]) -> None:
         assert self.service.archive is not None

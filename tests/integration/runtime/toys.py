@@ -32,6 +32,7 @@ from libs.timekeeping.clock import Clock, SteppedClock
 from libs.web.auth import make_signing_key
 from tests.stack import Room
 
+UNLUCKY = 13
 START = datetime(2025, 10, 9, 1, 0, tzinfo=UTC)
 KEEPING = Housekeeping(
     record_parked=housekeeping.RecordParked,
@@ -117,7 +118,7 @@ class Glove(State):
 
 
 def catch(glove: Glove | None, command: Catch, _context: Context) -> list[Event]:
-    if command.count == 13:
+    if command.count == UNLUCKY:
         raise RuntimeError("an unlucky rule")
     if glove is not None and glove.caught >= command.count:
         return []
@@ -169,9 +170,7 @@ def thrower() -> Service:
             Table("seen", {"ball": "uuid not null", "caught": "int"}, ("ball",)),
         ),
         hears=frozenset({Caught.type}),
-        heard_rows=lambda heard: [
-            Row.of("seen", {"ball": heard.subject}, caught=heard.data.count)
-        ],
+        heard_rows=lambda heard: [Row.of("seen", {"ball": heard.subject}, caught=heard.data.count)],
     )
 
 
