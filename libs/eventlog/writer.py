@@ -6,6 +6,7 @@ an instance they come one after another; between instances the database decides 
 
 import threading
 import time
+from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -153,8 +154,8 @@ class Writer:
         work.committed = True
         if unit.events:
             self._commit_seconds.observe(time.perf_counter() - started)
-            for event in unit.events:
-                self._appended.labels(event.topic).inc()
+            for topic, times in Tally(event.topic for event in unit.events).items():
+                self._appended.labels(topic).inc(times)
             if any(isinstance(one.data, self._policy_type) for one in work.recorded):
                 self.policies = self.store.policies()
             for told in self.on_commit:

@@ -119,7 +119,7 @@ class Consumer:
                 if not await self._reload():
                     continue
             except Exception as error:
-                # Returning would let FastStream go on past the batch: better to stand still, loudly.
+                # Returning would let FastStream pass over the batch: stand still, loudly.
                 self.trouble = f"{self.taker.topic}: {type(error).__name__}, standing still"
                 log.exception("cannot take a batch", extra={"topic": self.taker.topic})
                 await asyncio.sleep(TROUBLE_SECONDS)

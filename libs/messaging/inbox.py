@@ -7,12 +7,14 @@ taken; anything else is a gap, and the partition stops (DESIGN, Inbox).
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from uuid import UUID, uuid5
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import Counter as CounterMetric
 from pydantic_core import from_json
 
 from libs.decider import DomainError, Recorded, To
@@ -67,13 +69,13 @@ class InboxMetrics:
     """Counters of one service's inbox."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.records = Counter(
+        self.records = CounterMetric(
             "bihuan_inbox_records",
             "Records seen, by what became of them",
             ["fate"],
             registry=registry,
         )
-        self.refused = Counter(
+        self.refused = CounterMetric(
             "bihuan_reactions_refused",
             "Reactions a rule refused: no-ops",
             ["rule"],
@@ -264,6 +266,7 @@ class _Batch:
         self.blocked = set(work.blocked)
         self.result: dict[int, Progress] = {}
         self.archive: list[LogRecord] = []
+        self.fates: Counter[str] = Counter()
 
     def run(self, records: Sequence[KafkaRecord]) -> dict[int, Progress]:
         heard = self._accept(records)
@@ -271,6 +274,8 @@ class _Batch:
         for one in heard:
             self._hear(one)
             reach("amid-batch")
+        for fate, times in self.fates.items():
+            self.inbox.metrics.records.labels(fate).inc(times)
         if self.archive and self.service.archive is not None:
             keep, kept = self.service.archive, tuple(self.archive)
             self.work.extra.archive = lambda conn: keep(conn, kept)
@@ -279,24 +284,24 @@ class _Batch:
     def _accept(self, records: Sequence[KafkaRecord]) -> list[_Heard]:
         """Which records are taken, in order; foreign ones are parked, duplicates skipped."""
         heard: list[_Heard] = []
-        fates = self.inbox.metrics.records
+        fates = self.fates
         for record in records:
             progress = self._progress(record.partition)
             if progress.gap is not None or record.offset < progress.processed:
                 continue
             headers = read_headers(record.headers)
             if headers is None:
-                fates.labels("foreign").inc()
+                fates["foreign"] += 1
                 self._park_foreign(record)
             else:
                 taken = progress.taken.get(headers.source, START)
                 if headers.position <= taken:
-                    fates.labels("duplicate").inc()
+                    fates["duplicate"] += 1
                 elif headers.after != taken:
                     progress.gap = Gap(
                         record.partition, headers.source, taken, headers.after, record.offset
                     )
-                    fates.labels("gap").inc()
+                    fates["gap"] += 1
                     continue
                 else:
                     progress.taken[headers.source] = headers.position
@@ -320,9 +325,9 @@ class _Batch:
                 )
             )
         if headers.type in self.service.hears or self._unknown(record, headers):
-            self.inbox.metrics.records.labels("heard").inc()
+            self.fates["heard"] += 1
             return [self._read(record, headers)]
-        self.inbox.metrics.records.labels("passed").inc()
+        self.fates["passed"] += 1
         return []
 
     def _unknown(self, record: KafkaRecord, headers: RelayHeaders) -> bool:
@@ -384,7 +389,7 @@ class _Batch:
         kind, detail = describe(error)
         self._park(one, subject, "parked", kind, detail)
         self.blocked.add(subject)
-        self.inbox.metrics.records.labels("parked").inc()
+        self.fates["parked"] += 1
 
     def _park(self, one: _Heard, subject: str, state: str, kind: str, detail: str) -> None:
         record = one.record
