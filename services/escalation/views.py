@@ -329,9 +329,9 @@ class EscalationRate(_Shown):
 
 _CASE = (
     "SELECT c.complaint, r.receipt, r.category, r.urgency, r.value_tier, c.number, c.tier, "
-    "c.cycle, c.trigger, c.causes, c.customer_asked, c.stage, c.requested_at, c.officer, c.accepted_at, "
-    "c.contacted_at, c.instructions, c.decision, c.decided_at, c.final, c.corrective_owner, "
-    "c.corrective_due, c.reports, c.outcome, c.reason, c.ended_at "
+    "c.cycle, c.trigger, c.causes, c.customer_asked, c.stage, c.requested_at, c.officer, "
+    "c.accepted_at, c.contacted_at, c.instructions, c.decision, c.decided_at, c.final, "
+    "c.corrective_owner, c.corrective_due, c.reports, c.outcome, c.reason, c.ended_at "
     "FROM escalation_case c LEFT JOIN escalation_complaint r ON r.complaint = c.complaint "
 )
 

@@ -1,0 +1,300 @@
+"""What the 10015 desk may do, in which order (DOMAIN rule 10)."""
+
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+import pytest
+
+from contracts.escalation import (
+    CaseAccepted,
+    CaseClosed,
+    CaseCustomerContacted,
+    CaseDecided,
+    CaseDeclined,
+    CaseInstructed,
+    CaseInstructionCarriedOut,
+    CaseOutcome,
+    CaseReported,
+    CaseRequested,
+    CorrectiveAction,
+    ReportedWhat,
+)
+from contracts.routing import HandlerKind, ReportedCause, WorkReportedBack
+from contracts.values import (
+    CaseTrigger,
+    ChannelKind,
+    ContactKind,
+    Decision,
+    RegulatorReferral,
+)
+from libs.decider import Command
+from libs.decider.story import SUBJECT, Story
+from services.escalation.domain.commands import (
+    AcceptCase,
+    CloseCase,
+    ContactCustomer,
+    DecideCase,
+    DeclineCase,
+    Instruct,
+    PassUp,
+    ReportOnCase,
+)
+from services.escalation.domain.desk import (
+    CaseAlreadyAccepted,
+    CaseDecidedAlready,
+    CaseNotAccepted,
+    CaseNotDecided,
+    CaseOver,
+    CaseTaken,
+    CaseUnknown,
+    DueInThePast,
+    InstructionOpen,
+    NothingToReport,
+    ReferralNotDeclined,
+    RegulatorReportOwed,
+    TopTier,
+)
+from tests.unit.escalation.heard import (
+    NOON,
+    OFFICER,
+    breached,
+    event_id,
+    hear,
+    linked,
+    nothing,
+)
+
+SEALED = "v1.sealed.reasons"
+DIGEST = "a" * 64
+ACTION = CorrectiveAction(owner="billing-team", due=NOON + timedelta(days=10))
+
+
+def requested() -> Story:
+    return hear(nothing(), breached(), NOON, "breach")
+
+
+def referred() -> Story:
+    appeal = linked(
+        "appeal",
+        ContactKind.REGULATOR_REFERRAL,
+        regulator=RegulatorReferral(ref="GX-2025-0412"),
+    )
+    return hear(nothing(), appeal, NOON, "appeal")
+
+
+def does(story: Story, command: Command, actor: str = OFFICER) -> Story:
+    return story.when(command, actor=actor)
+
+
+def accept(story: Story, case: int = 1) -> Story:
+    return does(story, AcceptCase(at=NOON, case=case))
+
+
+def decide(
+    story: Story, *, final: bool = False, corrective_action: CorrectiveAction | None = None
+) -> Story:
+    return does(
+        story,
+        DecideCase(
+            at=NOON,
+            case=1,
+            decision=Decision.UPHELD,
+            reasons=SEALED,
+            final=final,
+            corrective_action=corrective_action,
+        ),
+    )
+
+
+def instruct(story: Story) -> Story:
+    due = NOON + timedelta(hours=2)
+    return does(story, Instruct(at=NOON, case=1, team="network-gz", due=due, text=SEALED))
+
+
+def reported_back(story: Story, instruction: int = 1) -> Story:
+    event = WorkReportedBack(
+        cycle=1,
+        by="network-gz",
+        kind=HandlerKind.TEAM,
+        opinion=SEALED,
+        cause=ReportedCause.OWN,
+        case=1,
+        instruction=instruction,
+    )
+    return hear(story, event, NOON, f"report-{instruction}")
+
+
+def recorded_id(story: Story) -> UUID:
+    return uuid5(UUID(int=0), f"{SUBJECT}:{len(story.past)}")
+
+
+def test_requested_accepted_contacted_instructed_decided_carried_out_closed() -> None:
+    story = accept(requested()).then(CaseAccepted(cycle=1, case=1, tier=2, officer="1501"))
+    contact = ContactCustomer(at=NOON, case=1, channel=ChannelKind.HOTLINE_10015, reached=True)
+    story = does(story, contact).then_types(CaseCustomerContacted)
+    story = instruct(story).then_types(CaseInstructed)
+    story = decide(story).then_types(CaseDecided)
+    answer = recorded_id(story)
+    story = reported_back(story).then(
+        CaseInstructionCarriedOut(
+            cycle=1, case=1, tier=2, instruction=1, report=event_id("report-1")
+        )
+    )
+    does(story, CloseCase(at=NOON, case=1)).then(
+        CaseClosed(
+            cycle=1,
+            case=1,
+            tier=2,
+            outcome=CaseOutcome.SETTLED,
+            reason="decided",
+            answer=answer,
+        )
+    )
+
+
+def test_accepting_twice_is_accepting_once_and_another_officer_comes_too_late() -> None:
+    story = accept(requested())
+    accept(story).then_nothing()
+    does(story, AcceptCase(at=NOON, case=1), "agent:1502").then_refused(CaseTaken)
+
+
+def test_declined_with_reason_tells_whether_the_customer_had_asked() -> None:
+    command = DeclineCase(at=NOON, case=1, reason="handled_in_time", note=SEALED)
+    declined = does(requested(), command).one(CaseDeclined)
+    assert (declined.reason, declined.by, declined.customer_asked) == (
+        "handled_in_time",
+        "1501",
+        False,
+    )
+    wish = hear(nothing(), linked("wish", ContactKind.ESCALATION_WISH), NOON, "wish")
+    assert does(wish, command).one(CaseDeclined).customer_asked
+
+
+def test_what_was_declined_is_over_and_a_new_cause_makes_a_new_case() -> None:
+    story = does(requested(), DeclineCase(at=NOON, case=1, reason="handled_in_time"))
+    accept(story).then_refused(CaseOver)
+    hear(story, breached(), NOON, "breach").then_nothing()
+    again = hear(story, linked("wish", ContactKind.ESCALATION_WISH), NOON, "wish")
+    assert again.one(CaseRequested).case == 2
+
+
+def test_an_accepted_case_is_decided_and_not_declined() -> None:
+    command = DeclineCase(at=NOON, case=1, reason="handled_in_time")
+    does(accept(requested()), command).then_refused(CaseAlreadyAccepted)
+
+
+def test_the_regulators_referral_is_not_declined() -> None:
+    command = DeclineCase(at=NOON, case=1, reason="not_ours")
+    does(referred(), command).then_refused(ReferralNotDeclined)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ContactCustomer(at=NOON, case=1, channel=ChannelKind.HOTLINE_10015, reached=True),
+        Instruct(at=NOON, case=1, team="t", due=NOON + timedelta(hours=1), text=SEALED),
+        DecideCase(at=NOON, case=1, decision=Decision.UPHELD, reasons=SEALED),
+        CloseCase(at=NOON, case=1),
+        PassUp(at=NOON, case=1, reason="deadlock"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_nothing_is_done_about_a_case_before_it_is_accepted(command: Command) -> None:
+    does(requested(), command).then_refused(CaseNotAccepted)
+    does(nothing(), command).then_refused(CaseUnknown)
+
+
+def test_a_decision_is_made_once() -> None:
+    decide(decide(accept(requested()))).then_refused(CaseDecidedAlready)
+
+
+def test_a_case_is_not_closed_undecided_or_with_an_instruction_open() -> None:
+    story = instruct(accept(requested()))
+    does(story, CloseCase(at=NOON, case=1)).then_refused(CaseNotDecided)
+    story = decide(story)
+    does(story, CloseCase(at=NOON, case=1)).then_refused(InstructionOpen)
+    closed = does(story, CloseCase(at=NOON, case=1, unfinished="team_dissolved"))
+    assert closed.one(CaseClosed).reason == "team_dissolved"
+
+
+def test_an_instruction_is_carried_out_once_and_unknown_ones_are_nothing() -> None:
+    story = reported_back(instruct(accept(requested())))
+    reported_back(story).then_nothing()
+    reported_back(story, instruction=2).then_nothing()
+
+
+def test_closing_twice_is_closing_once() -> None:
+    story = does(decide(accept(requested())), CloseCase(at=NOON, case=1))
+    does(story, CloseCase(at=NOON, case=1)).then_nothing()
+    decide(story).then_refused(CaseOver)
+
+
+def test_what_a_team_is_told_to_do_is_due_in_the_future() -> None:
+    story = accept(requested())
+    does(story, Instruct(at=NOON, case=1, team="t", due=NOON, text=SEALED)).then_refused(
+        DueInThePast
+    )
+
+
+def test_passing_up_requests_the_next_tier_in_the_same_decision() -> None:
+    story = does(accept(requested()), PassUp(at=NOON, case=1, reason="deadlock"))
+    story.then(
+        CaseClosed(
+            cycle=1,
+            case=1,
+            tier=2,
+            outcome=CaseOutcome.PASSED_UP,
+            reason="deadlock",
+            next_tier=3,
+        ),
+        CaseRequested(
+            cycle=1,
+            case=2,
+            tier=3,
+            trigger=CaseTrigger.PASSED_UP,
+            cause=event_id("breach"),
+            passed_from=1,
+        ),
+    )
+    top = does(accept(story, case=2), PassUp(at=NOON, case=2, reason="deadlock"))
+    top.then_refused(TopTier)
+
+
+def test_a_new_cause_joins_the_case_that_was_passed_up() -> None:
+    story = does(accept(requested()), PassUp(at=NOON, case=1, reason="deadlock"))
+    story = hear(story, linked("wish", ContactKind.ESCALATION_WISH), NOON, "wish")
+    assert [case.number for case in story.state.open_cases] == [2]
+    assert story.state.cases[2].customer_asked
+
+
+def test_the_regulators_case_is_closed_only_when_the_regulator_has_its_report() -> None:
+    story = decide(accept(referred()), final=True)
+    does(story, CloseCase(at=NOON, case=1)).then_refused(RegulatorReportOwed)
+    report = ReportOnCase(
+        at=NOON, case=1, what=ReportedWhat.REGULATOR_REPORT, ref="R-1", digest=DIGEST
+    )
+    story = does(story, report).then_types(CaseReported)
+    does(story, report).then_nothing()
+    does(story, report.model_copy(update={"ref": "R-2"})).then_refused(NothingToReport)
+    does(story, CloseCase(at=NOON, case=1)).then_types(CaseClosed)
+
+
+def test_only_the_regulators_case_owes_the_regulator_a_report() -> None:
+    report = ReportOnCase(
+        at=NOON, case=1, what=ReportedWhat.REGULATOR_REPORT, ref="R-1", digest=DIGEST
+    )
+    does(accept(requested()), report).then_refused(NothingToReport)
+
+
+def test_a_corrective_action_is_reported_even_after_the_case_is_closed() -> None:
+    story = decide(accept(requested()), corrective_action=ACTION)
+    story = does(story, CloseCase(at=NOON, case=1))
+    done = ReportOnCase(
+        at=NOON, case=1, what=ReportedWhat.CORRECTIVE_ACTION, ref="CA-1", digest=DIGEST
+    )
+    does(story, done).then_types(CaseReported)
+
+
+def test_a_corrective_action_is_due_in_the_future() -> None:
+    late = CorrectiveAction(owner="billing-team", due=NOON)
+    decide(accept(requested()), corrective_action=late).then_refused(DueInThePast)
