@@ -2,10 +2,13 @@
 
 `contracts/published/<type>.json` is the wire form that readers rely on: structure only, for words
 may be put better. `events.lock` has a digest for each and only ever grows. `python -m
-contracts.published` publishes versions that are new, and refuses to touch any other.
+contracts.published` publishes versions that are new, and refuses to touch any other; `--anew`
+starts afresh, which is possible only as long as no release (a tag `v…`) has gone out.
 """
 
+import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from hashlib import sha256
@@ -106,8 +109,31 @@ def publish(schemas: Mapping[str, Json], folder: Path) -> list[str]:
     return new
 
 
-def main() -> int:
+def released() -> str:
+    """The newest release's tag; empty when there is none, or no git to ask."""
+    try:
+        said = subprocess.run(
+            ["git", "describe", "--tags", "--abbrev=0", "--match=v*"],  # noqa: S607 - the user's own git
+            cwd=FOLDER,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return ""
+    return said.stdout.strip()
+
+
+def main(arguments: list[str] | None = None) -> int:
     """0 when everything is published, 1 when a published version changed."""
+    parser = argparse.ArgumentParser(prog="python -m contracts.published", description=__doc__)
+    parser.add_argument("--anew", action="store_true", help="before the first release only")
+    if parser.parse_args(arguments).anew:
+        if tag := released():
+            sys.stderr.write(f"{tag} is released: what it published stays\n")
+            return 1
+        for path in (*FOLDER.glob("*.json"), FOLDER / LOCK):
+            path.unlink(missing_ok=True)
     try:
         new = publish(all_schemas(), FOLDER)
     except PublishedChanged as error:

@@ -1,7 +1,7 @@
 """From each retired version of an event to the next one: pure functions, followed when reading."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -19,8 +19,8 @@ class Upcasters:
     what the old event says. Stored bytes are never touched: only what is read of them.
     """
 
-    steps: Mapping[str, tuple[type[Event], type[Event], Callable[[Any], Event]]] = MappingProxyType(
-        {}
+    steps: Mapping[str, tuple[type[Event], type[Event], Callable[[Any], Event]]] = field(
+        default_factory=lambda: MappingProxyType({})
     )
 
     def adding(self, old: type[Old], new: type[New], step: Callable[[Old], New]) -> "Upcasters":
