@@ -67,6 +67,8 @@ class NotedFact(StrEnum):
     ANSWERED = "answered"
     SUSPENDED = "suspended"
     RESUMED = "resumed"
+    KEPT = "kept"
+    """It keeps a promise whose due instant the calendar does not reach yet."""
 
 
 class CancelReason(StrEnum):
@@ -242,3 +244,5 @@ class ClocksNoted(ComplaintEvent):
     """The event that says so."""
     at: Instant
     """That event's own time."""
+    case: Annotated[int, Field(ge=1)] | None = None
+    """The case it belongs to, if any."""
