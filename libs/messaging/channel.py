@@ -22,11 +22,15 @@ from libs.messaging.inbox import KafkaRecord, describe, note_on
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
-    """Bytes as a channel gave them, and where they lie: `topic/partition/offset`, or `http`."""
+    """Bytes as a channel gave them, and where they lie: `topic/partition/offset`, or `http`.
+
+    `actor` is who called, by HTTP (from the token, never from the body); by Kafka the door says it.
+    """
 
     value: bytes | None
     place: str
     traceparent: str = ""
+    actor: str = ""
 
 
 class Prepared(Protocol):
