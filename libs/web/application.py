@@ -20,7 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.decider import DomainError
 from libs.telemetry import traceparent
-from libs.web.access import AccessTable, assert_every_route_declares, known_caller
+from libs.web.access import (
+    AccessTable,
+    UndeclaredRoute,
+    assert_every_route_declares,
+    known_caller,
+)
 from libs.web.auth import Authenticator, Caller
 from libs.web.commands import REPLAYED_HEADER, Commands
 from libs.web.problem import (
@@ -34,7 +39,7 @@ from libs.web.problem import (
     unexpected,
 )
 from libs.web.reading import BODY_BYTES_MAX, LINE_PATTERN, TEXT_PATTERN
-from libs.web.routing import Router
+from libs.web.routing import Router, StrictRoute
 
 log = logging.getLogger("bihuan.web")
 
@@ -90,6 +95,7 @@ def build_api(
     api.state.body_bytes_max = body_bytes_max
     for router in (*routers, _description_router()):
         api.include_router(router)
+    _assert_strict(api)
     assert_every_route_declares(api, access)
     _assert_operation_ids_differ(api)
     api.openapi = lambda: _document(api)  # type: ignore[method-assign]
@@ -173,6 +179,13 @@ def _trace_of(scope: Scope) -> str:
 
 _ALWAYS = (400, 401, 403, 404, 405, 413, 415, 422, 500, 503)
 _COMMANDS = (409, 412)
+
+
+def _assert_strict(api: FastAPI) -> None:
+    for route in iter_route_contexts(api.routes):
+        if not isinstance(route.original_route, StrictRoute):
+            name = f"{'/'.join(sorted(route.methods or ()))} {route.path}"
+            raise UndeclaredRoute(f"{name}: make it with libs.web.Router")
 
 
 def _assert_operation_ids_differ(api: FastAPI) -> None:

@@ -31,6 +31,7 @@ TOKEN_LIFETIME_S_MAX: Final = 366 * 24 * 3600
 LEEWAY_S: Final = 30
 JWKS_BYTES_MAX: Final = 64 * 1024
 JWKS_KEYS_MAX: Final = 32
+RSA_BITS_MIN: Final = 2048
 REFRESH_INTERVAL_S: Final = 10
 """An unknown key id asks the source again, but no storm of bad tokens may ask more often."""
 
@@ -92,16 +93,22 @@ def read_jwks(text: str | bytes) -> dict[str, PublicKey]:
             continue
         if "d" in entry:
             raise ValueError("a published key set holds a private key; replace that key at once")
+        if not entry.get("kid") or not _strong(entry):
+            continue
         key = JWKRegistry.import_key(entry)
-        if isinstance(key, (OKPKey, ECKey, RSAKey)) and entry.get("kid") and _strong(key, entry):
-            keys[str(entry["kid"])] = key
+        assert isinstance(key, (OKPKey, ECKey, RSAKey))
+        keys[str(entry["kid"])] = key
     return keys
 
 
-def _strong(key: PublicKey, entry: Mapping[str, Any]) -> bool:
-    if isinstance(key, RSAKey):
-        return key.public_key.key_size >= 2048
-    return entry.get("crv") == ("Ed25519" if isinstance(key, OKPKey) else "P-256")
+def _strong(entry: Mapping[str, Any]) -> bool:
+    if entry["kty"] == "RSA":
+        return len(_unpadded(str(entry.get("n", "")))) * 8 >= RSA_BITS_MIN
+    return entry.get("crv") == ("Ed25519" if entry["kty"] == "OKP" else "P-256")
+
+
+def _unpadded(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 class JwksFile:
@@ -232,7 +239,7 @@ class Authenticator:
 def _kid(token: str) -> str:
     try:
         head = token.split(".", 1)[0]
-        kid = json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"]
+        kid = json.loads(_unpadded(head))["kid"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise NotAuthenticated("The token is not a signed JWT with a key id.") from None
     if not isinstance(kid, str):

@@ -19,9 +19,9 @@ R = TypeVar("R")
 
 
 class BadCursor(RequestError):
-    """The cursor is not one of ours; take it from `next` of the page before, unchanged."""
+    """There is no page of that name; take `next` of the page before, unchanged."""
 
-    status = 422
+    status = 404
     rule = "bad-cursor"
     zh = "分页游标无效,请使用上一页返回的 next"
 

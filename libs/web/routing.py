@@ -11,6 +11,7 @@ from fastapi import APIRouter, params
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +24,7 @@ from libs.web.reading import (
     expect_json,
     holds_control_characters,
     refuse_control_characters,
+    refuse_loose_forms,
     strict_json,
 )
 
@@ -135,6 +137,16 @@ def _body_fields(dependant: Dependant) -> Iterator[Any]:
         yield from _body_fields(inner)
 
 
+def _validated(body_type: TypeAdapter[Any], read: ReadRequest) -> Any:
+    try:
+        return body_type.validate_json(read.raw, strict=True)
+    except ValidationError as error:
+        if all(one["type"] != "int_type" for one in error.errors(include_url=False)):
+            raise
+    # pydantic takes no `9.0` for a whole number; the schema does, and so `parsed` has it as 9
+    return body_type.validate_json(to_json(read.parsed), strict=True)
+
+
 async def _read(request: Request, body_type: TypeAdapter[Any] | None) -> ReadRequest:
     read = ReadRequest(request.scope, request.receive)
     bytes_max: int = request.app.state.body_bytes_max
@@ -147,8 +159,9 @@ async def _read(request: Request, body_type: TypeAdapter[Any] | None) -> ReadReq
     read.parsed = strict_json(read.raw)
     refuse_control_characters(read.parsed)
     try:
-        read.value = body_type.validate_json(read.raw, strict=True)
+        read.value = _validated(body_type, read)
     except ValidationError as error:
         located = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
         raise invalid(located) from None
+    refuse_loose_forms(read.parsed, read.value)
     return read

@@ -1,0 +1,56 @@
+"""schemathesis on an API in this process: every phase of it, every check, no socket."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import Status, events, from_schema
+from starlette.types import ASGIApp
+
+SEED = 20251009
+
+
+def findings(
+    api: ASGIApp, headers: Mapping[str, str], *, examples_max: int = 25, seed: int = SEED
+) -> list[str]:
+    """What schemathesis finds wrong with `api`, one text per finding; empty means nothing.
+
+    `headers` carry the token; `/openapi.json` is read with them. A request that fits the schema
+    may still be refused by a rule of the domain (422, 412), so these statuses are expected of it;
+    that it is refused as `invalid-request` is found by `well_formed` below.
+    """
+    config = SchemathesisConfig.from_dict(
+        {
+            "seed": seed,
+            "headers": dict(headers),
+            "generation": {"max-examples": examples_max, "database": "none"},
+            "checks": {"positive_data_acceptance": {"enabled": False}},
+        }
+    )
+    schema = schemathesis.openapi.from_asgi(
+        "/openapi.json", api, config=config, headers=dict(headers)
+    )
+    found: list[str] = []
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished) and event.status == Status.FAILURE:
+            for checks in event.recorder.checks.values():
+                found += [
+                    f"{event.label}: {check.name}: {check.failure_info.failure.message}"
+                    for check in checks
+                    if check.failure_info is not None
+                ]
+        elif isinstance(event, (events.NonFatalError, events.FatalError)):
+            found.append(repr(event))
+    return found
+
+
+@schemathesis.check
+def well_formed(_context: Any, response: Any, case: Any) -> None:
+    """What the schema calls a valid request is never refused as `invalid-request`."""
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if response.status_code in (400, 422):
+        problem = response.json()
+        rules = ("invalid-request", "bad-json")
+        assert problem["rule"] not in rules, f"{problem['errors']}: {case.body!r} {case.query!r}"
