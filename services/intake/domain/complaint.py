@@ -102,6 +102,10 @@ REOPENS = frozenset({ContactKind.URGE, ContactKind.FACT, ContactKind.REPLY})
 the 10015 desk, whose request reopens it (EVENTS race 2)."""
 
 
+AFTER_WITHDRAWAL = REOPENS | {ContactKind.ESCALATION_WISH}
+"""The same after a withdrawal, which no case but the regulator's undoes by itself."""
+
+
 class ComplaintUnknown(NotFound):
     """There is no complaint with this id."""
 
@@ -342,8 +346,10 @@ def _link_to_closed(complaint: Complaint, command: LinkContact, context: Context
     closed = complaint.closed
     assert closed is not None
     linked = _linked(complaint, command)
-    if command.contact.kind not in REOPENS:
+    if command.contact.kind not in (AFTER_WITHDRAWAL if complaint.withdrawn else REOPENS):
         return [linked]
+    if complaint.withdrawn_at is not None and command.at < complaint.withdrawn_at:
+        return [linked]  # said before it was taken back, heard after
     policy = reopening_policy(context.policies, command.at)
     if not reopening.contact_reopens(closed.outcome, closed.at, policy, command.at):
         raise ClosedTooLongAgo

@@ -1,5 +1,6 @@
 """Ids that follow from what a channel told, so that the same message makes the same thing again."""
 
+import re
 from uuid import UUID, uuid5
 
 COMPLAINTS = UUID("0e2f5c2b-53c1-5c0e-8f6e-6a3a6f2c9d11")
@@ -28,3 +29,26 @@ def refusal_subject(key: UUID) -> str:
 def stranger(key: UUID) -> UUID:
     """The person behind an anonymous message: the same on every delivery, and never another's."""
     return uuid5(STRANGERS, key.hex)
+
+
+def subscriber_key(subscriber: str) -> str:
+    """A number or account in the one form under which its person is found.
+
+    Telephone numbers lose dashes and the country code 86, so that one customer is one person on
+    every channel; anything else only loses its upper case.
+    """
+    plain = subscriber.casefold()
+    digits = plain.replace("-", "")
+    match = _TELEPHONE.match(digits)
+    return match["national"] if match else plain
+
+
+def telephone_number(subscriber: str | None) -> str | None:
+    """The subscriber as a number that can be called or written to; None for an account name."""
+    if subscriber is None:
+        return None
+    digits = subscriber.replace("-", "")
+    return subscriber_key(subscriber) if _TELEPHONE.match(digits) else None
+
+
+_TELEPHONE = re.compile(r"(?:\+86|0086|86(?=1\d{10}\Z))?(?P<national>\+?\d{7,15})\Z")

@@ -31,7 +31,8 @@ REOPENING = "reopening"
 VERIFICATION = "verification"
 
 Days = Annotated[int, Field(ge=0, le=3650)]
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=31)]
+"""So short that three of them, joined, still are a name of an event's rule."""
 Words = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=80)], ...], Field(min_length=1)
 ]

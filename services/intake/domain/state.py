@@ -89,7 +89,7 @@ class Complaint(State):
     asked: Asked | None = None
     cases_open: tuple[tuple[int, int], ...] = ()
     cases_known: frozenset[int] = frozenset()
-    withdrawn: bool = False
+    withdrawn_at: datetime | None = None
     dissatisfied: int = 0
     merged_into: UUID | None = None
     closed: Closed | None = None
@@ -98,6 +98,11 @@ class Complaint(State):
     def open(self) -> bool:
         """Whether its loop still has to be closed here."""
         return self.closed is None and self.merged_into is None
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the customer has taken it back in this cycle."""
+        return self.withdrawn_at is not None
 
     @property
     def rejected(self) -> bool:
@@ -137,7 +142,7 @@ def fold(complaint: Complaint | None, event: Event, time: datetime) -> Complaint
         case ComplaintUnmerged():
             return replace(complaint, merged_into=None)
         case ComplaintWithdrawn():
-            return _withdrawn(complaint, event)
+            return _withdrawn(complaint, event, time)
         case ComplaintAnswered():
             return replace(complaint, answer=Answer(event.answer, event.answered_at, event.ask))
         case ComplaintSurveyNoted():
@@ -188,13 +193,13 @@ def _unlinked(complaint: Complaint, event: ComplaintContactUnlinked) -> Complain
     return replace(complaint, contacts=contacts, urges=event.urge_no)
 
 
-def _withdrawn(complaint: Complaint, event: ComplaintWithdrawn) -> Complaint:
+def _withdrawn(complaint: Complaint, event: ComplaintWithdrawn, time: datetime) -> Complaint:
     if event.contact is None:
-        return replace(complaint, withdrawn=True)
+        return replace(complaint, withdrawn_at=time)
     linked = Linked(event.contact, event.cycle, event.note)
     return replace(
         complaint,
-        withdrawn=True,
+        withdrawn_at=event.contact.at,
         contacts=(*complaint.contacts, linked),
         contact_ids=complaint.contact_ids | {event.contact.id},
     )
@@ -220,7 +225,7 @@ def _reopened(complaint: Complaint, event: ComplaintReopened) -> Complaint:
         urges=0,
         answer=None,
         asked=None,
-        withdrawn=False,
+        withdrawn_at=None,
         closed=None,
         dissatisfied=complaint.dissatisfied + (event.reason is ReopenReason.DISSATISFIED),
     )

@@ -1,0 +1,407 @@
+"""The door: the only place that sees customers' words in clear. What goes further is sealed.
+
+Messages by Kafka and by HTTP come through here alike: read strictly, their subscribers turned into
+random person ids, their words classified, then words, names and addresses sealed by the vault -
+all in bulk, one round for a batch, and outside any transaction.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import Any, Protocol
+from uuid import UUID
+
+from contracts.intake import DeliveryReport, SurveyReply
+from contracts.messages import ChannelMessage, ChannelWords, MessageKind
+from contracts.values import (
+    CHANNELS,
+    Category,
+    ChannelKind,
+    Classified,
+    CustomerClass,
+    Kind,
+    Profile,
+    ReplyTo,
+    Urgency,
+    ValueTier,
+)
+from libs.decider import DomainError, Lookups, Policies, To
+from libs.messaging.channel import RawMessage, Sealed
+from libs.timekeeping.clock import Clock
+from services.intake.domain import matching
+from services.intake.domain.classification import classify, language_of
+from services.intake.domain.identity import (
+    message_key,
+    refusal_subject,
+    stranger,
+    subscriber_key,
+    telephone_number,
+)
+from services.intake.domain.matching import SAYS_SOMETHING, Told, Wanted
+from services.intake.domain.message import RefuseMessage
+from services.intake.domain.policy import contacts_policy, keywords_policy
+from services.intake.reading import PROBLEM_CHARACTERS_MAX, Faulty, Unidentified, read
+
+ACTOR_CHARACTERS_MAX = 200
+
+TEXT = "text"
+NAME = "name"
+ADDRESS = "address"
+"""The fields that are sealed; the vault binds each token to its person and its field."""
+
+
+class Vault(Protocol):
+    """What the door needs of the vault: persons by their numbers, and sealing, in bulk."""
+
+    def find_or_make_persons(self, numbers: Sequence[str]) -> Sequence[UUID]:
+        """The random person id of each number, in order; the same number, the same person."""
+
+    def seal_many(self, items: Sequence[tuple[UUID, str, str]]) -> Sequence[str]:
+        """A token for each (person, field, plaintext), in order; makes missing keys."""
+
+    def keep_unreadable(self, place: str, value: bytes) -> None:
+        """Keeps bytes that cannot be read, sealed, until they are settled."""
+
+
+@dataclass(slots=True)
+class Message:
+    """A message ready to be decided on: everything readable is sealed (`Prepared`)."""
+
+    told: Told
+    policies: Policies
+    clock: Clock
+    message_key: UUID
+    causation: str
+    actor: str
+    traceparent: str
+    wants: Sequence[Wanted]
+
+    def resolve(self, lookups: Lookups) -> Sequence[To]:
+        """The command it leads to; nothing when it is known. Raises DomainError to refuse."""
+        return matching.resolve(self.told, lookups, self.policies)
+
+    def refuse(self, error: DomainError) -> Sequence[To]:
+        """Its refusal, on the stream of refused messages."""
+        told = self.told
+        return (
+            To(
+                refusal_subject(told.key),
+                RefuseMessage(
+                    at=self.clock.now(),
+                    key=told.key,
+                    channel=told.channel,
+                    source=told.source,
+                    message=told.message,
+                    rule=error.rule,
+                    problem=error.detail[:PROBLEM_CHARACTERS_MAX],
+                ),
+            ),
+        )
+
+    def outcome(self, lookups: Lookups) -> Mapping[str, Any]:
+        """What became of it (`matching.outcome`)."""
+        return matching.outcome(self.message_key, lookups)
+
+
+@dataclass(slots=True)
+class Refusable:
+    """A message that says who sent it but cannot be taken as it is (`Prepared`)."""
+
+    command: RefuseMessage
+    message_key: UUID
+    causation: str
+    actor: str
+    traceparent: str
+    wants: Sequence[Wanted]
+
+    def resolve(self, lookups: Lookups) -> Sequence[To]:
+        """Its refusal, unless the message has had its outcome already."""
+        if matching.known(self.message_key, lookups):
+            return ()
+        return (To(refusal_subject(self.message_key), self.command),)
+
+    def refuse(self, error: DomainError) -> Sequence[To]:
+        """A refusal is not refused again."""
+        raise error
+
+    def outcome(self, lookups: Lookups) -> Mapping[str, Any]:
+        """What became of it (`matching.outcome`)."""
+        return matching.outcome(self.message_key, lookups)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A message that was read, with its person and what its words are about."""
+
+    index: int
+    raw: RawMessage
+    message: ChannelMessage
+    told: Told
+
+
+class IntakeDoor:
+    """`libs.messaging.channel.Door` for intake.
+
+    `policies` gives all policies activated so far; those in force at a message's own time count.
+    """
+
+    def __init__(self, vault: Vault, policies: Callable[[], Policies], clock: Clock) -> None:
+        self._vault = vault
+        self._policies = policies
+        self._clock = clock
+
+    def prepare(self, raw: Sequence[RawMessage]) -> Sequence[Message | Refusable | Sealed]:
+        """One answer per message, in order; raises what the vault raises when it is away."""
+        policies = self._policies()
+        prepared: dict[int, Message | Refusable | Sealed] = {}
+        taken: list[_Taken] = []
+        for index, one in enumerate(raw):
+            found = self._read(one, policies)
+            if isinstance(found, Unidentified):
+                prepared[index] = self._keep(one, found)
+            elif isinstance(found, Faulty):
+                prepared[index] = self._refusable(one, found)
+            else:
+                try:
+                    taken.append(_Taken(index, one, found, _told(found, policies)))
+                except DomainError as error:
+                    prepared[index] = self._refusable(one, _fault_of(found, error))
+        for one_taken, told in zip(taken, self._seal(self._known(taken)), strict=True):
+            prepared[one_taken.index] = self._message(one_taken, told, policies)
+        return [prepared[index] for index in range(len(raw))]
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def _read(self, raw: RawMessage, policies: Policies) -> ChannelMessage | Faulty | Unidentified:
+        now = self._clock.now()
+        return read(raw.value, now, contacts_policy(policies, now).future_max)
+
+    def _keep(self, raw: RawMessage, found: Unidentified) -> Sealed:
+        if raw.value is not None and not raw.actor:
+            self._vault.keep_unreadable(raw.place, raw.value)
+        return Sealed(raw.place, found.kind, found.detail)
+
+    # -- persons and sealing ---------------------------------------------------------------------
+
+    def _known(self, taken: Sequence[_Taken]) -> list[_Taken]:
+        """The same with everybody who gave a number known by the vault's random id."""
+        numbers = [
+            subscriber_key(one.message.data.subscriber)
+            for one in taken
+            if one.message.data.subscriber is not None
+        ]
+        distinct = list(dict.fromkeys(numbers))
+        persons = dict(
+            zip(distinct, self._vault.find_or_make_persons(distinct), strict=True)
+            if distinct
+            else ()
+        )
+        known = []
+        for one in taken:
+            subscriber = one.message.data.subscriber
+            if subscriber is None:
+                known.append(one)
+            else:
+                person = persons[subscriber_key(subscriber)]
+                known.append(replace(one, told=replace(one.told, person=person, anonymous=False)))
+        return known
+
+    def _seal(self, taken: Sequence[_Taken]) -> list[Told]:
+        """What is told of each, with every plaintext replaced by its token; one call for all."""
+        items: list[tuple[UUID, str, str]] = []
+        places: list[tuple[int, str]] = []
+        for index, one in enumerate(taken):
+            for field, plaintext in _plaintexts(one.message.data):
+                items.append((one.told.person, field, plaintext))
+                places.append((index, field))
+        tokens: list[dict[str, str]] = [{} for _ in taken]
+        sealed = self._vault.seal_many(items) if items else ()
+        for (index, field), token in zip(places, sealed, strict=True):
+            tokens[index][field] = token
+        return [
+            _with_tokens(one.told, one.message.data, found)
+            for one, found in zip(taken, tokens, strict=True)
+        ]
+
+    # -- ready -----------------------------------------------------------------------------------
+
+    def _message(self, taken: _Taken, told: Told, policies: Policies) -> Message:
+        return Message(
+            told=told,
+            policies=policies,
+            clock=self._clock,
+            message_key=told.key,
+            causation=_causation(told.source, told.message),
+            actor=_actor(taken.raw, told.source),
+            traceparent=taken.message.traceparent or taken.raw.traceparent,
+            wants=matching.wants(told),
+        )
+
+    def _refusable(self, raw: RawMessage, faulty: Faulty) -> Refusable:
+        key = message_key(faulty.source, faulty.message)
+        return Refusable(
+            command=RefuseMessage(
+                at=self._clock.now(),
+                key=key,
+                channel=faulty.channel,
+                source=faulty.source,
+                message=faulty.message,
+                rule=faulty.rule,
+                problem=faulty.problem,
+            ),
+            message_key=key,
+            causation=_causation(faulty.source, faulty.message),
+            actor=_actor(raw, faulty.source),
+            traceparent=raw.traceparent,
+            wants=matching.wants_outcome(key),
+        )
+
+
+def _causation(source: str, message: str) -> str:
+    return f"message:{source} {message}"
+
+
+def _actor(raw: RawMessage, source: str) -> str:
+    """Who told it: the caller by HTTP, the channel by Kafka."""
+    return (raw.actor or f"channel:{source}")[:ACTOR_CHARACTERS_MAX]
+
+
+def _fault_of(message: ChannelMessage, error: DomainError) -> Faulty:
+    return Faulty(
+        source=message.source,
+        message=message.id,
+        channel=message.data.channel,
+        rule=error.rule,
+        problem=error.detail[:PROBLEM_CHARACTERS_MAX],
+    )
+
+
+def _plaintexts(words: ChannelWords) -> list[tuple[str, str]]:
+    """Everything in a message that only the vault may keep."""
+    found = []
+    if words.text.strip() or words.kind in _MAY_BE_WORDLESS:
+        found.append((TEXT, words.text))
+    if words.sender_name is not None:
+        found.append((NAME, words.sender_name))
+    address = _address(words)
+    if address is not None:
+        found.append((ADDRESS, address[1]))
+    return found
+
+
+_MAY_BE_WORDLESS = (MessageKind.REGULATOR_REFERRAL, MessageKind.MEDIA_EXPOSURE)
+"""Messages that found a complaint even without words; their summary is an empty one, sealed."""
+
+
+def _address(words: ChannelWords) -> tuple[ChannelKind, str, bool] | None:
+    """Where to answer: as told, else the telephone number that called or wrote.
+
+    A number told on a channel that nothing can be sent back on (a hall, a terminal) gets an SMS.
+    """
+    told = words.reply_to
+    if told is not None:
+        return told.kind, told.address, told.voice_only
+    number = telephone_number(words.subscriber)
+    if number is None:
+        return None
+    channel = CHANNELS[words.channel]
+    kind = words.channel if channel.voice or channel.written_back else ChannelKind.SMS
+    return kind, number, False
+
+
+def _with_tokens(told: Told, words: ChannelWords, tokens: Mapping[str, str]) -> Told:
+    address = _address(words)
+    reply_to = None
+    if address is not None:
+        reply_to = ReplyTo(kind=address[0], address=tokens[ADDRESS], voice_only=address[2])
+    return replace(told, text=tokens.get(TEXT), sender_name=tokens.get(NAME), reply_to=reply_to)
+
+
+def _told(message: ChannelMessage, policies: Policies) -> Told:
+    """What may be known of a message; its person is a stranger and nothing is sealed yet.
+
+    Raises PolicyMissing for a message from before there were rules.
+    """
+    words = message.data
+    at = message.time.astimezone(UTC)
+    key = message_key(message.source, message.id)
+    profile, classified = _placed(words, message, policies)
+    delivery = words.delivery
+    return Told(
+        key=key,
+        kind=words.kind,
+        channel=words.channel,
+        source=message.source,
+        message=message.id,
+        at=at,
+        person=stranger(key),
+        anonymous=True,
+        profile=profile,
+        classified=classified,
+        receipt=matching.quoted_receipt(words.receipt),
+        survey=(
+            SurveyReply(score=words.survey.score, resolved=words.survey.resolved)
+            if words.survey
+            else None
+        ),
+        delivery=(
+            DeliveryReport(
+                notice=delivery.notice,
+                by=delivery.by,
+                result=delivery.result,
+                at=at,
+                reason=delivery.reason,
+            )
+            if delivery
+            else None
+        ),
+        regulator=words.regulator,
+        evidence=words.evidence,
+    )
+
+
+def _placed(
+    words: ChannelWords, message: ChannelMessage, policies: Policies
+) -> tuple[Profile, Classified]:
+    """Category and urgency: as the channel says, else as the rules read the words (rule 4)."""
+    language = words.language or language_of(words.text)
+    category: Category | None = words.category
+    if category is Category.UNCLASSIFIED:
+        category = None
+    urgency = words.urgency
+    classified = Classified(by="none" if category is None else "channel")
+    reads = words.kind in SAYS_SOMETHING or words.kind is MessageKind.WITHDRAWAL
+    if reads and words.text and (category is None or urgency is None):
+        policy = keywords_policy(policies, message.time)
+        placement = classify(words.text, language, policy)
+        rules = []
+        if category is None and placement.rule is not None:
+            category = placement.category
+            classified = Classified(by="rule")
+            rules.append(placement.rule)
+        if urgency is None and placement.urgency_rule is not None:
+            urgency = placement.urgency
+            rules.append(placement.urgency_rule)
+        if rules:
+            classified = classified.model_copy(
+                update={"rule": "+".join(rules), "policy": policy.ref}
+            )
+    profile = Profile(
+        kind=words.complaint_kind or Kind.COMPLAINT,
+        category=category or Category.UNCLASSIFIED,
+        urgency=urgency or Urgency.ORDINARY,
+        customer_class=words.customer_class or CustomerClass.PERSONAL,
+        value_tier=words.value_tier or ValueTier.ORDINARY,
+        other_operator=words.other_operator,
+        representative=words.representative,
+        home_province=words.home_province,
+        visited_province=words.visited_province,
+        district_type=words.district_type,
+        product=words.product,
+        language=language,
+        channel=words.channel,
+        taken_by=words.taken_by,
+        about=words.about,
+        media=words.media or words.kind is MessageKind.MEDIA_EXPOSURE,
+    )
+    return profile, classified

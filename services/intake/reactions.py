@@ -1,0 +1,139 @@
+"""What intake does when it hears of answers, askings, cases and notices; pure."""
+
+from typing import Any
+
+from contracts.escalation import CaseClosed, CaseDeclined, CaseRequested
+from contracts.feedback_survey import NoticeIssued, SurveyAnswered, SurveyConcluded
+from contracts.intake import ComplaintContactUnlinked, NotedState
+from contracts.routing import WorkAnswered
+from contracts.values import NoticeKind
+from libs.decider import Event, Recorded, To
+from services.intake.domain.commands import (
+    ConcludeSurvey,
+    RecordAnswer,
+    RecordCaseEnded,
+    RecordCaseRequested,
+    RecordLateReply,
+    RecordTold,
+    RegisterComplaint,
+)
+
+HEARD: tuple[type[Event], ...] = (
+    ComplaintContactUnlinked,
+    WorkAnswered,
+    NoticeIssued,
+    SurveyConcluded,
+    SurveyAnswered,
+    CaseRequested,
+    CaseDeclined,
+    CaseClosed,
+)
+"""Everything intake does something about. `work.ended` and compensation are not among them: the
+former is never a closing (EVENTS race 3), and a withdrawal takes no money back (race 12)."""
+
+
+def react(recorded: Recorded[Any]) -> list[To]:
+    """The commands that follow from a heard event."""
+    match recorded.data:
+        case ComplaintContactUnlinked():
+            return on_contact_unlinked(recorded)
+        case WorkAnswered():
+            return on_work_answered(recorded)
+        case NoticeIssued():
+            return on_notice_issued(recorded)
+        case SurveyConcluded():
+            return on_survey_concluded(recorded)
+        case SurveyAnswered():
+            return on_survey_answered(recorded)
+        case CaseRequested():
+            return on_case_requested(recorded)
+        case CaseDeclined():
+            return on_case_declined(recorded)
+        case CaseClosed():
+            return on_case_closed(recorded)
+        case _:
+            return []
+
+
+def on_contact_unlinked(recorded: Recorded[ComplaintContactUnlinked]) -> list[To]:
+    """The contact becomes its own complaint, under the id fixed there (EVENTS race 17)."""
+    becomes = recorded.data.becomes
+    if becomes is None:
+        return []
+    command = RegisterComplaint(at=recorded.at, registration=becomes.registration)
+    return [To(str(becomes.complaint), command)]
+
+
+def on_work_answered(recorded: Recorded[WorkAnswered]) -> list[To]:
+    """The owner answered: the customer may be asked."""
+    command = RecordAnswer(at=recorded.at, cycle=recorded.data.cycle, answer=recorded.id)
+    return [To(recorded.subject, command)]
+
+
+def on_notice_issued(recorded: Recorded[NoticeIssued]) -> list[To]:
+    """An answer notice tells a rejection, if there is one; every other notice asks nothing."""
+    if recorded.data.kind is not NoticeKind.ANSWER:
+        return []
+    return [To(recorded.subject, RecordTold(at=recorded.at, notice=recorded.id))]
+
+
+def on_survey_concluded(recorded: Recorded[SurveyConcluded]) -> list[To]:
+    """The asking is over: close or reopen."""
+    told = recorded.data
+    command = ConcludeSurvey(
+        at=recorded.at, cycle=told.cycle, asked=recorded.id, outcome=told.outcome
+    )
+    return [To(recorded.subject, command)]
+
+
+def on_survey_answered(recorded: Recorded[SurveyAnswered]) -> list[To]:
+    """Late and dissatisfied may reopen; in time, only the conclusion counts (EVENTS race 6)."""
+    told = recorded.data
+    if not told.late or told.satisfied is not False:
+        return []
+    command = RecordLateReply(at=recorded.at, cycle=told.cycle, reply=recorded.id)
+    return [To(recorded.subject, command)]
+
+
+def on_case_requested(recorded: Recorded[CaseRequested]) -> list[To]:
+    """An open case blocks closing; see EVENTS race 2 for a complaint that is closed by now."""
+    told = recorded.data
+    command = RecordCaseRequested(
+        at=recorded.at,
+        case=told.case,
+        tier=told.tier,
+        trigger=told.trigger,
+        request=recorded.id,
+        regulator=told.regulator,
+        passed_from=told.passed_from,
+    )
+    return [To(recorded.subject, command)]
+
+
+def on_case_declined(recorded: Recorded[CaseDeclined]) -> list[To]:
+    """The desk did not take it: one blocker less."""
+    told = recorded.data
+    command = RecordCaseEnded(
+        at=recorded.at,
+        cycle=told.cycle,
+        case=told.case,
+        tier=told.tier,
+        state=NotedState.DECLINED,
+    )
+    return [To(recorded.subject, command)]
+
+
+def on_case_closed(recorded: Recorded[CaseClosed]) -> list[To]:
+    """The case is over; with the last one the customer may be asked."""
+    told = recorded.data
+    command = RecordCaseEnded(
+        at=recorded.at,
+        cycle=told.cycle,
+        case=told.case,
+        tier=told.tier,
+        state=NotedState.ENDED,
+        outcome=told.outcome,
+        decision=told.answer,
+        decided_at=told.answered_at,
+    )
+    return [To(recorded.subject, command)]

@@ -1,0 +1,617 @@
+"""What intake shows: the tables its streams keep up to date, and the queries over them.
+
+Rows are a pure function of a stream's state. Words stand in them sealed, as they stand in the
+events; persons by their random id only.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.feedback_survey import NoticeIssued
+from contracts.values import CATEGORY_NAMES, CHANNELS, PROVINCES, Category, ChannelKind, Kind, Names
+from libs.decider import Decider, Instant, Recorded, Row
+from libs.eventlog import Table
+from services.intake.domain.matching import CONTACTS, NOTICES, OPEN, RECEIPTS, REFUSED, outcome
+from services.intake.domain.message import Refusal
+from services.intake.domain.state import Complaint, Linked
+from services.intake.domain.streams import COMPLAINT, MESSAGE, PERSON
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+COMPLAINTS = "complaints"
+DESK = "desk_tasks"
+
+CLASSIFY = "classify"
+VERIFY = "verify"
+
+TABLES = (
+    Table(
+        CONTACTS,
+        {
+            "message": "uuid not null",
+            "complaint": "uuid not null",
+            "held_by": "uuid not null",
+            "receipt": "text not null",
+            "kind": "text not null",
+            "channel": "text not null",
+            "at": "timestamptz not null",
+            "cycle": "integer not null",
+            "words": "text",
+        },
+        key=("message", "complaint"),
+        indexes=("complaint, at",),
+    ),
+    Table(
+        RECEIPTS,
+        {
+            "receipt": "text not null",
+            "stream": "uuid not null",
+            "complaint": "uuid not null",
+            "person": "uuid not null",
+            "closed_at": "timestamptz",
+            "outcome": "text",
+        },
+        key=("receipt", "stream"),
+    ),
+    Table(
+        OPEN,
+        {
+            "complaint": "uuid not null",
+            "person": "uuid not null",
+            "category": "text not null",
+            "clock_from": "timestamptz not null",
+            "asked": "boolean not null",
+        },
+        key=("complaint",),
+        indexes=("person",),
+    ),
+    Table(
+        COMPLAINTS,
+        {
+            "complaint": "uuid not null",
+            "receipt": "text not null",
+            "person": "uuid not null",
+            "kind": "text not null",
+            "category": "text not null",
+            "urgency": "text not null",
+            "customer_class": "text not null",
+            "value_tier": "text not null",
+            "channel": "text not null",
+            "home_province": "text",
+            "province": "text",
+            "language": "text not null",
+            "state": "text not null",
+            "escalated": "boolean not null",
+            "cycle": "integer not null",
+            "urges": "integer not null",
+            "contacts": "integer not null",
+            "told_at": "timestamptz not null",
+            "clock_from": "timestamptz not null",
+            "answered_at": "timestamptz",
+            "closed_at": "timestamptz",
+            "outcome": "text",
+        },
+        key=("complaint",),
+        indexes=("told_at",),
+    ),
+    Table(
+        DESK,
+        {
+            "complaint": "uuid not null",
+            "task": "text not null",
+            "receipt": "text not null",
+            "kind": "text not null",
+            "category": "text not null",
+            "urgency": "text not null",
+            "channel": "text not null",
+            "province": "text",
+            "language": "text not null",
+            "since": "timestamptz not null",
+            "words": "text not null",
+        },
+        key=("complaint", "task"),
+        indexes=("task, since, complaint",),
+    ),
+    Table(
+        REFUSED,
+        {
+            "message": "uuid not null",
+            "source": "text not null",
+            "id": "text not null",
+            "channel": "text",
+            "rule": "text not null",
+            "problem": "text not null",
+            "at": "timestamptz not null",
+        },
+        key=("message",),
+        indexes=("at, message",),
+    ),
+    Table(
+        NOTICES,
+        {"notice": "uuid not null", "complaint": "uuid not null"},
+        key=("notice",),
+    ),
+)
+
+# --- the state in words --------------------------------------------------------------------------
+
+STATES = {
+    "being_registered": Names("登记中", "being registered"),
+    "registered": Names("已登记,待核实", "registered, being checked"),
+    "in_handling": Names("处理中", "in handling"),
+    "answered": Names("已答复", "answered"),
+    "asked": Names("已答复,待评价", "answered, we asked you about it"),
+    "rejected": Names("不予受理", "not taken up"),
+    "withdrawn": Names("已撤回", "withdrawn"),
+    "merged": Names("已并入另一投诉", "merged into another complaint"),
+    "closed": Names("已结案", "closed"),
+}
+"""What a customer is told about where the complaint stands (DOMAIN rule 2)."""
+
+
+def state_of(complaint: Complaint) -> str:
+    """Where the complaint stands: a key of STATES."""
+    if complaint.closed is not None:
+        return "closed"
+    if complaint.merged_into is not None:
+        return "merged"
+    if complaint.withdrawn:
+        return "withdrawn"
+    if complaint.rejected:
+        return "rejected"
+    if complaint.answer is not None:
+        return "asked" if complaint.answer.ask else "answered"
+    return "registered" if complaint.valid is None else "in_handling"
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def complaint_rows(subject: str, complaint: Complaint) -> Iterator[Row]:
+    """Everything a complaint shows."""
+    identity = UUID(subject)
+    told = complaint.registration
+    receipt = told.correspondent.receipt
+    yield _contact_row(identity, Linked(told.contact, 1, told.summary), receipt)
+    for linked in complaint.contacts:
+        yield _contact_row(identity, linked, receipt)
+        if linked.becomes is not None and linked.becomes_receipt is not None:
+            yield _receipt_row(linked.becomes_receipt, identity, linked.becomes, complaint)
+    yield _receipt_row(receipt, identity, identity, complaint)
+    yield _status_row(identity, complaint)
+    if complaint.open and not complaint.withdrawn and complaint.profile.kind is Kind.COMPLAINT:
+        yield Row.of(
+            OPEN,
+            {"complaint": identity},
+            person=told.correspondent.person,
+            category=complaint.profile.category.value,
+            clock_from=complaint.clock_from,
+            asked=complaint.answer is not None and complaint.answer.ask,
+        )
+    yield from _desk_rows(identity, complaint)
+
+
+def _contact_row(identity: UUID, linked: Linked, receipt: str) -> Row:
+    contact = linked.contact
+    return Row.of(
+        CONTACTS,
+        {"message": contact.id, "complaint": identity},
+        held_by=linked.becomes or identity,
+        receipt=linked.becomes_receipt or receipt,
+        kind=contact.kind.value,
+        channel=contact.channel.value,
+        at=contact.at,
+        cycle=linked.cycle,
+        words=linked.text,
+    )
+
+
+def _receipt_row(receipt: str, stream: UUID, complaint: UUID, state: Complaint) -> Row:
+    """A number and whose it is; until an unlinked contact's own stream exists, its old one says."""
+    closed = state.closed if stream == complaint else None
+    return Row.of(
+        RECEIPTS,
+        {"receipt": receipt, "stream": stream},
+        complaint=complaint,
+        person=state.registration.correspondent.person,
+        closed_at=closed.at if closed else None,
+        outcome=closed.outcome.value if closed else None,
+    )
+
+
+def _status_row(identity: UUID, complaint: Complaint) -> Row:
+    profile, told = complaint.profile, complaint.registration
+    closed = complaint.closed
+    return Row.of(
+        COMPLAINTS,
+        {"complaint": identity},
+        receipt=told.correspondent.receipt,
+        person=told.correspondent.person,
+        kind=profile.kind.value,
+        category=profile.category.value,
+        urgency=profile.urgency.value,
+        customer_class=profile.customer_class.value,
+        value_tier=profile.value_tier.value,
+        channel=profile.channel.value,
+        home_province=profile.home_province,
+        province=profile.handling_province,
+        language=profile.language.value,
+        state=state_of(complaint),
+        escalated=complaint.has_case(),
+        cycle=complaint.cycle,
+        urges=complaint.urges,
+        contacts=sum(linked.stands for linked in complaint.contacts),
+        told_at=told.clock_from,
+        clock_from=complaint.clock_from,
+        answered_at=complaint.answer.at if complaint.answer else None,
+        closed_at=closed.at if closed else None,
+        outcome=closed.outcome.value if closed else None,
+    )
+
+
+def _desk_rows(identity: UUID, complaint: Complaint) -> Iterator[Row]:
+    if not complaint.open or complaint.withdrawn or complaint.rejected:
+        return
+    profile, told = complaint.profile, complaint.registration
+    tasks = []
+    if profile.category is Category.UNCLASSIFIED:
+        tasks.append(CLASSIFY)
+    if complaint.valid is None:
+        tasks.append(VERIFY)
+    for task in tasks:
+        yield Row.of(
+            DESK,
+            {"complaint": identity, "task": task},
+            receipt=told.correspondent.receipt,
+            kind=profile.kind.value,
+            category=profile.category.value,
+            urgency=profile.urgency.value,
+            channel=profile.channel.value,
+            province=profile.handling_province,
+            language=profile.language.value,
+            since=complaint.clock_from,
+            words=told.summary,
+        )
+
+
+def refusal_rows(subject: str, refusal: Refusal) -> Iterator[Row]:
+    """A refused message, by which rule, and what to do about it."""
+    yield Row.of(
+        REFUSED,
+        {"message": UUID(subject)},
+        source=refusal.source,
+        id=refusal.message,
+        channel=refusal.channel,
+        rule=refusal.rule,
+        problem=refusal.problem,
+        at=refusal.at,
+    )
+
+
+def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
+    """Whose a notice is, so that a delivery report finds its complaint by the notice alone."""
+    if not isinstance(recorded.data, NoticeIssued):
+        return ()
+    complaint = UUID(recorded.subject)
+    return (Row.of(NOTICES, {"notice": recorded.data.notice}, complaint=complaint),)
+
+
+DECIDERS: tuple[Decider[Any], ...] = (
+    replace(COMPLAINT, rows=complaint_rows),
+    replace(MESSAGE, rows=refusal_rows),
+    PERSON,
+)
+"""Every stream of intake with what it shows."""
+
+
+# --- queries -------------------------------------------------------------------------------------
+
+
+class _Shown(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class InWords(_Shown):
+    """The same in Chinese and English."""
+
+    zh: str
+    """中文"""
+    en: str
+    """English"""
+
+
+class Status(_Shown):
+    """Where a complaint stands, as its customer may know it."""
+
+    receipt: str
+    """The receipt number."""
+    state: str
+    """The state's code."""
+    state_name: InWords
+    """The state in words."""
+    category: str | None = None
+    """What it is about; null while it is being registered."""
+    category_name: InWords | None = None
+    """The same in words."""
+    escalated: bool = False
+    """The 10015 desk has it too."""
+    cycle: int = 1
+    """The handling cycle; from 2 on it was reopened."""
+    told_at: Instant | None = None
+    """When it was first told."""
+    answered_at: Instant | None = None
+    """When it was answered in this cycle."""
+    closed_at: Instant | None = None
+    """When the loop was closed."""
+    outcome: str | None = None
+    """How it was closed."""
+
+
+class ContactShown(_Shown):
+    """One contact of a complaint."""
+
+    contact: UUID
+    """Its id."""
+    kind: str
+    """What it is to the complaint."""
+    channel: str
+    """Where it came in."""
+    at: Instant
+    """When the words reached the channel."""
+    cycle: int
+    """The handling cycle it belongs to."""
+    held_by: UUID
+    """The complaint it belongs to now; another one when it was unlinked."""
+    words: str | None
+    """Its words, sealed; `POST /open` opens them with a purpose."""
+
+
+class ComplaintShown(_Shown):
+    """A complaint as staff see it."""
+
+    complaint: UUID
+    """Its id."""
+    receipt: str
+    """Its receipt number."""
+    person: UUID
+    """The customer's random id."""
+    kind: str
+    """Complaint, suggestion, praise or consultation."""
+    category: str
+    """What it is about."""
+    urgency: str
+    """How pressing it is."""
+    customer_class: str
+    """Whose contract."""
+    value_tier: str
+    """The tier it began with."""
+    channel: str
+    """The first contact's channel."""
+    home_province: str | None
+    """The customer's province."""
+    province: str | None
+    """The province where the cause lies."""
+    language: str
+    """The language to answer in."""
+    state: str
+    """Where it stands."""
+    escalated: bool
+    """A case of the 10015 desk is open."""
+    cycle: int
+    """The handling cycle."""
+    urges: int
+    """The urges that stand in this cycle."""
+    told_at: Instant
+    """When it was first told."""
+    clock_from: Instant
+    """Where this cycle's clocks start."""
+    answered_at: Instant | None
+    """When it was answered in this cycle."""
+    closed_at: Instant | None
+    """When the loop was closed."""
+    outcome: str | None
+    """How it was closed."""
+    contacts: list[ContactShown]
+    """Every contact, in the order of their own times."""
+
+
+class DeskTask(_Shown):
+    """Something for the intake desk to do."""
+
+    complaint: UUID
+    """The complaint."""
+    receipt: str
+    """Its receipt number."""
+    kind: str
+    """Complaint, suggestion, praise or consultation."""
+    category: str
+    """What it is about, as far as known."""
+    urgency: str
+    """How pressing it is."""
+    channel: str
+    """The first contact's channel."""
+    province: str | None
+    """The province where the cause lies."""
+    language: str
+    """The customer's language."""
+    since: Instant
+    """Since when it waits."""
+    words: str
+    """The customer's words, sealed; `POST /open` opens them with a purpose."""
+
+
+class RefusedShown(_Shown):
+    """A message that was not taken."""
+
+    source: str
+    """The message's `source`."""
+    id: str
+    """The message's `id`."""
+    channel: str | None
+    """The channel, when the message told."""
+    rule: str
+    """The rule that refused it."""
+    problem: str
+    """What is wrong and what to do."""
+    at: Instant
+    """When it was refused."""
+
+
+class Volume(_Shown):
+    """How many complaints there were of one category, province or channel."""
+
+    key: str | None
+    """The category, province or channel; null where none is known."""
+    name: InWords | None
+    """The same in words, where it has a name."""
+    complaints: int = Field(ge=0)
+    """Complaints first told in that time."""
+    contacts: int = Field(ge=0)
+    """Further contacts that belong to them."""
+    reopened: int = Field(ge=0)
+    """How many of them were reopened at least once."""
+    escalated: int = Field(ge=0)
+    """How many of them have a case open now."""
+    closed: int = Field(ge=0)
+    """How many of them are closed."""
+
+
+VOLUME_BY = {"category": "category", "province": "province", "channel": "channel"}
+"""What volume is counted by (DOMAIN rule 12)."""
+
+
+def status_by_receipt(conn: "Connection[Any]", receipt: str) -> Status | None:
+    """The status of the complaint with this number (`read_receipt` first); None: nobody has it."""
+    row = conn.execute(
+        f"SELECT c.* FROM {RECEIPTS} r LEFT JOIN {COMPLAINTS} c ON c.complaint = r.complaint "
+        "WHERE r.receipt = %s ORDER BY r.stream = r.complaint DESC LIMIT 1",
+        (receipt,),
+    ).fetchone()
+    if row is None:
+        return None
+    if row["complaint"] is None:
+        name = STATES["being_registered"]
+        return Status(receipt=receipt, state="being_registered", state_name=_words(name))
+    return Status(
+        receipt=receipt,
+        state=row["state"],
+        state_name=_words(STATES[row["state"]]),
+        category=row["category"],
+        category_name=_words(CATEGORY_NAMES[Category(row["category"])]),
+        escalated=row["escalated"],
+        cycle=row["cycle"],
+        told_at=row["told_at"],
+        answered_at=row["answered_at"],
+        closed_at=row["closed_at"],
+        outcome=row["outcome"],
+    )
+
+
+def complaint_by_id(conn: "Connection[Any]", complaint: UUID) -> ComplaintShown | None:
+    """A complaint with all its contacts; None: there is none with this id."""
+    row = conn.execute(f"SELECT * FROM {COMPLAINTS} WHERE complaint = %s", (complaint,)).fetchone()
+    if row is None:
+        return None
+    contacts = conn.execute(
+        "SELECT message AS contact, kind, channel, at, cycle, held_by, words "
+        f"FROM {CONTACTS} WHERE complaint = %s ORDER BY at, message",
+        (complaint,),
+    ).fetchall()
+    shown = [ContactShown.model_validate(one) for one in contacts]
+    return ComplaintShown.model_validate({**row, "contacts": shown})
+
+
+def desk_tasks(
+    conn: "Connection[Any]", task: str, after: tuple[datetime, UUID] | None, limit: int
+) -> list[DeskTask]:
+    """What waits for the intake desk, longest waiting first; up to `limit` + 1 rows."""
+    rows = conn.execute(
+        "SELECT complaint, receipt, kind, category, urgency, channel, province, language, since, "
+        f"words FROM {DESK} WHERE task = %s "
+        "AND (%s::timestamptz IS NULL OR (since, complaint) > (%s, %s)) "
+        "ORDER BY since, complaint LIMIT %s",
+        (task, *_after(after), limit + 1),
+    ).fetchall()
+    return [DeskTask.model_validate(row) for row in rows]
+
+
+def refused_messages(
+    conn: "Connection[Any]", after: tuple[datetime, UUID] | None, limit: int
+) -> list[tuple[UUID, RefusedShown]]:
+    """Messages refused, oldest first, each with its key; up to `limit` + 1 rows."""
+    rows = conn.execute(
+        f"SELECT message, source, id, channel, rule, problem, at FROM {REFUSED} "
+        "WHERE (%s::timestamptz IS NULL OR (at, message) > (%s, %s)) "
+        "ORDER BY at, message LIMIT %s",
+        (*_after(after), limit + 1),
+    ).fetchall()
+    return [(row.pop("message"), RefusedShown.model_validate(row)) for row in rows]
+
+
+def message_outcome(conn: "Connection[Any]", key: UUID) -> dict[str, Any] | None:
+    """What became of a message; None: it has not been seen."""
+    told = dict(outcome(key, _Committed(conn)))
+    return told if told["outcome"] else None
+
+
+class _Committed:
+    """Lookups on committed rows."""
+
+    def __init__(self, conn: "Connection[Any]") -> None:
+        self._conn = conn
+
+    def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
+        """See `Lookups.rows`."""
+        where = " AND ".join(f"{column} = %s" for column in equal)
+        key = next(one.key for one in TABLES if one.name == table)
+        return self._conn.execute(
+            f"SELECT * FROM {table} WHERE {where} ORDER BY {', '.join(key)}",
+            tuple(equal.values()),
+        ).fetchall()
+
+    def state(self, kind: str, subject: str) -> Any:
+        """Queries read rows only."""
+        raise LookupError(f"a query does not fold {kind} {subject}")
+
+
+def volume(
+    conn: "Connection[Any]", by: str, told_from: datetime | None, told_to: datetime | None
+) -> list[Volume]:
+    """Volume by `category`, `province` or `channel`, of what was first told in [from, to)."""
+    column = VOLUME_BY[by]
+    rows = conn.execute(
+        f"SELECT {column} AS key, count(*) AS complaints, sum(contacts) AS contacts, "
+        "count(*) FILTER (WHERE cycle > 1) AS reopened, "
+        "count(*) FILTER (WHERE escalated) AS escalated, "
+        "count(*) FILTER (WHERE closed_at IS NOT NULL) AS closed "
+        f"FROM {COMPLAINTS} WHERE (%s::timestamptz IS NULL OR told_at >= %s) "
+        "AND (%s::timestamptz IS NULL OR told_at < %s) "
+        f"GROUP BY {column} ORDER BY count(*) DESC, {column} NULLS LAST",
+        (told_from, told_from, told_to, told_to),
+    ).fetchall()
+    return [Volume.model_validate({**row, "name": _name(by, row["key"])}) for row in rows]
+
+
+def _name(by: str, key: str | None) -> InWords | None:
+    if key is None:
+        return None
+    if by == "category":
+        return _words(CATEGORY_NAMES[Category(key)])
+    if by == "channel":
+        return _words(CHANNELS[ChannelKind(key)].names)
+    names = PROVINCES.get(key)
+    return None if names is None else _words(names)
+
+
+def _words(names: Names) -> InWords:
+    return InWords(zh=names.zh, en=names.en)
+
+
+def _after(after: tuple[datetime, UUID] | None) -> tuple[datetime | None, datetime | None, Any]:
+    return (None, None, None) if after is None else (after[0], after[0], after[1])
