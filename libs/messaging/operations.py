@@ -90,21 +90,20 @@ def operations(app: "App") -> Router:
     """Gaps and parked records of this instance's service."""
     router = Router(prefix="/operations", tags=["operations"])
     name = app.service.name
-    look, settle = f"{name}.look", f"{name}.settle"
-    _gaps(router, app, look, settle)
-    _parked(router, app, look, settle)
+    _gaps(router, app, f"{name}.operate")
+    _parked(router, app, f"{name}.operate")
     return router
 
 
-def _gaps(router: Router, app: "App", look: str, settle: str) -> None:
+def _gaps(router: Router, app: "App", action: str) -> None:
     @router.get("/gaps", response_model=list[GapShown])
-    async def inbox_gaps(_caller: Annotated[Caller, allow(look)]) -> list[GapShown]:
+    async def inbox_gaps(_caller: Annotated[Caller, allow(action)]) -> list[GapShown]:
         """Partitions of this instance that stopped because records are missing."""
         return [_gap(gap) for gap in app.inbox.gaps()]
 
     @router.post("/gaps/{partition}/resolve", response_model=GapShown)
     async def resolve_gap(
-        partition: int, body: ResolveGap, caller: Annotated[Caller, allow(settle)]
+        partition: int, body: ResolveGap, caller: Annotated[Caller, allow(action)]
     ) -> GapShown:
         """Goes on over missing records; this is itself an event."""
         try:
@@ -117,7 +116,7 @@ def _gaps(router: Router, app: "App", look: str, settle: str) -> None:
         return _gap(gap)
 
 
-def _parked(router: Router, app: "App", look: str, settle: str) -> None:
+def _parked(router: Router, app: "App", action: str) -> None:
     def parking() -> Parking:
         return Parking(app.writer, app.settings.kafka_bootstrap, app.channel)
 
@@ -125,7 +124,7 @@ def _parked(router: Router, app: "App", look: str, settle: str) -> None:
     async def parked_records(
         request: Request,
         page: Annotated[PageQuery, Query()],
-        _caller: Annotated[Caller, allow(look)],
+        _caller: Annotated[Caller, allow(action)],
     ) -> Page[ParkedShown]:
         """Subjects with a parked record, by subject."""
         rows = await app.query(listed, page.after(str), page.limit)
@@ -134,7 +133,7 @@ def _parked(router: Router, app: "App", look: str, settle: str) -> None:
 
     @router.get("/parked/{subject}", response_model=list[ParkedRecord])
     async def parked_record(
-        subject: str, _caller: Annotated[Caller, allow(look)]
+        subject: str, _caller: Annotated[Caller, allow(action)]
     ) -> list[ParkedRecord]:
         """The parked record of a subject and what waits behind it, in order."""
         rows = await app.query(of_subject, subject)
@@ -155,14 +154,14 @@ def _parked(router: Router, app: "App", look: str, settle: str) -> None:
 
     @router.post("/parked/{subject}/replay", response_model=SettledShown)
     async def replay_parked(
-        subject: str, body: Why, caller: Annotated[Caller, allow(settle)]
+        subject: str, body: Why, caller: Annotated[Caller, allow(action)]
     ) -> SettledShown:
         """Tries the parked record again, then those behind it, in order."""
         return await _settle(parking().replay, subject, caller, body)
 
     @router.post("/parked/{subject}/discard", response_model=SettledShown)
     async def discard_parked(
-        subject: str, body: Why, caller: Annotated[Caller, allow(settle)]
+        subject: str, body: Why, caller: Annotated[Caller, allow(action)]
     ) -> SettledShown:
         """Gives the parked record up, on record, and goes on with those behind it."""
         return await _settle(parking().discard, subject, caller, body)

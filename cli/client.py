@@ -1,0 +1,98 @@
+"""How a command talks to the running system: its services' HTTP, with a token of this machine."""
+
+import os
+import time
+import uuid
+from typing import Any
+
+import httpx
+
+from cli.places import NotRunning, Places
+from libs.web.auth import issue_token, load_signing_key
+
+TOKEN_SECONDS = 600
+TIMEOUT_SECONDS = 120.0
+
+
+class Refused(RuntimeError):
+    """A service said no; its problem+json is in `problem`."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(str(problem.get("detail") or problem.get("title") or f"HTTP {status}"))
+        self.status = status
+        self.problem = problem
+
+
+class Client:
+    """One caller of the services' APIs.
+
+    Where the services are comes from the running system's own file, or for a system elsewhere
+    from `BIHUAN_<SERVICE>_URL`; the token from this installation's key, or `BIHUAN_TOKEN`.
+    """
+
+    def __init__(self, places: Places, *, actor: str, roles: tuple[str, ...]) -> None:
+        self._places = places
+        self._actor = actor
+        self._roles = roles
+        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def url(self, service: str) -> str:
+        """Where a service's API is; raises NotRunning."""
+        told = os.environ.get(f"BIHUAN_{service.upper()}_URL")
+        if told:
+            return told.rstrip("/")
+        return str(self._places.running()["services"][service]["api"])
+
+    def get(self, service: str, path: str, **query: Any) -> Any:
+        """The JSON of a GET; raises Refused, or NotRunning when nobody answers."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._send("GET", service, path, params=given)
+
+    def post(self, service: str, path: str, body: Any, key: str | None = None) -> Any:
+        """The JSON of a command, under a fresh Idempotency-Key unless one is given."""
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        return self._send("POST", service, path, json=body, headers=headers)
+
+    def pages(self, service: str, path: str, **query: Any) -> Any:
+        """All items of a paged list, page by page."""
+        page = self.get(service, path, **query)
+        while True:
+            yield from page["items"]
+            if not page.get("next"):
+                return
+            page = self._send("GET", service, page["next"])
+
+    def _send(self, method: str, service: str, path: str, **more: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self._token()}", **more.pop("headers", {})}
+        try:
+            answer = self._http.request(
+                method, f"{self.url(service)}{path}", headers=headers, **more
+            )
+        except httpx.TransportError as error:
+            raise NotRunning(f"{service} does not answer; is the system up? (bihuan up)") from error
+        if answer.is_error:
+            try:
+                problem = answer.json()
+            except ValueError:
+                problem = {}
+            raise Refused(answer.status_code, problem if isinstance(problem, dict) else {})
+        return answer.json()
+
+    def _token(self) -> str:
+        told = os.environ.get("BIHUAN_TOKEN")
+        if told:
+            return told
+        signing = load_signing_key(self._places.keys / "signing-key.json")
+        return issue_token(
+            signing,
+            actor=self._actor,
+            roles=list(self._roles),
+            real_now_s=time.time(),
+            lifetime_s=TOKEN_SECONDS,
+        )

@@ -1,0 +1,37 @@
+"""The `bihuan` command: every verb, its help and its exit codes.
+
+Exit codes: 0 all well, 1 something wrong was found, 2 used wrongly.
+"""
+
+import typer
+
+from cli import operate, run, serve
+
+app = typer.Typer(
+    name="bihuan",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help=(
+        "Bihuan (闭环): closed-loop complaint handling, event-sourced and provable.\n\n"
+        "State lives under $BIHUAN_DATA (default ./.bihuan). Exit codes: 0 all well, "
+        "1 found something wrong, 2 used wrongly."
+    ),
+)
+run.register(app)
+operate.register(app)
+
+
+@app.command("serve", hidden=True)
+def serve_one(service: str) -> None:
+    """Run one service in this process, with its settings from BIHUAN_* variables."""
+    serve.serve(service)
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
