@@ -237,9 +237,9 @@ class Level(NamedTuple):
 
 
 LEVELS = (
-    Level("50%", percent=50),
-    Level("80%", percent=80),
-    Level("15min", before=timedelta(minutes=15)),
+    Level("50", percent=50),
+    Level("80", percent=80),
+    Level("last", before=timedelta(minutes=15)),
 )
 """Half, four fifths, and 15 counted minutes before the end (convention 8)."""
 

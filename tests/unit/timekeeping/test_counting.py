@@ -72,14 +72,14 @@ def test_s1_row_b_warnings_fall_on_working_dates_only() -> None:
     assert WORKING.counted(start, at("2025-10-11")) == timedelta(hours=55)
     assert WORKING.counted(start, at("2025-10-15")) == timedelta(hours=127)
     assert levels(WORKING, "2025-09-30 17:00", Limit(2, "days")) == [
-        ("50%", "10-09 20:30:00"),
-        ("80%", "10-10 13:00:00"),
-        ("15min", "10-10 23:45:00"),
+        ("50", "10-09 20:30:00"),
+        ("80", "10-10 13:00:00"),
+        ("last", "10-10 23:45:00"),
     ]
     assert levels(WORKING, "2025-09-30 17:00", Limit(5, "days")) == [
-        ("50%", "10-11 08:30:00"),
-        ("80%", "10-13 22:36:00"),
-        ("15min", "10-14 23:45:00"),
+        ("50", "10-11 08:30:00"),
+        ("80", "10-13 22:36:00"),
+        ("last", "10-14 23:45:00"),
     ]
 
 
@@ -91,9 +91,9 @@ def test_s2_hours_run_through_the_holiday() -> None:
     assert THROUGH.due(at(start), Limit(36, "hours")) == at("2025-10-03 08:00")
     assert THROUGH.due(at(start), Limit(72, "hours")) == at("2025-10-04 20:00")
     assert levels(THROUGH, start, Limit(36, "hours")) == [
-        ("50%", "10-02 14:00:00"),
-        ("80%", "10-03 00:48:00"),
-        ("15min", "10-03 07:45:00"),
+        ("50", "10-02 14:00:00"),
+        ("80", "10-03 00:48:00"),
+        ("last", "10-03 07:45:00"),
     ]
 
 
@@ -125,14 +125,14 @@ S3 = [
 def test_s3_desk_hours(start: str, contact: str, half: str, most: str, decision: str) -> None:
     assert DESK.due(at(start), Limit(2, "hours")) == at(f"2025-{contact}")
     found = dict(levels(DESK, start, Limit(2, "hours")))
-    assert found["50%"] == half
-    assert found["80%"] == most
+    assert found["50"] == half
+    assert found["80"] == most
     assert WORKING.due(at(start), Limit(2, "days")) == at(decision)
 
 
 def test_s3_row_f_warns_for_the_last_time_in_counted_time() -> None:
     found = dict(levels(DESK, "2025-10-08 16:00:01", Limit(2, "hours")))
-    assert found["15min"] == "10-08 17:45:01"
+    assert found["last"] == "10-08 17:45:01"
 
 
 def test_desk_hours_are_half_open() -> None:
@@ -229,19 +229,19 @@ def test_warnings_after_a_pause_keep_the_share_already_used() -> None:
     due = THROUGH.due(start, Limit(10, "hours"))
     left = THROUGH.counted(paused, due)
     ahead = warnings(THROUGH, resumed, timedelta(hours=10), left)
-    assert ahead == (("80%", at("2025-10-05 02:00")), ("15min", at("2025-10-05 03:45")))
+    assert ahead == (("80", at("2025-10-05 02:00")), ("last", at("2025-10-05 03:45")))
 
 
 def test_two_levels_at_one_instant_are_told_once() -> None:
     total = timedelta(minutes=75)  # 80 % is 60 min, and so is 15 min before the end
     ahead = warnings(THROUGH, at("2025-10-09 00:00"), total, total)
-    assert [level for level, _ in ahead] == ["50%", "15min"]
+    assert [level for level, _ in ahead] == ["50", "last"]
 
 
 def test_a_limit_of_five_minutes_has_no_warning_fifteen_minutes_before() -> None:
     assert levels(THROUGH, "2025-10-09 00:00", Limit(5, "minutes")) == [
-        ("50%", "10-09 00:02:30"),
-        ("80%", "10-09 00:04:00"),
+        ("50", "10-09 00:02:30"),
+        ("80", "10-09 00:04:00"),
     ]
 
 

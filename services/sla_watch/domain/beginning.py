@@ -1,0 +1,374 @@
+"""Clocks start: with a complaint, a reclassification, a new cycle, a forward, a promise, a case."""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from contracts.sla_watch import (
+    CancelReason,
+    ClocksRescheduled,
+    ClocksStarted,
+    RescheduleReason,
+    StartCause,
+)
+from contracts.values import Clock, ClockPurpose, Correspondent, Due, Profile, ReopenRoute
+from libs.decider import Context, Event, Policies
+from libs.timekeeping.calendars import BeyondCalendar
+from libs.timekeeping.counting import date_of, last_counted_date
+from services.sla_watch.domain.commands import (
+    OpenCycle,
+    ReconsiderCalendar,
+    ReplaceClocks,
+    RestartClocks,
+    StartCase,
+    StartForward,
+    StartPromise,
+    StartSurvey,
+    StartWatching,
+    WatchCommand,
+)
+from services.sla_watch.domain.hearing import PENDING, end_of, hear, telling
+from services.sla_watch.domain.policy import (
+    CLOCKS,
+    WORKING_DAYS,
+    Calendar,
+    ClockTable,
+    OncePer,
+    Rule,
+    Trigger,
+)
+from services.sla_watch.domain.starting import (
+    Counted,
+    Start,
+    contract,
+    count,
+    count_anew,
+    rule_of,
+    warnings_of,
+    watched,
+)
+from services.sla_watch.domain.state import Standing, Status, Watch, Watched
+from services.sla_watch.domain.telling import Change, Telling
+from services.sla_watch.domain.verdicts import judge, lapsed
+
+_ROUTES = {
+    None: Trigger.REGISTERED,
+    ReopenRoute.REWORK: Trigger.REOPENED_REWORK,
+    ReopenRoute.TIER1: Trigger.REOPENED_TIER1,
+}
+"""What a cycle's clocks start with; one that goes to 10015 has desk clocks only (convention 11)."""
+
+_FIRST_CYCLE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Why clocks start, and what the event tells besides them."""
+
+    cause: StartCause
+    clock_from: datetime
+    profile: Profile | None = None
+    correspondent: Correspondent | None = None
+    route: ReopenRoute | None = None
+
+
+def start_watching(
+    watch: Watch | None, command: StartWatching, context: Context
+) -> Sequence[Event]:
+    """A complaint's clocks, counted from the customer's words (convention 1)."""
+    if watch is not None:
+        return []
+    table: ClockTable = context.policies.in_force(CLOCKS, command.clock_from).compiled
+    starts = [
+        Start(rule, command.cycle, command.clock_from)
+        for rule in table.for_profile(Trigger.REGISTERED, command.profile)
+    ]
+    new = Watch(command.cycle, command.profile, command.clock_from, command.clock_from)
+    begun = Begun(StartCause.REGISTERED, command.clock_from, command.profile, command.correspondent)
+    return begin(new, starts, begun, command, context)
+
+
+def replace_clocks(
+    watch: Watch, command: ReplaceClocks | RestartClocks, context: Context
+) -> Sequence[Event]:
+    """Set right what a complaint is about, or take it up again after a merge (convention 9).
+
+    A clock that both need goes on as it is, pauses and all. One no longer wanted is cancelled, one
+    wanted anew starts at the original contact and is judged by this cycle's pauses and answer.
+    """
+    if isinstance(command, ReplaceClocks):
+        cause = StartCause.RECLASSIFIED
+        if command.profile == watch.profile:
+            return []
+    else:
+        cause = StartCause.UNMERGED
+        if watch.ended is None:
+            return []
+    wanted = _wanted(watch, command.profile, context.policies)
+    kept = {
+        (clock.code, clock.cycle)
+        for clock in watch.clocks
+        if clock.standing.status is not Status.CANCELLED
+    }
+    starts = [
+        replace(start, instance=_instance(watch, start))
+        for start in wanted
+        if (start.rule.code, start.cycle) not in kept
+    ]
+    events: Sequence[Event] = ()
+    if cause is StartCause.RECLASSIFIED:
+        tell = telling(watch, command, context)
+        tell.replaced_by = tuple(start.rule.code for start in starts)
+        stopped = _unwanted(watch, {start.rule.code for start in wanted}, context.policies)
+        fact = end_of(command, CancelReason.RECLASSIFIED, targets=stopped)
+        events = tell.tell(hear(watch, fact, context.policies).changes)
+    begun = Begun(cause, command.at, command.profile)
+    return [*events, *begin(watch, starts, begun, command, context)]
+
+
+def open_cycle(watch: Watch, command: OpenCycle, context: Context) -> Sequence[Event]:
+    """The new cycle's clocks; the legal ones and the first contact are not started again."""
+    if command.cycle <= watch.cycle:
+        return []
+    fact = end_of(command, CancelReason.REOPENED)
+    events = telling(watch, command, context).tell(hear(watch, fact, context.policies).changes)
+    starts = _of_cycle(
+        command.cycle, command.route, command.clock_from, command.profile, context.policies
+    )
+    begun = Begun(StartCause.REOPENED, command.clock_from, command.profile, route=command.route)
+    return [*events, *begin(watch, starts, begun, command, context)]
+
+
+def start_more(
+    watch: Watch,
+    command: StartForward | StartPromise | StartSurvey | StartCase,
+    context: Context,
+) -> Sequence[Event]:
+    """Clocks with a start of their own: a forward, a promise, a survey, a case."""
+    over = watch.ended is not None and watch.ended <= command.at
+    if over and not isinstance(command, StartCase):
+        return []  # nobody works on it any more; only the desk and the regulator go on
+    match command:
+        case StartForward():
+            cause, starts = StartCause.TRANSFERRED, _of_forward(watch, command, context.policies)
+        case StartPromise():
+            cause, starts = StartCause.PROMISED, _of_promise(watch, command, context.policies)
+        case StartSurvey():
+            cause, starts = StartCause.ASKED, _of_survey(watch, command, context.policies)
+        case StartCase():
+            cause, starts = StartCause.CASE_REQUESTED, _of_case(command, context.policies)
+    known = {clock.name for clock in watch.clocks}
+    new = [one for one in starts if (one.rule.code, one.instance, one.cycle) not in known]
+    return begin(watch, new, Begun(cause, command.at), command, context) if new else []
+
+
+def reconsider(watch: Watch, command: ReconsiderCalendar, context: Context) -> Sequence[Event]:
+    """Unknown dues may be known now; what was answered since gets its verdict (convention 12)."""
+    dues: list[Due] = []
+    changes: list[Change] = []
+    for clock in watch.clocks:
+        if clock.standing.due is not None or clock.standing.status is Status.CANCELLED:
+            continue
+        rule = rule_of(clock, context.policies)
+        counted = count_anew(rule, clock.clock_from, context.policies, context.now)
+        if counted.due is None:
+            continue
+        known = replace(clock, first_due=counted.due, calendar=counted.version)
+        after = judge(known, rule, counted.calendar, watch.facts)
+        met = clock.standing.status is Status.MET
+        due = after.due if met else counted.due
+        dues.append(_due_of(known, rule, counted, due, command.at))
+        before = Standing(Status.RUNNING, counted.due)
+        if not met and after != before and after.status is not Status.HELD:
+            changes.append(Change(known, rule, counted.calendar, before, after))
+    if not dues:
+        return []
+    moved = ClocksRescheduled(
+        cycle=watch.cycle,
+        clocks=tuple(dues),
+        since=command.at,
+        reason=RescheduleReason.CALENDAR_LOADED,
+    )
+    tell = Telling(cycle=watch.cycle, at=command.at, now=context.now)
+    tell.waiting_for = _waiting_for(watch) or "unknown"
+    return [moved, *tell.tell(changes)]
+
+
+# --- which clocks -------------------------------------------------------------------------------
+
+
+def _wanted(watch: Watch, profile: Profile, policies: Policies) -> list[Start]:
+    """The clocks that this complaint would have, had it been about this from the beginning."""
+    table: ClockTable = policies.in_force(CLOCKS, watch.clock_from).compiled
+    first = [
+        Start(rule, _FIRST_CYCLE, watch.clock_from)
+        for rule in table.for_profile(Trigger.REGISTERED, profile)
+        if watch.cycle == _FIRST_CYCLE or rule.once_per is OncePer.COMPLAINT
+    ]
+    if watch.cycle == _FIRST_CYCLE:
+        return first
+    again = _of_cycle(watch.cycle, watch.route, watch.cycle_from, profile, policies)
+    return [*first, *again]
+
+
+def _of_cycle(
+    cycle: int,
+    route: ReopenRoute | None,
+    clock_from: datetime,
+    profile: Profile,
+    policies: Policies,
+) -> list[Start]:
+    trigger = _ROUTES.get(route)
+    if trigger is None:
+        return []
+    table: ClockTable = policies.in_force(CLOCKS, clock_from).compiled
+    return [Start(rule, cycle, clock_from) for rule in table.for_profile(trigger, profile)]
+
+
+def _unwanted(watch: Watch, codes: AbstractSet[str], policies: Policies) -> list[Watched]:
+    """Clocks that go by what the complaint is about, and that it does not need any more."""
+    return [
+        clock
+        for clock in watch.clocks
+        if clock.code not in codes
+        and (rule := rule_of(clock, policies)).of_a_cycle
+        and (rule.once_per is OncePer.COMPLAINT or clock.cycle == watch.cycle)
+    ]
+
+
+def _instance(watch: Watch, start: Start) -> str:
+    before = sum((start.rule.code, start.cycle) == (c.code, c.cycle) for c in watch.clocks)
+    return f"again-{before + 1}" if before else ""
+
+
+def _of_forward(watch: Watch, command: StartForward, policies: Policies) -> list[Start]:
+    table: ClockTable = policies.in_force(CLOCKS, command.reached_at).compiled
+    return [
+        Start(rule, command.cycle, command.reached_at, f"forward-{command.forward}")
+        for rule in table.for_forward(
+            watch.profile, command.complexity, holiday=_on_holiday(command.reached_at, policies)
+        )
+    ]
+
+
+def _on_holiday(at: datetime, policies: Policies) -> bool:
+    """Whether a date is a statutory holiday by name; one beyond the calendar is none we know of."""
+    calendar: Calendar = policies.in_force(WORKING_DAYS, at).compiled
+    try:
+        return calendar.days.holiday(date_of(at)) is not None
+    except BeyondCalendar:
+        return False
+
+
+def _of_promise(watch: Watch, command: StartPromise, policies: Policies) -> list[Start]:
+    table: ClockTable = policies.in_force(CLOCKS, command.at).compiled
+    return [
+        Start(rule, command.cycle, command.at, f"promise-{command.promise}", command.new_due)
+        for rule in table.for_profile(Trigger.PROMISED, watch.profile)
+    ]
+
+
+def _of_survey(watch: Watch, command: StartSurvey, policies: Policies) -> list[Start]:
+    table: ClockTable = policies.in_force(CLOCKS, command.at).compiled
+    return [
+        Start(rule, command.cycle, command.at, due=command.expires)
+        for rule in table.for_profile(Trigger.ASKED, watch.profile)
+    ]
+
+
+def _of_case(command: StartCase, policies: Policies) -> list[Start]:
+    """The desk's clocks; a date that the regulator names goes before the policy's limit."""
+    table: ClockTable = policies.in_force(CLOCKS, command.at).compiled
+    return [
+        Start(
+            rule,
+            command.cycle,
+            command.at,
+            f"case-{command.case}",
+            command.report_by if rule.purpose is ClockPurpose.REGULATOR_REPORT else None,
+            command.case,
+        )
+        for rule in table.for_case(command.tier)
+    ]
+
+
+# --- how they begin -----------------------------------------------------------------------------
+
+
+def begin(
+    watch: Watch,
+    starts: Sequence[Start],
+    begun: Begun,
+    command: WatchCommand,
+    context: Context,
+) -> list[Event]:
+    """These clocks start, each judged at once by what is known (conventions 9 and 10)."""
+    clocks: list[Clock] = []
+    changes: list[Change] = []
+    for start in starts:
+        counted = count(start, context.policies, context.now)
+        rule = start.rule
+        counting = rule.counting(counted.calendar)
+        warn_at = warnings_of(rule, counting, start.clock_from, counted.due, command.at)
+        clock = contract(start, counted, warn_at)
+        clocks.append(clock)
+        change = _at_once(watch, start, counted, clock, begun.clock_from, command.at)
+        if change is not None:
+            changes.append(change)
+    started = ClocksStarted(
+        cycle=max(watch.cycle, command.cycle),
+        cause=begun.cause,
+        clock_from=begun.clock_from,
+        clocks=tuple(clocks),
+        profile=begun.profile,
+        correspondent=begun.correspondent,
+        route=begun.route,
+    )
+    if not changes:
+        return [started]
+    tell = telling(watch, command, context, _waiting_for(watch))
+    return [started, *tell.tell(changes)]
+
+
+def _at_once(
+    watch: Watch,
+    start: Start,
+    counted: Counted,
+    clock: Clock,
+    begun_at: datetime,
+    at: datetime,
+) -> Change | None:
+    """How a clock stands as it begins, if not simply running.
+
+    One whose due is past already is breached with that due, recorded now (convention 9).
+    """
+    before = after = Standing(Status.RUNNING, counted.due)
+    if watch.facts or lapsed(clock.purpose, counted.due, at):
+        new = watched(clock, (begun_at, PENDING))
+        after = judge(new, start.rule, counted.calendar, watch.facts)
+        if after.status is Status.RUNNING and lapsed(clock.purpose, after.due, at):
+            after = Standing(Status.BREACHED, after.due)
+        if after != before and after.status is not Status.HELD:
+            return Change(new, start.rule, counted.calendar, before, after, fresh=True)
+    return None
+
+
+def _due_of(
+    clock: Watched, rule: Rule, counted: Counted, due: datetime | None, at: datetime
+) -> Due:
+    counting = rule.counting(counted.calendar)
+    return Due(
+        clock=clock.name[0],
+        instance=clock.name[1],
+        started_in=clock.name[2],
+        due=due,
+        last_counted=None if due is None else last_counted_date(due),
+        warn_at=warnings_of(rule, counting, clock.clock_from, due, at),
+        calendar=clock.calendar,
+    )
+
+
+def _waiting_for(watch: Watch) -> str | None:
+    """Whom the latest pause waits for."""
+    return next((fact.waiting_for for fact in reversed(watch.facts) if fact.waiting_for), None)

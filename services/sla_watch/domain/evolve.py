@@ -1,0 +1,309 @@
+"""How a complaint's clocks follow from what was told about them; total, and without a guard."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from contracts.sla_watch import (
+    CancelReason,
+    ClockBreached,
+    ClockCorrected,
+    ClockEvent,
+    ClockMet,
+    ClocksCancelled,
+    ClocksNoted,
+    ClocksPaused,
+    ClocksRescheduled,
+    ClocksStarted,
+    ClockWarned,
+    NotedFact,
+    RescheduleReason,
+    StartCause,
+    Verdict,
+)
+from contracts.values import ClockPurpose, ClockRef, EventRef
+from libs.decider import Recorded
+from libs.timekeeping.counting import last_counted_date
+from services.sla_watch.domain.facts import Fact, FactKind, name_of
+from services.sla_watch.domain.starting import warnings_told, watched
+from services.sla_watch.domain.state import Standing, Status, Watch, Watched
+
+_KINDS = {
+    "notice.issued.v1": FactKind.RECEIPT,
+    "work.contacted.v1": FactKind.CONTACTED,
+    "work.answered.v1": FactKind.ANSWERED,
+    "work.reported_back.v1": FactKind.PARTNER_REPORTED,
+    "case.customer_contacted.v1": FactKind.DESK_CONTACTED,
+    "case.decided.v1": FactKind.DECIDED,
+    "case.reported.v1": FactKind.REGULATOR_REPORTED,
+    "survey.concluded.v1": FactKind.SURVEY_ANSWERED,
+}
+"""What an event that kept a promise was, to clocks."""
+
+_NOTED = {
+    NotedFact.ANSWERED: FactKind.ANSWERED,
+    NotedFact.SUSPENDED: FactKind.SUSPENDED,
+    NotedFact.RESUMED: FactKind.RESUMED,
+}
+
+_ONCE = frozenset(
+    {
+        ClockPurpose.ACKNOWLEDGE,
+        ClockPurpose.FIRST_CONTACT,
+        ClockPurpose.LEGAL_ANSWER,
+        ClockPurpose.LEGAL_REPAIR,
+    }
+)
+"""Clocks that any cycle's fact may meet; the others are met by their own cycle's."""
+
+_OF_THE_COMPLAINT = frozenset(
+    {
+        CancelReason.WITHDRAWN,
+        CancelReason.REJECTED,
+        CancelReason.MERGED,
+        CancelReason.CLOSED,
+    }
+)
+
+
+def evolve(watch: Watch | None, recorded: Recorded[Any]) -> Watch:
+    """The state after one more event of this stream."""
+    event = recorded.data
+    if isinstance(event, ClocksStarted):
+        return _started(watch, event, recorded)
+    assert watch is not None, "a stream of clocks begins with clocks.started"
+    match event:
+        case ClockMet():
+            return _met(watch, event, recorded)
+        case ClockWarned():
+            return _warned(watch, event)
+        case ClockBreached():
+            return _breached(watch, event, recorded)
+        case ClocksPaused():
+            return _paused(watch, event, recorded)
+        case ClocksRescheduled():
+            return _rescheduled(watch, event, recorded)
+        case ClocksCancelled():
+            return _cancelled(watch, event, recorded)
+        case ClockCorrected():
+            return _corrected(watch, event, recorded)
+        case ClocksNoted():
+            return _noted(watch, event, recorded)
+        case _:
+            raise TypeError(f"{type(event).__name__} is no event of this stream")
+
+
+def _started(watch: Watch | None, event: ClocksStarted, recorded: Recorded[Any]) -> Watch:
+    begun = (event.clock_from, recorded.sequence)
+    clocks = tuple([watched(clock, begun) for clock in event.clocks])
+    if watch is None:
+        assert event.profile is not None, "the first clocks come with what they go by"
+        return Watch(event.cycle, event.profile, event.clock_from, event.clock_from, None, clocks)
+    watch = replace(
+        watch,
+        cycle=event.cycle,
+        profile=event.profile or watch.profile,
+        clocks=(*watch.clocks, *clocks),
+    )
+    if event.cause is StartCause.REOPENED:
+        return replace(watch, cycle_from=event.clock_from, route=event.route, ended=None)
+    return replace(watch, ended=None) if event.cause is StartCause.UNMERGED else watch
+
+
+def _met(watch: Watch, event: ClockMet, recorded: Recorded[Any]) -> Watch:
+    standing = Standing(Status.MET, event.due, None, event.at, event.fact)
+    changed = _change(watch, event, lambda clock: _decided(clock, standing, recorded))
+    return _with_kept(changed, event, event.fact, recorded)
+
+
+def _breached(watch: Watch, event: ClockBreached, recorded: Recorded[Any]) -> Watch:
+    standing = Standing(Status.BREACHED, event.due_at)
+    return _change(
+        watch,
+        event,
+        lambda clock: replace(
+            _decided(clock, standing, recorded),
+            breached_due=event.due_at,
+            retroactive=event.retroactive,
+        ),
+    )
+
+
+def _corrected(watch: Watch, event: ClockCorrected, recorded: Recorded[Any]) -> Watch:
+    match event.now:
+        case Verdict.MET:
+            standing = Standing(Status.MET, event.due, None, event.at, event.fact)
+        case Verdict.BREACHED:
+            standing = Standing(Status.BREACHED, event.due)
+        case Verdict.CANCELLED:  # clocks.cancelled follows and says when and why
+            standing = Standing(Status.CANCELLED, event.due)
+        case Verdict.RUNNING:
+            standing = Standing(Status.RUNNING, event.due)
+
+    def correct(clock: Watched) -> Watched:
+        breached = event.due if event.now is Verdict.BREACHED else clock.breached_due
+        return replace(
+            _decided(clock, standing, recorded),
+            breached_due=breached,
+            corrections=clock.corrections + 1,
+        )
+
+    watch = _change(watch, event, correct)
+    if event.now is Verdict.MET and event.fact.type in _KINDS:
+        return _with_kept(watch, event, event.fact, recorded)
+    return watch  # a pause heard late, say: what kept the promise is on record already
+
+
+def _warned(watch: Watch, event: ClockWarned) -> Watch:
+    def warn(clock: Watched) -> Watched:
+        levels = [level for level, _ in clock.warn_at]
+        passed = levels.index(event.level.value) + 1 if event.level.value in levels else 0
+        return replace(clock, warn_at=clock.warn_at[passed:], warned=event.level.value)
+
+    return _change(watch, event, warn)
+
+
+def _paused(watch: Watch, event: ClocksPaused, recorded: Recorded[Any]) -> Watch:
+    left = {
+        name_of(one): None if one.left_us is None else timedelta(microseconds=one.left_us)
+        for one in event.clocks
+    }
+
+    def pause(clock: Watched) -> Watched:
+        standing = Standing(Status.PAUSED, clock.standing.due, left[clock.name], event.since)
+        return replace(clock, standing=standing, warn_at=(), paused_since=event.since)
+
+    watch = _change_all(watch, event.clocks, pause)
+    cycle = event.clocks[0].started_in
+    known = any(
+        fact.kind is FactKind.SUSPENDED and (fact.at, fact.cycle) == (event.since, cycle)
+        for fact in watch.facts
+    )
+    if known:
+        return watch
+    return watch.with_fact(
+        Fact(
+            FactKind.SUSPENDED,
+            event.since,
+            cycle,
+            None,
+            recorded.sequence,
+            waiting_for=event.reason,
+        )
+    )
+
+
+def _rescheduled(watch: Watch, event: ClocksRescheduled, recorded: Recorded[Any]) -> Watch:
+    dues = {name_of(one): one for one in event.clocks}
+    loaded = event.reason is RescheduleReason.CALENDAR_LOADED
+
+    def move(clock: Watched) -> Watched:
+        due = dues[clock.name]
+        met = clock.standing.status is Status.MET
+        return replace(
+            clock,
+            standing=clock.standing._replace(due=due.due)
+            if met
+            else Standing(Status.RUNNING, due.due),
+            warn_at=() if met else warnings_told(due),
+            last_counted=due.last_counted,
+            paused_since=None,
+            calendar=due.calendar,
+            first_due=due.due if loaded else clock.first_due,
+        )
+
+    watch = _change_all(watch, event.clocks, move)
+    if event.reason is RescheduleReason.RESUMED:
+        cycle = event.clocks[0].started_in
+        return watch.with_fact(Fact(FactKind.RESUMED, event.since, cycle, None, recorded.sequence))
+    return watch
+
+
+def _cancelled(watch: Watch, event: ClocksCancelled, recorded: Recorded[Any]) -> Watch:
+    def cancel(clock: Watched) -> Watched:
+        standing = Standing(
+            Status.CANCELLED, clock.standing.due, None, event.since, None, event.reason
+        )
+        return _decided(clock, standing, recorded)
+
+    watch = _change_all(watch, event.clocks, cancel)
+    names = frozenset(name_of(one) for one in event.clocks)
+    first = next(clock for clock in watch.clocks if clock.name in names)
+    reopened = event.reason is CancelReason.REOPENED
+    if event.reason in _OF_THE_COMPLAINT:
+        watch = replace(watch, ended=event.since)
+    return watch.with_fact(
+        Fact(
+            FactKind.ENDED,
+            event.since,
+            event.cycle if reopened else first.cycle,
+            None,
+            recorded.sequence,
+            case=first.case,
+            reason=event.reason,
+            targets=names,
+        )
+    )
+
+
+def _noted(watch: Watch, event: ClocksNoted, recorded: Recorded[Any]) -> Watch:
+    kind = _NOTED.get(event.kind) or _KINDS[event.fact.type]
+    return watch.with_fact(
+        Fact(kind, event.at, event.cycle, event.fact, recorded.sequence, case=event.case)
+    )
+
+
+def _with_kept(
+    watch: Watch, event: ClockMet | ClockCorrected, ref: EventRef, recorded: Recorded[Any]
+) -> Watch:
+    """The fact that kept a promise, once however many clocks it met."""
+    kind = _KINDS[ref.type]
+    if kind is FactKind.DECIDED and event.purpose is not ClockPurpose.DESK_DECISION:
+        kind = FactKind.FINAL_RESPONSE
+    if any(fact.kind is kind and fact.ref == ref for fact in watch.facts):
+        return watch
+    assert event.at is not None
+    clock = next(one for one in watch.clocks if one.name == name_of(event.ref))
+    instance = event.instance.partition("forward-")[2]
+    return watch.with_fact(
+        Fact(
+            kind,
+            event.at,
+            event.cycle if event.purpose in _ONCE else event.started_in,
+            ref,
+            recorded.sequence,
+            case=clock.case,
+            forward=int(instance) if instance else None,
+        )
+    )
+
+
+def _decided(clock: Watched, standing: Standing, recorded: Recorded[Any]) -> Watched:
+    due = standing.due
+    return replace(
+        clock,
+        standing=standing,
+        warn_at=(),
+        last_counted=None if due is None else last_counted_date(due),
+        paused_since=None,
+        told=recorded.id,
+    )
+
+
+def _change(watch: Watch, event: ClockEvent, change: Callable[[Watched], Watched]) -> Watch:
+    name = (event.clock, event.instance, event.started_in)
+    return replace(
+        watch,
+        clocks=tuple([change(one) if one.name == name else one for one in watch.clocks]),
+    )
+
+
+def _change_all(
+    watch: Watch, refs: Iterable[ClockRef], change: Callable[[Watched], Watched]
+) -> Watch:
+    names = {name_of(one) for one in refs}
+    return replace(
+        watch,
+        clocks=tuple([change(one) if one.name in names else one for one in watch.clocks]),
+    )

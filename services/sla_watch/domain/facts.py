@@ -1,0 +1,76 @@
+"""What a clock can be told: the kinds of facts, and one fact as verdicts see it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from contracts.sla_watch import CancelReason
+from contracts.values import ClockRef, EventRef
+
+
+class FactKind(StrEnum):
+    """What happened, as far as a clock is concerned. Policies name the first ones in `met_by`."""
+
+    RECEIPT = "receipt"
+    CONTACTED = "contacted"
+    ANSWERED = "answered"
+    FINAL_RESPONSE = "final_response"
+    DECIDED = "decided"
+    PARTNER_REPORTED = "partner_reported"
+    DESK_CONTACTED = "desk_contacted"
+    REGULATOR_REPORTED = "regulator_reported"
+    SURVEY_ANSWERED = "survey_answered"
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
+    ENDED = "ended"
+
+
+ANSWERS = frozenset({FactKind.ANSWERED, FactKind.FINAL_RESPONSE})
+"""The customer has an answer: from the handling desk, or a case's last word."""
+
+PAUSES = frozenset({FactKind.SUSPENDED, FactKind.RESUMED})
+
+_RANKS = {FactKind.SUSPENDED: 1, FactKind.RESUMED: 1, FactKind.ENDED: 2}
+
+
+class Key(NamedTuple):
+    """Where a fact stands among all facts; verdicts fold them in this order.
+
+    Facts go by their own time. At one instant what keeps a promise goes first, so that a cause is
+    never overtaken by its effect (a complaint closed by its own answer), then pauses, then ends;
+    and otherwise as they came, which for facts of one source is that source's sequence.
+    """
+
+    at: datetime
+    rank: int
+    order: int
+
+
+class Fact(NamedTuple):
+    """One fact that clocks are judged by.
+
+    `order` is where it came in this stream; `case` and `forward` say which of several it concerns;
+    `reason` and `targets` are those of an end: which clocks it stops, when not all. `waiting_for`
+    is whom a pause waits for.
+    """
+
+    kind: FactKind
+    at: datetime
+    cycle: int
+    ref: EventRef | None
+    order: int
+    case: int | None = None
+    forward: int | None = None
+    reason: CancelReason | None = None
+    targets: frozenset[tuple[str, str, int]] = frozenset()
+    waiting_for: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """Its place among all facts."""
+        return Key(self.at, _RANKS.get(self.kind, 0), self.order)
+
+
+def name_of(ref: ClockRef) -> tuple[str, str, int]:
+    """A clock's name within its complaint: code, instance, cycle it started in."""
+    return (ref.clock, ref.instance, ref.started_in)

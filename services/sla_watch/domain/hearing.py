@@ -1,0 +1,173 @@
+"""A fact is heard: which clocks stand differently now, and what has to be kept for later."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from contracts.sla_watch import (
+    CancelReason,
+    ClockCorrected,
+    ClockMet,
+    ClocksNoted,
+    ClocksPaused,
+    ClocksRescheduled,
+    NotedFact,
+    RescheduleReason,
+    Verdict,
+)
+from contracts.values import ClockPurpose
+from libs.decider import Context, Event, Policies
+from services.sla_watch.domain.commands import EndClocks, TakeFact, WatchCommand
+from services.sla_watch.domain.facts import ANSWERS, PAUSES, Fact, FactKind
+from services.sla_watch.domain.starting import calendar_of, rule_of
+from services.sla_watch.domain.state import DECIDED, Status, Watch, Watched
+from services.sla_watch.domain.telling import Change, Telling
+from services.sla_watch.domain.verdicts import judge, step
+
+PENDING = 1 << 62
+"""The order of a fact that is being heard: after all on record."""
+
+_NOTED = {
+    FactKind.ANSWERED: NotedFact.ANSWERED,
+    FactKind.FINAL_RESPONSE: NotedFact.ANSWERED,
+    FactKind.SUSPENDED: NotedFact.SUSPENDED,
+    FactKind.RESUMED: NotedFact.RESUMED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a fact does: the changes, and whether a promise it keeps is not due for certain yet."""
+
+    changes: Sequence[Change]
+    held: bool
+
+
+def take(watch: Watch, command: TakeFact, context: Context) -> Sequence[Event]:
+    """Something happened that may keep a promise, pause a clock or let it go on."""
+    if watch.knows(command.fact.event):
+        return []
+    fact = Fact(
+        kind=command.kind,
+        at=command.at,
+        cycle=command.cycle,
+        ref=command.fact,
+        order=PENDING,
+        case=command.case,
+        forward=command.forward,
+        waiting_for=command.waiting_for,
+    )
+    heard = hear(watch, fact, context.policies)
+    events = telling(watch, command, context, command.waiting_for).tell(heard.changes)
+    kind = _to_note(watch, fact, events, held=heard.held)
+    if kind is not None:
+        noted = ClocksNoted(
+            cycle=watch.cycle, kind=kind, fact=command.fact, at=command.at, case=command.case
+        )
+        return [*events, noted]
+    return events
+
+
+def end(watch: Watch, command: EndClocks, context: Context) -> Sequence[Event]:
+    """Nobody owes anything any more: clocks stop without a verdict."""
+    fact = end_of(command, command.reason, command.case)
+    heard = hear(watch, fact, context.policies)
+    return telling(watch, command, context).tell(heard.changes)
+
+
+def end_of(
+    command: WatchCommand,
+    reason: CancelReason,
+    case: int | None = None,
+    targets: Iterable[Watched] = (),
+) -> Fact:
+    """The end of some clocks, as a fact."""
+    return Fact(
+        kind=FactKind.ENDED,
+        at=command.at,
+        cycle=command.cycle,
+        ref=command.fact,
+        order=PENDING,
+        case=case,
+        reason=reason,
+        targets=frozenset(clock.name for clock in targets),
+    )
+
+
+def hear(watch: Watch, fact: Fact, policies: Policies) -> Heard:
+    """Which clocks stand differently after this fact.
+
+    A fact in order is one step for an open clock, and nothing for one that has its verdict. Only
+    what comes late, or meets a due that is not known, is judged from the beginning.
+    """
+    late = watch.last is not None and fact.key < watch.last
+    changes, held = [], False
+    for clock in watch.clocks:
+        before = clock.standing
+        decided = before.decided_at if before.status in DECIDED else None
+        if decided is not None and fact.at > decided:
+            continue
+        rule, calendar = rule_of(clock, policies), calendar_of(clock, policies)
+        if late or decided is not None or before.due is None:
+            after = judge(clock, rule, calendar, (*watch.facts, fact))
+        else:
+            after = step(before, fact, clock, rule, calendar)
+        if after.status is Status.HELD:
+            held = held or after.fact is fact.ref
+        elif after != before:
+            changes.append(Change(clock, rule, calendar, before, after))
+    return Heard(changes, held)
+
+
+def telling(
+    watch: Watch, command: WatchCommand, context: Context, waiting_for: str | None = None
+) -> Telling:
+    """Collects the events of one decision."""
+    return Telling(
+        cycle=max(watch.cycle, command.cycle),
+        at=command.at,
+        now=context.now,
+        cause=command.fact,
+        waiting_for=waiting_for or "unknown",
+    )
+
+
+def _to_note(watch: Watch, fact: Fact, events: Iterable[Event], *, held: bool) -> NotedFact | None:
+    """What to keep the fact as, when no event of this decision does and it may yet count."""
+    if any(_carries(event, fact) for event in events):
+        return None
+    kind = _NOTED.get(fact.kind)
+    if kind is not None and _may_count(watch, fact):
+        return kind
+    return NotedFact.KEPT if held else None
+
+
+def _carries(event: Event, fact: Fact) -> bool:
+    """Whether this event puts the fact on record, as `evolve` reads it."""
+    match event:
+        case ClockMet():
+            decided = event.purpose is ClockPurpose.DESK_DECISION
+            return not (decided and fact.kind is FactKind.FINAL_RESPONSE)
+        case ClockCorrected():
+            kept = event.now is Verdict.MET and fact.kind not in PAUSES
+            return kept and event.purpose is not ClockPurpose.DESK_DECISION
+        case ClocksPaused():
+            return fact.kind is FactKind.SUSPENDED
+        case ClocksRescheduled():
+            return event.reason is RescheduleReason.RESUMED
+        case _:
+            return False
+
+
+def _may_count(watch: Watch, fact: Fact) -> bool:
+    """Whether a clock that starts later could be judged by it: the first answer, every pause."""
+    known = [one for one in watch.facts if one.cycle == fact.cycle and one.at <= fact.at]
+    if fact.kind in ANSWERS:
+        return not any(one.kind in ANSWERS for one in known)
+    pauses = [one for one in known if one.kind in PAUSES]
+    waiting = bool(pauses) and max(pauses, key=_place).kind is FactKind.SUSPENDED
+    return waiting is (fact.kind is FactKind.RESUMED)
+
+
+def _place(fact: Fact) -> tuple[datetime, int]:
+    return fact.at, fact.order

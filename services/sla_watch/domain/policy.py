@@ -1,0 +1,388 @@
+"""The clock table and the working days as this service reads them: schema first, then fast tables.
+
+Everything is checked and worked out once, when a version is read; deciding only looks things up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from fractions import Fraction
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from contracts.values import (
+    Category,
+    ClockPurpose,
+    Code,
+    Complexity,
+    DistrictType,
+    Kind,
+    PolicyRef,
+    Profile,
+    Tier,
+    Urgency,
+    Version,
+)
+from libs.timekeeping.calendars import WorkingCalendar, library_calendar
+from libs.timekeeping.counting import (
+    DAY,
+    LEVELS,
+    Counting,
+    LegalDays,
+    Level,
+    Limit,
+    Opening,
+    RunsThrough,
+    ServiceHours,
+    WorkingDays,
+    since_midnight,
+)
+from services.sla_watch.domain.facts import PAUSES, FactKind
+
+CLOCKS = "clocks"
+WORKING_DAYS = "working-days"
+
+_AS_SET = RunsThrough()
+_RUNS_THROUGH = "7x24"
+_WORKING = "working_days"
+_LEGAL = "legal_days"
+_HOURS = "hours:"
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Trigger(StrEnum):
+    """What starts a clock."""
+
+    REGISTERED = "registered"
+    REOPENED_REWORK = "reopened_rework"
+    REOPENED_TIER1 = "reopened_tier1"
+    FORWARDED = "forwarded"
+    PROMISED = "promised"
+    ASKED = "asked"
+    CASE_REQUESTED = "case_requested"
+
+
+OF_A_CYCLE = frozenset({Trigger.REGISTERED, Trigger.REOPENED_REWORK, Trigger.REOPENED_TIER1})
+"""Triggers that go by what a complaint is about; reclassifying asks these again."""
+
+
+class OncePer(StrEnum):
+    """How often a clock runs, and so which facts concern it."""
+
+    COMPLAINT = "complaint"
+    CYCLE = "cycle"
+    CASE = "case"
+    FORWARD = "forward"
+    PROMISE = "promise"
+    SURVEY = "survey"
+
+
+class Unknown(StrEnum):
+    """Stands in a condition for what nobody told."""
+
+    UNKNOWN = "unknown"
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _limit(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    amount, _, unit = text.partition(" ")
+    return {"amount": amount, "unit": unit}
+
+
+class LimitText(_Schema):
+    """`5 minutes`, `24 hours` or `2 days`."""
+
+    amount: Annotated[int, Field(ge=1, le=10_000)]
+    unit: Literal["minutes", "hours", "days"]
+
+
+def _share(text: object) -> object:
+    """`98/100`: an exact fraction, for kept promises are compared as integers (DOMAIN rule 12)."""
+    if isinstance(text, Fraction):
+        return text
+    whole, slash, of = str(text).partition("/")
+    if not (slash and whole.isdecimal() and of.isdecimal() and int(of) > 0 and int(whole)):
+        raise ValueError('a promised share is a fraction like "98/100"')
+    return Fraction(int(whole), int(of))
+
+
+Share = Annotated[Fraction, BeforeValidator(_share), Field(gt=0, le=1)]
+
+
+class Condition(_Schema):
+    """When a clock starts; what is left out does not matter."""
+
+    on: Annotated[tuple[Trigger, ...], Field(min_length=1)]
+    kinds: tuple[Kind, ...] = ()
+    categories: tuple[Category, ...] = ()
+    except_categories: tuple[Category, ...] = ()
+    urgencies: tuple[Urgency, ...] = ()
+    districts: tuple[DistrictType | Unknown, ...] = ()
+    cross_region: bool | None = None
+    complexities: tuple[Complexity | Unknown, ...] = ()
+    on_holiday: bool | None = None
+    tiers: tuple[Tier, ...] = ()
+
+    def holds_for(self, profile: Profile) -> bool:
+        """Whether it holds for what a complaint is about (DOMAIN rules 3 and 4)."""
+        category = profile.category
+        return (
+            (not self.kinds or profile.kind in self.kinds)
+            and (not self.categories or any(category.within(one) for one in self.categories))
+            and not any(category.within(one) for one in self.except_categories)
+            and (not self.urgencies or profile.urgency in self.urgencies)
+            and (not self.districts or (profile.district_type or Unknown.UNKNOWN) in self.districts)
+            and self.cross_region in (None, profile.cross_region)
+        )
+
+
+class Title(_Schema):
+    """What people call the clock."""
+
+    zh: Annotated[str, Field(min_length=1)]
+    en: Annotated[str, Field(min_length=1)]
+
+
+class ClockRow(_Schema):
+    """One row of the clock table."""
+
+    code: Code
+    purpose: ClockPurpose
+    title: Title
+    limit: Annotated[LimitText, BeforeValidator(_limit)] | None = None
+    promised: Share | None = None
+    counts_in: str
+    when: Annotated[tuple[Condition, ...], Field(min_length=1)]
+    met_by: Annotated[tuple[FactKind, ...], Field(min_length=1)]
+    once_per: OncePer
+    pausable: bool = False
+    warn: bool = True
+    source: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        days = self.counts_in in (_WORKING, _LEGAL)
+        if self.limit is None and days:
+            raise ValueError(f"{self.code}: who counts days needs a limit")
+        if self.limit is not None and days != (self.limit.unit == "days"):
+            raise ValueError(f"{self.code}: {self.counts_in} does not count {self.limit.unit}")
+        if PAUSES & {*self.met_by} or FactKind.ENDED in self.met_by:
+            raise ValueError(f"{self.code}: a pause or an end keeps no promise")
+        if "|" in self.code:
+            raise ValueError(f"{self.code}: a code holds no |")
+        return self
+
+
+_Hours = Annotated[str, Field(pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$")]
+
+
+class HoursRow(_Schema):
+    """Opening hours of a desk or hall: `every_day`, or by weekday, and dates that differ."""
+
+    every_day: tuple[_Hours, ...] = ()
+    monday: tuple[_Hours, ...] | None = None
+    tuesday: tuple[_Hours, ...] | None = None
+    wednesday: tuple[_Hours, ...] | None = None
+    thursday: tuple[_Hours, ...] | None = None
+    friday: tuple[_Hours, ...] | None = None
+    saturday: tuple[_Hours, ...] | None = None
+    sunday: tuple[_Hours, ...] | None = None
+    dates: dict[date, tuple[_Hours, ...]] = Field(default_factory=dict)
+
+    def compiled(self) -> ServiceHours:
+        """As counting wants it; raises ValueError for impossible hours."""
+        weekly = [getattr(self, day) for day in _WEEKDAYS]
+        return ServiceHours(
+            [_openings(self.every_day if hours is None else hours) for hours in weekly],
+            {day.toordinal(): _openings(hours) for day, hours in self.dates.items()},
+        )
+
+
+def _openings(hours: tuple[str, ...]) -> list[Opening]:
+    return [(_since(one[:5]), _since(one[6:])) for one in hours]
+
+
+def _since(text: str) -> timedelta:
+    return DAY if text == "24:00" else since_midnight(time.fromisoformat(text))
+
+
+class ClocksContent(_Schema):
+    """The whole `clocks` policy."""
+
+    name: Literal["clocks"]
+    version: Version
+    effective_from: date | datetime
+    service_hours: dict[str, HoursRow] = Field(default_factory=dict)
+    clocks: Annotated[tuple[ClockRow, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        codes = [row.code for row in self.clocks]
+        if len(codes) != len(set(codes)):
+            raise ValueError("two clocks share a code")
+        ways = {_RUNS_THROUGH, _WORKING, _LEGAL, *(_HOURS + name for name in self.service_hours)}
+        for row in self.clocks:
+            if row.counts_in not in ways:
+                raise ValueError(f"{row.code}: nobody knows how to count in {row.counts_in}")
+        return self
+
+
+class WorkingDaysContent(_Schema):
+    """The whole `working-days` policy: the base calendar and what an operator adds."""
+
+    name: Literal["working-days"]
+    version: Version
+    effective_from: date | datetime
+    base: Literal["chinesecalendar"]
+    base_fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    last: date
+    days_off: dict[date, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+    worked: tuple[date, ...] = ()
+
+    def compiled(self) -> "Calendar":
+        """The calendar; raises ValueError when the library's data is not what was meant."""
+        base = library_calendar()
+        if base.fingerprint() != self.base_fingerprint:
+            raise ValueError(
+                f"the installed {base.version} differs from the calendar this version was made "
+                "with; install that one, or load a new version made with this one"
+            )
+        known = base.amended(self.version, self.last, self.days_off, self.worked)
+        return Calendar(known, WorkingDays(known), LegalDays(known))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calendar:
+    """A version of the working days, with the two ways of counting that need one."""
+
+    days: WorkingCalendar
+    working: WorkingDays
+    legal: LegalDays
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """One row of the clock table, ready for use."""
+
+    code: str
+    purpose: ClockPurpose
+    limit: Limit | None
+    share: Fraction | None
+    counts_in: str
+    met_by: frozenset[FactKind]
+    once_per: OncePer
+    pausable: bool
+    levels: tuple[Level, ...]
+    when: tuple[Condition, ...]
+    policy: PolicyRef
+    fixed: Counting | None
+    """How it counts, when no calendar is needed."""
+
+    @cached_property
+    def of_a_cycle(self) -> bool:
+        """Whether it starts with a handling cycle, by what the complaint is about."""
+        return any(OF_A_CYCLE & {*condition.on} for condition in self.when)
+
+    def counting(self, calendar: Calendar | None) -> Counting:
+        """How it counts; a time that somebody set needs no calendar and runs through."""
+        if self.fixed is not None:
+            return self.fixed
+        if calendar is None:
+            return _AS_SET
+        return calendar.working if self.counts_in == _WORKING else calendar.legal
+
+
+@dataclass(eq=False)
+class ClockTable:
+    """A version of the clock table: its rules by code, and which of them a situation starts."""
+
+    rules: Mapping[str, Rule]
+    _known: dict[Any, tuple[Rule, ...]] = field(default_factory=dict)
+
+    def for_profile(self, trigger: Trigger, profile: Profile) -> tuple[Rule, ...]:
+        """The clocks that this starts for such a complaint."""
+        situation = (
+            trigger,
+            profile.kind,
+            profile.category,
+            profile.urgency,
+            profile.district_type,
+            profile.cross_region,
+        )
+        known = self._known.get(situation)
+        if known is None:
+            known = self._known[situation] = tuple(
+                rule
+                for rule in self.rules.values()
+                if any(trigger in one.on and one.holds_for(profile) for one in rule.when)
+            )
+        return known
+
+    def for_forward(
+        self, profile: Profile, complexity: Complexity | None, *, holiday: bool
+    ) -> tuple[Rule, ...]:
+        """The clocks that start when a forward has reached a partner (DOMAIN rule 7)."""
+        return tuple(
+            rule
+            for rule in self.rules.values()
+            if any(
+                Trigger.FORWARDED in one.on
+                and one.holds_for(profile)
+                and (not one.complexities or (complexity or Unknown.UNKNOWN) in one.complexities)
+                and one.on_holiday in (None, holiday)
+                for one in rule.when
+            )
+        )
+
+    def for_case(self, tier: int) -> tuple[Rule, ...]:
+        """The clocks that start with a case of this tier (DOMAIN rule 10)."""
+        return tuple(
+            rule
+            for rule in self.rules.values()
+            if any(
+                Trigger.CASE_REQUESTED in one.on and (not one.tiers or tier in one.tiers)
+                for one in rule.when
+            )
+        )
+
+
+def compile_policy(name: str, content: Mapping[str, Any]) -> ClockTable | Calendar:
+    """This service's reading of a policy's content; raises ValueError for what must not count."""
+    if name == CLOCKS:
+        return _clock_table(ClocksContent.model_validate(content))
+    if name == WORKING_DAYS:
+        return WorkingDaysContent.model_validate(content).compiled()
+    raise ValueError(f"sla_watch follows no policy {name!r}, only {CLOCKS} and {WORKING_DAYS}")
+
+
+def _clock_table(content: ClocksContent) -> ClockTable:
+    hours = {_HOURS + name: row.compiled() for name, row in content.service_hours.items()}
+    fixed: dict[str, Counting] = {_RUNS_THROUGH: _AS_SET, **hours}
+    policy = PolicyRef(name=content.name, version=content.version)
+    return ClockTable(
+        {
+            row.code: Rule(
+                code=row.code,
+                purpose=row.purpose,
+                limit=None if row.limit is None else Limit(row.limit.amount, row.limit.unit),
+                share=row.promised,
+                counts_in=row.counts_in,
+                met_by=frozenset(row.met_by),
+                once_per=row.once_per,
+                pausable=row.pausable,
+                levels=LEVELS if row.warn else (),
+                when=row.when,
+                policy=policy,
+                fixed=fixed.get(row.counts_in),
+            )
+            for row in content.clocks
+        }
+    )

@@ -1,0 +1,126 @@
+"""A complaint's clocks as they stand, and the facts they were judged by."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from contracts.sla_watch import CancelReason
+from contracts.values import ClockPurpose, ClockRef, EventRef, Profile, ReopenRoute
+from libs.decider import State
+from services.sla_watch.domain.facts import Fact, Key
+
+
+class Status(StrEnum):
+    """Where a clock stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    MET = "met"
+    BREACHED = "breached"
+    CANCELLED = "cancelled"
+    HELD = "held"
+    """Answered after the last date the calendar knows: no verdict until it knows more."""
+
+
+OPEN = frozenset({Status.RUNNING, Status.PAUSED})
+DECIDED = frozenset({Status.MET, Status.BREACHED, Status.CANCELLED})
+
+
+class Standing(NamedTuple):
+    """Where a clock stands: the result of folding facts, and equal exactly when that is.
+
+    `due` is None while the calendar does not reach it. A paused clock keeps `left` counted time
+    and its `due` waits for the resumption. `at` is when the promise was kept, the pause began or
+    the clock was cancelled; a breach is dated `due`.
+    """
+
+    status: Status
+    due: datetime | None
+    left: timedelta | None = None
+    at: datetime | None = None
+    fact: EventRef | None = None
+    reason: CancelReason | None = None
+
+    @property
+    def decided_at(self) -> datetime | None:
+        """The instant of the verdict; None while there is none."""
+        return self.due if self.status is Status.BREACHED else self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One clock. What never changes comes first; `standing` is what facts made of it.
+
+    - `begun` is when and where in the stream it started; ends of before do not concern it.
+    - `first_due` is its due without any pause.
+    - `told` is the event that told the present verdict; `breached_due` the due of the last breach
+      told, for what has come due stays so; `corrections` counts verdicts set right.
+    - `warn_at` are the warnings still to come, in order.
+    """
+
+    name: tuple[str, str, int]
+    ref: ClockRef
+    purpose: ClockPurpose
+    policy: str
+    calendar: str | None
+    clock_from: datetime
+    begun: tuple[datetime, int]
+    first_due: datetime | None
+    pausable: bool
+    case: int | None
+    standing: Standing
+    warn_at: tuple[tuple[str, datetime], ...] = ()
+    last_counted: date | None = None
+    paused_since: datetime | None = None
+    told: UUID | None = None
+    breached_due: datetime | None = None
+    retroactive: bool = False
+    corrections: int = 0
+    warned: str | None = None
+
+    @property
+    def code(self) -> str:
+        """The policy's code for it."""
+        return self.name[0]
+
+    @property
+    def cycle(self) -> int:
+        """The handling cycle it started in."""
+        return self.name[2]
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for a verdict."""
+        return self.standing.status in OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(State):
+    """All clocks of one complaint."""
+
+    cycle: int
+    profile: Profile
+    clock_from: datetime
+    """The customer's first words: where the complaint's own clocks count from."""
+    cycle_from: datetime
+    """Where this cycle's clocks count from."""
+    route: ReopenRoute | None = None
+    """Where this cycle went; None for the first."""
+    clocks: tuple[Watched, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    """Those on record, as they came."""
+    last: Key | None = None
+    """The latest of them."""
+    ended: datetime | None = None
+    """When the complaint was withdrawn, rejected, merged or closed; None while it is not."""
+
+    def knows(self, event: UUID) -> bool:
+        """Whether this event is among the facts already."""
+        return any(fact.ref is not None and fact.ref.event == event for fact in self.facts)
+
+    def with_fact(self, fact: Fact) -> "Watch":
+        """One more fact on record."""
+        last = fact.key if self.last is None or fact.key > self.last else self.last
+        return replace(self, facts=(*self.facts, fact), last=last)

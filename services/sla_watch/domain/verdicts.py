@@ -1,0 +1,137 @@
+"""The verdict on a clock: a pure function of facts in order, whenever they were heard.
+
+`step` is the whole law: it folds one fact into a clock's standing. A fact that comes in order is
+one step; one that comes late makes `judge` fold them all again, so that live, late, crashed and
+replayed give the same (DOMAIN, counting conventions 6, 7, 10; DESIGN, Timers).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from operator import attrgetter
+
+from contracts.sla_watch import CancelReason
+from contracts.values import ClockPurpose
+from libs.timekeeping.calendars import BeyondCalendar
+from libs.timekeeping.counting import Counting, midnight
+from services.sla_watch.domain.facts import Fact, FactKind
+from services.sla_watch.domain.policy import Calendar, OncePer, Rule
+from services.sla_watch.domain.state import DECIDED, Standing, Status, Watched
+
+_BY_KEY = attrgetter("key")
+
+
+def judge(clock: Watched, rule: Rule, calendar: Calendar | None, facts: Iterable[Fact]) -> Standing:
+    """Where this clock stands, by all these facts."""
+    standing = Standing(Status.RUNNING, clock.first_due)
+    for fact in sorted(facts, key=_BY_KEY):
+        standing = step(standing, fact, clock, rule, calendar)
+    # What has come due once stays so: its timer has proven that nothing came before.
+    if (
+        standing.status is Status.RUNNING
+        and standing.due is not None
+        and clock.breached_due is not None
+        and standing.due <= clock.breached_due
+    ):
+        return Standing(Status.BREACHED, standing.due)
+    return standing
+
+
+def step(
+    standing: Standing, fact: Fact, clock: Watched, rule: Rule, calendar: Calendar | None
+) -> Standing:
+    """One fact later. A verdict stands; what comes after it changes nothing."""
+    status, due = standing.status, standing.due
+    if status in DECIDED or status is Status.HELD:
+        return standing
+    if status is Status.RUNNING and lapsed(clock.purpose, due, fact.at):
+        return Standing(Status.BREACHED, due)
+    if fact.kind in rule.met_by:
+        if concerns(fact, clock, rule):
+            return _kept(standing, fact, rule, calendar)
+    elif fact.kind is FactKind.SUSPENDED:
+        if status is Status.RUNNING and _pauses(fact, clock, rule):
+            left = None if due is None else rule.counting(calendar).counted(fact.at, due)
+            return Standing(Status.PAUSED, due, left, fact.at)
+    elif fact.kind is FactKind.RESUMED:
+        if status is Status.PAUSED and _pauses(fact, clock, rule):
+            return Standing(Status.RUNNING, due_after(standing, fact.at, rule.counting(calendar)))
+    elif fact.kind is FactKind.ENDED and _stops(fact, clock, rule):
+        return Standing(Status.CANCELLED, due, None, fact.at, None, fact.reason)
+    return standing
+
+
+def lapsed(purpose: ClockPurpose, due: datetime | None, at: datetime) -> bool:
+    """Whether the promise is broken at `at`: kept on the instant is kept (convention 6).
+
+    The end of a survey breaks no promise: feedback_survey ends it.
+    """
+    return due is not None and due < at and purpose is not ClockPurpose.SURVEY
+
+
+def due_after(standing: Standing, resumed: datetime, counting: Counting) -> datetime | None:
+    """New due = resume + what was left (convention 7); None beyond the calendar."""
+    if standing.left is None:
+        return None
+    try:
+        return counting.after(resumed, standing.left)
+    except BeyondCalendar:
+        return None
+
+
+def concerns(fact: Fact, clock: Watched, rule: Rule) -> bool:
+    """Whether a fact of the right kind is about this very clock."""
+    match rule.once_per:
+        case OncePer.COMPLAINT:
+            return True
+        case OncePer.CYCLE:
+            return fact.cycle == clock.cycle
+        case OncePer.CASE:
+            return fact.case == clock.case
+        case OncePer.FORWARD:
+            mine = clock.ref.instance == f"forward-{fact.forward}"
+            return (mine or fact.forward is None) and fact.at >= clock.clock_from
+        case OncePer.PROMISE | OncePer.SURVEY:
+            return fact.cycle == clock.cycle and fact.at >= clock.begun[0]
+
+
+def _kept(standing: Standing, fact: Fact, rule: Rule, calendar: Calendar | None) -> Standing:
+    """The promise is kept, unless that cannot be known yet."""
+    due = standing.due
+    if standing.status is Status.PAUSED:
+        due = due_after(standing, fact.at, rule.counting(calendar))
+    if due is None and not _surely_before_due(fact.at, calendar):
+        return Standing(Status.HELD, None, None, fact.at, fact.ref)
+    return Standing(Status.MET, due, None, fact.at, fact.ref)
+
+
+def _surely_before_due(at: datetime, calendar: Calendar | None) -> bool:
+    """An unknown due lies after the calendar's end, so what came before that is in time."""
+    return calendar is not None and at <= midnight(calendar.days.last.toordinal() + 1)
+
+
+def _pauses(fact: Fact, clock: Watched, rule: Rule) -> bool:
+    return clock.pausable and (rule.once_per is OncePer.COMPLAINT or fact.cycle == clock.cycle)
+
+
+def _stops(fact: Fact, clock: Watched, rule: Rule) -> bool:
+    """Whether this end stops this clock."""
+    match fact.reason:
+        case CancelReason.RECLASSIFIED:
+            return clock.name in fact.targets
+        case CancelReason.REOPENED:
+            once = rule.once_per
+            return once not in (OncePer.COMPLAINT, OncePer.CASE) and clock.cycle < fact.cycle
+        case CancelReason.SURVEY_ENDED:
+            return rule.once_per is OncePer.SURVEY and clock.cycle == fact.cycle
+        case CancelReason.CASE_DECLINED | CancelReason.CASE_CLOSED:
+            return rule.once_per is OncePer.CASE and clock.case == fact.case
+        case CancelReason.CLOSED:
+            return _later_than_start(fact, clock)
+        case _:  # withdrawn, rejected, merged: a case goes on until its desk ends it
+            return rule.once_per is not OncePer.CASE and _later_than_start(fact, clock)
+
+
+def _later_than_start(fact: Fact, clock: Watched) -> bool:
+    """An end of before a clock started, heard before it started, does not concern it."""
+    at, order = clock.begun
+    return fact.at > at or fact.order > order
