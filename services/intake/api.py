@@ -30,7 +30,8 @@ from services.intake.domain.receipt import read_receipt
 class Querying(Protocol):
     """Runs a query on a connection of its own: `await query(views.volume, ...)`."""
 
-    def __call__(self, call: Callable[..., Any], *args: Any) -> Awaitable[Any]: ...
+    def __call__(self, call: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        """What `call(connection, *args)` returns."""
 
 
 Tell = Callable[[RawMessage], Awaitable[tuple[Mapping[str, Any], Sequence[Recorded[Any]]]]]
@@ -255,7 +256,7 @@ def complaint_routes(query: Querying) -> Router:
         """A complaint with all its contacts; words are sealed."""
         found: views.ComplaintShown | None = await query(views.complaint_by_id, complaint)
         if found is None:
-            raise ComplaintUnknown()
+            raise ComplaintUnknown
         return found
 
     @router.command("/verify")

@@ -11,6 +11,8 @@ from datetime import UTC
 from typing import Any, Protocol
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from contracts.intake import DeliveryReport, SurveyReply
 from contracts.messages import ChannelMessage, ChannelWords, MessageKind
 from contracts.values import (
@@ -21,11 +23,12 @@ from contracts.values import (
     CustomerClass,
     Kind,
     Profile,
+    RegulatorReferral,
     ReplyTo,
     Urgency,
     ValueTier,
 )
-from libs.decider import DomainError, Lookups, Policies, To
+from libs.decider import DomainError, Lookups, Policies, Refused, To
 from libs.messaging.channel import RawMessage, Sealed
 from libs.timekeeping.clock import Clock
 from services.intake.domain import matching
@@ -48,6 +51,13 @@ TEXT = "text"
 NAME = "name"
 ADDRESS = "address"
 """The fields that are sealed; the vault binds each token to its person and its field."""
+
+
+class DoesNotFit(Refused):
+    """A part of the message is longer or of another form than our records hold; shorten it."""
+
+    rule = "does-not-fit"
+    zh = "消息中有内容超出登记格式,请精简后重发"
 
 
 class Vault(Protocol):
@@ -166,6 +176,10 @@ class IntakeDoor:
                     taken.append(_Taken(index, one, found, _told(found, policies)))
                 except DomainError as error:
                     prepared[index] = self._refusable(one, _fault_of(found, error))
+                except ValidationError:
+                    # Never quoted, for it quotes: what channels may say and what our records hold
+                    # have drifted apart, and one message must not stop its batch.
+                    prepared[index] = self._refusable(one, _fault_of(found, DoesNotFit()))
         for one_taken, told in zip(taken, self._seal(self._known(taken)), strict=True):
             prepared[one_taken.index] = self._message(one_taken, told, policies)
         return [prepared[index] for index in range(len(raw))]
@@ -355,7 +369,11 @@ def _told(message: ChannelMessage, policies: Policies) -> Told:
             if delivery
             else None
         ),
-        regulator=words.regulator,
+        regulator=(
+            RegulatorReferral(ref=words.regulator.ref, report_by=words.regulator.report_by)
+            if words.regulator
+            else None
+        ),
         evidence=words.evidence,
     )
 
