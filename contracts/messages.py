@@ -10,6 +10,8 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    StrictBool,
+    StrictInt,
     model_validator,
 )
 
@@ -29,8 +31,8 @@ from contracts.values import (
     Province,
     Receipt,
     RegulatorReferral,
-    Score,
     StaffRef,
+    Told,
     Urgency,
     Value,
     ValueTier,
@@ -60,6 +62,7 @@ Words = Annotated[
 
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
 """A single line without control characters."""
+
 
 Subscriber = Annotated[str, Field(pattern=r"^[+A-Za-z0-9][A-Za-z0-9@._-]{2,63}$")]
 """A number or account by which the operator knows the customer."""
@@ -92,16 +95,16 @@ class PlainReplyTo(Value):
     """The channel to answer on."""
     address: Address
     """The number or address."""
-    voice_only: bool = False
+    voice_only: StrictBool = False
     """Only a call reaches it."""
 
 
 class SaidInSurvey(Value):
     """What the customer answered when asked."""
 
-    score: Score | None = None
+    score: Annotated[StrictInt, Field(ge=1, le=10)] | None = None
     """1 to 10."""
-    resolved: bool | None = None
+    resolved: StrictBool | None = None
     """Whether it is resolved."""
 
 
@@ -129,7 +132,7 @@ class ChannelWords(Value):
     """Who says it; None: an anonymous customer."""
     sender_name: Line | None = None
     """The name given, if any."""
-    representative: bool = False
+    representative: StrictBool = False
     """Said for somebody else, with papers."""
     text: Words = ""
     """What was said."""
@@ -147,7 +150,7 @@ class ChannelWords(Value):
     """Whose contract; None: personal."""
     value_tier: ValueTier | None = None
     """The customer's tier; None: ordinary."""
-    other_operator: bool = False
+    other_operator: StrictBool = False
     """The customer belongs to another operator."""
     home_province: Province | None = None
     """The customer's own province."""
@@ -163,7 +166,7 @@ class ChannelWords(Value):
     """Who took the words in person."""
     reply_to: PlainReplyTo | None = None
     """Where to answer."""
-    media: bool = False
+    media: StrictBool = False
     """The media have it."""
     survey: SaidInSurvey | None = None
     """For a survey reply."""
@@ -224,7 +227,7 @@ class ChannelMessage(CloudEvent):
 
     type: Literal["channel.message.v1"]
     """What sort of message."""
-    time: Instant
+    time: Told
     """When the words reached the channel: clocks start here (DOMAIN counting 1)."""
     data: ChannelWords
     """What was said, by whom, and where to answer."""

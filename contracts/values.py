@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -72,6 +72,20 @@ Money = Annotated[
     WithJsonSchema({"type": "string", "pattern": _MONEY, "examples": ["373.00"]}),
 ]
 """An exact amount in CNY, never negative; on the wire a string with two places."""
+
+
+RFC_3339 = r"(19|2\d)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
+
+
+def _as_told(time: object) -> object:
+    """Refuses the numbers and bare dates that pydantic would take for an instant."""
+    if isinstance(time, datetime) or (isinstance(time, str) and re.fullmatch(RFC_3339, time)):
+        return time
+    raise ValueError("an instant is like 2025-10-09T09:00:00+08:00, with its zone")
+
+
+Told = Annotated[Instant, BeforeValidator(_as_told)]
+"""An instant as somebody outside told it: RFC 3339, with its zone, from 1900 on."""
 
 
 # --- enums ----------------------------------------------------------------------------------
@@ -580,7 +594,7 @@ class RegulatorReferral(Value):
 
     ref: Annotated[str, Field(min_length=1, max_length=64)]
     """The regulator's own number."""
-    report_by: Instant | None = None
+    report_by: Told | None = None
     """When the regulator wants the report; None: as the policy says."""
 
 

@@ -1,0 +1,18 @@
+"""The event classes that the runtime itself writes, as the contracts define them."""
+
+from contracts.housekeeping import (
+    GapResolved,
+    PolicyActivated,
+    RebuildDone,
+    RecordParked,
+    RecordSettled,
+)
+from libs.eventlog.service import Housekeeping
+
+HOUSEKEEPING = Housekeeping(
+    record_parked=RecordParked,
+    record_settled=RecordSettled,
+    gap_resolved=GapResolved,
+    policy_activated=PolicyActivated,
+    rebuild_done=RebuildDone,
+)
