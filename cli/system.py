@@ -12,10 +12,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -36,6 +36,34 @@ STOP_SECONDS_MAX = 20.0
 PORT_FIRST = 8100
 """API ports from here in the order of SERVICES, health ports 100 above; free ones if taken."""
 TOKEN_SECONDS = 365 * 24 * 3600
+
+
+class Servers(Protocol):
+    """PostgreSQL and a broker: `LocalStack`, or what tests share."""
+
+    @property
+    def broker_kind(self) -> str:
+        """`kafka` or `memory`."""
+
+    @property
+    def bootstrap(self) -> str:
+        """The broker's `host:port`."""
+
+    @property
+    def partitions_fixed(self) -> int | None:
+        """How many partitions the broker insists on, or None."""
+
+    def start(self) -> None:
+        """Start both; returns when they answer."""
+
+    def stop(self) -> None:
+        """Stop both."""
+
+    def dsn(self, database: str) -> str:
+        """A libpq URI."""
+
+    def create_databases(self, names: Iterable[str]) -> None:
+        """Create those that are missing."""
 
 
 class ServiceFailed(RuntimeError):
@@ -62,11 +90,13 @@ class System:
     fixed_ports: bool = False
     batch_timeout_ms: int = 10
     progress: Progress = quiet
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """More settings for every service, by field name (tests)."""
+    servers: Servers | None = None
+    """Servers that are there already (tests); None: this installation's own."""
+    topic_prefix: str = ""
+    services: Sequence[str] = SERVICES
 
     def __post_init__(self) -> None:
-        self.stack = LocalStack(
+        self.stack: Servers = self.servers or LocalStack(
             self.places.stack, broker=self.broker, durable=self.durable, progress=self.progress
         )
         self.apps: dict[str, App] = {}
@@ -77,7 +107,7 @@ class System:
     @property
     def partitions(self) -> int:
         """12 on one machine; the in-memory broker has its own number."""
-        return self.stack.broker.partitions_fixed or PARTITIONS_ONE_MACHINE
+        return self.stack.partitions_fixed or PARTITIONS_ONE_MACHINE
 
     # -- start and stop --------------------------------------------------------------------------
 
@@ -112,13 +142,15 @@ class System:
         await asyncio.to_thread(self.stack.stop)
 
     def _prepare(self) -> None:
-        self.stack.create_databases([*map(database, SERVICES), "bihuan_vault"])
+        self.stack.create_databases([*map(database, self.services), "bihuan_vault"])
         if self.stack.broker_kind == "kafka":
-            create_topics(self.stack.bootstrap, wanted_topics(self.partitions))
+            create_topics(
+                self.stack.bootstrap, wanted_topics(self.partitions, prefix=self.topic_prefix)
+            )
         self.signing = prepare_keys(self.places)
 
     async def _start_apps(self) -> None:
-        for number, name in enumerate(SERVICES):
+        for number, name in enumerate(self.services):
             build, settings_class = service_modules(name)
             values = self.values(name, self._port(number), self._port(number + 100))
             self.apps[name] = build(settings_class(**values), self.clock)
@@ -138,13 +170,13 @@ class System:
 
     async def _start_processes(self) -> None:
         self.places.logs.mkdir(exist_ok=True)
-        for name in SERVICES:
+        for name in self.services:
             ports = free_ports(2)
             self.urls[name] = {
                 "api": f"http://127.0.0.1:{ports[0]}",
                 "health": f"http://127.0.0.1:{ports[1]}",
             }
-        for name in SERVICES:
+        for name in self.services:
             self.start_process(name)
 
     def start_process(self, name: str, more: Mapping[str, str] | None = None) -> None:
@@ -208,6 +240,7 @@ class System:
             "bootstrap": self.stack.bootstrap,
             "broker": self.stack.broker_kind,
             "partitions": self.partitions,
+            "topic_prefix": self.topic_prefix,
             "processes": self.processes,
         }
         partial = self.places.run_file.with_suffix(".arriving")
@@ -223,6 +256,7 @@ class System:
             "kafka_bootstrap": self.stack.bootstrap,
             "broker": self.stack.broker_kind,
             "partitions": self.partitions,
+            "topic_prefix": self.topic_prefix,
             "batch_timeout_ms": self.batch_timeout_ms,
             "api_port": api_port,
             "health_port": health_port,
@@ -235,7 +269,7 @@ class System:
                 "vault_dsn": self.stack.dsn("bihuan_vault"),
                 "vault_key_file": self.places.keys / "vault.key",
             }
-        return {**common, **self.extra}
+        return common
 
 
 def service_modules(name: str) -> tuple[Callable[[Any, Clock], App], type[Any]]:

@@ -135,6 +135,11 @@ class LocalStack:
         """The broker's `127.0.0.1:port`."""
         return self.broker.bootstrap
 
+    @property
+    def partitions_fixed(self) -> int | None:
+        """How many partitions the broker gives every topic, whatever is asked; or None."""
+        return self.broker.partitions_fixed
+
     def dsn(self, database: str) -> str:
         """A libpq URI for `database`, which `create_databases` has made."""
         return self.postgres.dsn(database)

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import yaml
 from pydantic_core import to_json
 
 from libs.decider import (
@@ -128,3 +130,26 @@ def seed_instant(value: Any) -> datetime:
     text = value.isoformat() if isinstance(value, date) else str(value)
     instant = datetime.fromisoformat(text)
     return instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo("Asia/Shanghai"))
+
+
+def read_policies(folder: Path) -> tuple[Mapping[str, Any], ...]:
+    """The seed versions in a service's `policy/` folder; raises ValueError naming the file.
+
+    Dates become ISO text, so that the content is plain JSON wherever it goes.
+    """
+    policies = []
+    for path in sorted(folder.glob("*.yaml")):
+        content = _plain(yaml.safe_load(path.read_text(encoding="utf-8")))
+        missing = {"name", "version", "effective_from"} - set(content)
+        if missing:
+            raise ValueError(f"{path.name} lacks {', '.join(sorted(missing))}")
+        policies.append(content)
+    return tuple(policies)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, date) else value

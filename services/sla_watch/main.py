@@ -1,0 +1,40 @@
+"""Puts the sla_watch service together: the only module that knows all its rooms."""
+
+from pathlib import Path
+
+from contracts.catalogue import DECODE
+from contracts.runtime import HOUSEKEEPING
+from libs.eventlog.policies import read_policies
+from libs.eventlog.service import Service
+from libs.messaging.app import App, Interface
+from libs.messaging.operations import operations
+from libs.timekeeping.clock import Clock
+from services.sla_watch import api, reactions, views
+from services.sla_watch.config import Settings
+from services.sla_watch.domain.policy import compile_policy
+
+
+def describe() -> Service:
+    """The service as the runtime sees it."""
+    return Service(
+        name="sla_watch",
+        deciders=views.DECIDERS,
+        types=DECODE,
+        housekeeping=HOUSEKEEPING,
+        hears=frozenset(event.type for event in reactions.HEARD),
+        react=reactions.react,
+        heard_rows=views.heard_rows,
+        tables=views.TABLES,
+        compile_policy=compile_policy,
+        seed_policies=read_policies(Path(__file__).parent / "policy"),
+    )
+
+
+def build(settings: Settings, clock: Clock) -> App:
+    """One instance of the service."""
+    interface = Interface(
+        title="Bihuan SLA watch 时限",
+        version="0.1.0",
+        routers=lambda app: (*api.routes(app.query), operations(app)),
+    )
+    return App(describe(), settings, clock, interface)
