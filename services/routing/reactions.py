@@ -73,7 +73,7 @@ def react(recorded: Recorded[Any]) -> list[To]:
     return [] if command is None else [To(recorded.subject, command)]
 
 
-def _command(recorded: Recorded[Any]) -> Command | None:  # noqa: C901 - one case per event
+def _command(recorded: Recorded[Any]) -> Command | None:
     event, at = recorded.data, recorded.at
     match event:
         case ComplaintVerified(valid=True):

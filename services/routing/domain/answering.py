@@ -321,9 +321,9 @@ def _due(finding: Finding, command: ProposeCompensation) -> Decimal:
     return amount
 
 
-def waiver_owed(finding: Finding, clocks: Iterable[KnownClock]) -> bool:
+def waiver_owed(cause: FaultLiesWith, clocks: Iterable[KnownClock]) -> bool:
     """Whether an outage outlasted its legal repair limit, and not by the customer's equipment."""
-    return finding.cause is not FaultLiesWith.CUSTOMER_EQUIPMENT and any(
+    return cause is not FaultLiesWith.CUSTOMER_EQUIPMENT and any(
         clock.purpose is ClockPurpose.LEGAL_REPAIR and clock.state is ClockState.BREACHED
         for clock in clocks
     )
@@ -331,7 +331,7 @@ def waiver_owed(finding: Finding, clocks: Iterable[KnownClock]) -> bool:
 
 def _waived(finding: Finding, clocks: Iterable[KnownClock]) -> Decimal:
     rent, begin, finish = finding.monthly_rent, finding.outage_from, finding.outage_to
-    if rent is None or begin is None or finish is None or not waiver_owed(finding, clocks):
+    if rent is None or begin is None or finish is None or not waiver_owed(finding.cause, clocks):
         return Decimal(0)
     return rent_waiver(rent, begin, finish)
 

@@ -56,6 +56,8 @@ class Staff(Value):
     agent: Code
     team: Code | None = None
     """None: the only team the agent has a seat in."""
+    steers: bool = False
+    """A manager or the 10015 desk, as the token says: may pass work on without having it."""
 
 
 # -- what events ask ------------------------------------------------------------------------------

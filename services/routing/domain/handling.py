@@ -39,6 +39,7 @@ from services.routing.domain.staffing import (
     is_handler,
     known,
     on_owners_desk,
+    steering,
     unconcerned,
     underway,
     working,
@@ -115,7 +116,7 @@ class FromTheFuture(Refused):
 def transfer(work: Work | None, command: Transfer, context: Context) -> list[Event]:
     """To a team or a province of ours, which is asked at once; or to a partner, outside."""
     rules = Rules.at(context.policies, command.at)
-    work, _ = working(work, command.by, rules)
+    work = steering(work, command.by, rules)
     if work.owner is None:
         raise NotAcceptedYet
     if work.forward is not None:
@@ -169,7 +170,7 @@ def _to_province(work: Work, command: Transfer, context: Context, rules: Rules) 
 def confirm_forward(work: Work | None, command: ConfirmForward, context: Context) -> list[Event]:
     """When the forward reached its goal: partner clocks start there (DOMAIN rule 7, counting 1)."""
     rules = Rules.at(context.policies, command.at)
-    work, _ = working(work, command.by, rules)
+    work = steering(work, command.by, rules)
     forward = work.forward
     if forward is None or forward.number != command.forward:
         raise NoSuchForward

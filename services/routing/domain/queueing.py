@@ -52,12 +52,10 @@ from services.routing.domain.staffing import (
     NotASeat,
     NotAsked,
     NotTheirQueue,
-    NotTheirs,
     Seated,
     TakenAlready,
-    is_handler,
     may_take,
-    on_owners_desk,
+    steering,
     unconcerned,
     underway,
 )
@@ -321,12 +319,8 @@ def _again(work: Work, subject: Subject, context: Context, at: datetime) -> list
 
 def assign(work: Work | None, command: Assign, context: Context) -> list[Event]:
     """A manager, the handler or the owner's desk asks a team or a person to take it."""
-    work = underway(work)
     rules = Rules.at(context.policies, command.at)
-    who = unconcerned(work, command.by, rules)
-    may = who.seat.manager or is_handler(work, who) or on_owners_desk(work, who)
-    if not may:
-        raise NotTheirs
+    work = steering(work, command.by, rules)
     team = rules.teams.by_code.get(command.team)
     if team is None:
         raise NoSuchTeam

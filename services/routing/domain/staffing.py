@@ -191,6 +191,16 @@ def working(work: Work | None, by: Staff, rules: Rules) -> tuple[Work, Seated]:
     return work, who
 
 
+def steering(work: Work | None, by: Staff, rules: Rules) -> Work:
+    """Open work, asked for by one who has it, owns it, or steers others' work; else NotTheirs."""
+    if not by.steers:
+        return working(work, by, rules)[0]
+    work = underway(work)
+    if Concerned(work.profile.about, rules.teams).bars(by.agent, by.team):
+        raise ConcernsThem
+    return work
+
+
 def answering(work: Work | None, by: Staff, rules: Rules) -> tuple[Work, Seated]:
     """Open work and a person who may answer it; raises NotTheOwnersDesk besides.
 

@@ -1,0 +1,700 @@
+"""What desks look at: my queue by urgency and due time, one complaint's work, loads and owners.
+
+Two sorts of rows. Those of routing's own streams follow from the state (`work_rows`, `team_rows`).
+Those kept from heard events stand under (source, subject) and are only ever added, one per event:
+a clock's standing is folded from them when it is read. That keeps hearing cheap (one insert for
+all clocks of a complaint) and rebuilding exact.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+from pydantic import BaseModel, ConfigDict
+
+from contracts.escalation import CaseInstructed, CompensationGranted, CompensationRefused
+from contracts.sla_watch import (
+    ClockBreached,
+    ClockCorrected,
+    ClocksCancelled,
+    ClocksPaused,
+    ClocksRescheduled,
+    ClocksStarted,
+    ClockWarned,
+    Verdict,
+)
+from contracts.values import Basis, ClockPurpose, ClockRef, FaultLiesWith, WarningLevel
+from libs.decider import Decider, Recorded, Row
+from libs.decider.decider import Instant, wire_instant
+from libs.eventlog import Table
+from services.routing.domain import TEAM, WORK
+from services.routing.domain.answering import DELAYABLE, waiver_owed
+from services.routing.domain.commands import ClockState, KnownClock, Settled
+from services.routing.domain.state import Finding, Phase, Promised, TeamState, Work
+
+NOT_THE_DESKS = frozenset(
+    {
+        ClockPurpose.ACKNOWLEDGE,
+        ClockPurpose.SURVEY,
+        ClockPurpose.DESK_FIRST_CONTACT,
+        ClockPurpose.DESK_DECISION,
+        ClockPurpose.REGULATOR_REPORT,
+    }
+)
+"""Clocks that a handling desk neither meets nor breaches."""
+
+URGENT_WARNINGS = frozenset({WarningLevel.MOST.value, WarningLevel.LAST.value})
+"""From 80 % on a delay plan is asked for (EVENTS 28)."""
+
+_WHEN = "timestamptz"
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        "work",
+        {
+            "complaint": "uuid not null",
+            "cycle": "integer not null",
+            "phase": "text not null",
+            "queue": "text not null",
+            "priority": "integer not null",
+            "urges": "integer not null",
+            "passed_on": "integer not null",
+            "rule": "text not null",
+            "table_version": "text not null",
+            "category": "text not null",
+            "urgency": "text not null",
+            "value_tier": "text not null",
+            "customer_class": "text not null",
+            "language": "text not null",
+            "province": "text",
+            "about_staff": "boolean not null",
+            "clock_from": f"{_WHEN} not null",
+            "routed_at": f"{_WHEN} not null",
+            "team": "text",
+            "agent": "text",
+            "accept_by": _WHEN,
+            "accepted_at": _WHEN,
+            "owner_team": "text",
+            "owner_agent": "text",
+            "waiting_for": "text",
+            "wait_until": _WHEN,
+            "forward_to": "text",
+            "forward_kind": "text",
+            "back_by": _WHEN,
+            "contacted_at": _WHEN,
+            "reported_at": _WHEN,
+            "opinions": "integer not null",
+            "answered_at": _WHEN,
+            "promises": "jsonb",
+            "findings": "jsonb",
+        },
+        key=("complaint",),
+        indexes=("team", "queue", "owner_team"),
+    ),
+    Table(
+        "work_done",
+        {
+            "complaint": "uuid not null",
+            "cycle": "integer not null",
+            "queue": "text not null",
+            "category": "text not null",
+            "province": "text",
+            "urges": "integer not null",
+            "team": "text",
+            "agent": "text",
+            "owner_team": "text",
+            "owner_agent": "text",
+            "answered_at": _WHEN,
+            "end_reason": "text not null",
+            "ended_at": f"{_WHEN} not null",
+        },
+        key=("complaint",),
+        indexes=("owner_team, ended_at",),
+    ),
+    Table(
+        "clock_heard",
+        {
+            "complaint": "uuid not null",
+            "source": "text not null",
+            "sequence": "integer not null",
+            "clocks": "jsonb not null",
+        },
+        key=("complaint", "source", "sequence"),
+    ),
+    Table(
+        "compensation_heard",
+        {
+            "complaint": "uuid not null",
+            "source": "text not null",
+            "sequence": "integer not null",
+            "finding": "integer not null",
+            "granted_total": "text",
+        },
+        key=("complaint", "source", "sequence"),
+    ),
+    Table(
+        "instruction_heard",
+        {
+            "complaint": "uuid not null",
+            "source": "text not null",
+            "sequence": "integer not null",
+            "case_number": "integer not null",
+            "instruction": "integer not null",
+            "team": "text not null",
+            "due_at": f"{_WHEN} not null",
+            "what": "text not null",
+        },
+        key=("complaint", "source", "sequence"),
+    ),
+    Table(
+        "team",
+        {
+            "team": "text not null",
+            "province": "text",
+            "available": "boolean not null",
+            "calendar": "text",
+            "queues": "jsonb not null",
+            "seats": "jsonb not null",
+        },
+        key=("team",),
+    ),
+)
+"""The read models. `work` holds what is open or being asked about, `work_done` what has ended."""
+
+
+# -- rows of our own streams ----------------------------------------------------------------------
+
+
+def work_rows(subject: str, work: Work) -> Iterable[Row]:
+    """A complaint's row: on the desk while there is work, among the done ones after."""
+    key = {"complaint": UUID(subject)}
+    owner = work.owner
+    common: dict[str, Any] = {
+        "cycle": work.cycle,
+        "queue": work.queue,
+        "category": work.profile.category.value,
+        "province": work.province,
+        "urges": work.urges,
+        "team": work.team,
+        "agent": work.agent,
+        "owner_team": owner.team if owner else None,
+        "owner_agent": owner.agent if owner else None,
+        "answered_at": work.answered_at,
+    }
+    if work.phase is Phase.ENDED:
+        assert work.end_reason is not None
+        yield Row.of(
+            "work_done",
+            key,
+            **common,
+            end_reason=work.end_reason.value,
+            ended_at=work.ended_at,
+        )
+        return
+    waits, forward, profile = work.suspension, work.forward, work.profile
+    yield Row.of(
+        "work",
+        key,
+        **common,
+        phase=work.phase.value,
+        priority=work.priority,
+        passed_on=work.passed_on,
+        rule=work.rule,
+        table_version=work.policy.version,
+        urgency=profile.urgency.value,
+        value_tier=profile.value_tier.value,
+        customer_class=profile.customer_class.value,
+        language=profile.language.value,
+        about_staff=profile.about is not None,
+        clock_from=work.clock_from,
+        routed_at=work.routed_at,
+        accept_by=work.accept_by,
+        accepted_at=work.accepted_at,
+        waiting_for=waits.waiting_for.value if waits else None,
+        wait_until=waits.until if waits else None,
+        forward_to=forward.to if forward else None,
+        forward_kind=forward.kind.value if forward else None,
+        back_by=forward.back_by if forward else None,
+        contacted_at=work.contacted_at,
+        reported_at=work.reported_at,
+        opinions=work.opinions,
+        promises=[_promise(one) for one in work.promises] or None,
+        findings=[_finding(one, work) for one in work.findings] or None,
+    )
+
+
+def _promise(promised: Promised) -> dict[str, Any]:
+    clock = promised.of_clock
+    return {
+        "promise": promised.number,
+        "kind": promised.kind.value,
+        "of_clock": clock.clock if clock else None,
+        "of_instance": clock.instance if clock else None,
+        "old_due": wire_instant(promised.old_due) if promised.old_due else None,
+        "new_due": wire_instant(promised.new_due),
+    }
+
+
+def _finding(finding: Finding, work: Work) -> dict[str, Any]:
+    proposal = work.proposal(finding.number)
+    begin, finish = finding.outage_from, finding.outage_to
+    return {
+        "finding": finding.number,
+        "cause": finding.cause.value,
+        "overcharged": _cny(finding.overcharged),
+        "outage_from": wire_instant(begin) if begin else None,
+        "outage_to": wire_instant(finish) if finish else None,
+        "monthly_rent": _cny(finding.monthly_rent),
+        "corrects": finding.corrects,
+        "corrected_by": finding.corrected_by,
+        "proposed": _cny(proposal.amount) if proposal else None,
+        "basis": proposal.basis.value if proposal else None,
+    }
+
+
+def _cny(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount, ".2f")
+
+
+def team_rows(_subject: str, team: TeamState) -> Iterable[Row]:
+    """A team as it was last changed."""
+    last = team.last
+    yield Row.of(
+        "team",
+        {"team": last.team},
+        province=last.province,
+        available=last.available,
+        calendar=last.calendar,
+        queues=list(last.queues),
+        seats=[seat.model_dump(mode="json") for seat in last.seats],
+    )
+
+
+DECIDERS: tuple[Decider[Any], ...] = (
+    replace(WORK, rows=work_rows),
+    replace(TEAM, rows=team_rows),
+)
+"""Routing's streams with the rows they show."""
+
+
+# -- rows of heard events -------------------------------------------------------------------------
+
+
+def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
+    """What is kept of an event of another service; nothing of those that only lead to commands."""
+    event = recorded.data
+    clocks = _clock_news(event)
+    if clocks:
+        yield _heard("clock_heard", recorded, clocks=clocks)
+    match event:
+        case CompensationGranted():
+            total = _cny(event.total)
+            yield _heard("compensation_heard", recorded, finding=event.finding, granted_total=total)
+        case CompensationRefused():
+            yield _heard("compensation_heard", recorded, finding=event.finding, granted_total=None)
+        case CaseInstructed():
+            yield _heard(
+                "instruction_heard",
+                recorded,
+                case_number=event.case,
+                instruction=event.instruction,
+                team=event.team,
+                due_at=event.due,
+                what=event.text,
+            )
+
+
+def _heard(table: str, recorded: Recorded[Any], **values: Any) -> Row:
+    key = {
+        "complaint": UUID(recorded.subject),
+        "source": recorded.source,
+        "sequence": recorded.sequence,
+    }
+    return Row.of(table, key, **values)
+
+
+def _clock_news(event: Any) -> list[dict[str, Any]]:
+    """What an event says of each of its clocks; a later event of the same clock overrides."""
+    match event:
+        case ClocksStarted():
+            return [
+                _news(one, purpose=one.purpose.value, due=_at(one.due), state="running")
+                for one in event.clocks
+                if one.purpose not in NOT_THE_DESKS
+            ]
+        case ClocksPaused():
+            return [_news(one, due=None, state="paused") for one in event.clocks]
+        case ClocksRescheduled():
+            return [_news(one, due=_at(one.due), state="running") for one in event.clocks]
+        case ClocksCancelled():
+            return [_news(one, state="over") for one in event.clocks]
+        case ClockWarned() if event.purpose not in NOT_THE_DESKS:
+            return [_news(event.ref, warned=event.level.value)]
+        case ClockBreached() if event.purpose not in NOT_THE_DESKS:
+            return [_news(event.ref, due=_at(event.due_at), state="breached")]
+        case ClockCorrected() if event.purpose not in NOT_THE_DESKS:
+            return [_news(event.ref, due=_at(event.due), state=_CORRECTED[event.now].value)]
+    return []
+
+
+_CORRECTED: Mapping[Verdict, ClockState] = {
+    Verdict.RUNNING: ClockState.RUNNING,
+    Verdict.MET: ClockState.OVER,
+    Verdict.BREACHED: ClockState.BREACHED,
+}
+
+
+def _news(clock: ClockRef, **said: Any) -> dict[str, Any]:
+    return {
+        "clock": clock.clock,
+        "instance": clock.instance,
+        "started_in": clock.started_in,
+        **said,
+    }
+
+
+def _at(instant: datetime | None) -> str | None:
+    return None if instant is None else wire_instant(instant)
+
+
+def known_clocks(rows: Sequence[Mapping[str, Any]]) -> tuple[KnownClock, ...]:
+    """The clocks of one complaint, folded from its `clock_heard` rows in key order."""
+    said: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for row in rows:
+        for news in row["clocks"]:
+            key = (news["clock"], news["instance"], news["started_in"])
+            said[key] = {**said.get(key, {}), **news}
+    # News of a clock whose start is not the desk's to know has no purpose: left out.
+    return tuple(KnownClock.model_validate(one) for one in said.values() if "purpose" in one)
+
+
+def settled(rows: Sequence[Mapping[str, Any]]) -> tuple[Settled, ...]:
+    """What became of proposals, from a complaint's `compensation_heard` rows."""
+    return tuple(
+        Settled(finding=row["finding"], granted_total=row["granted_total"]) for row in rows
+    )
+
+
+# -- queries --------------------------------------------------------------------------------------
+
+
+class Scope(StrEnum):
+    """Whose queue is asked for."""
+
+    MINE = "mine"
+    """What I have, am asked to take, or my team is asked to take."""
+    TEAM = "team"
+    """All that my team has or is asked to take."""
+    WAITING = "waiting"
+    """What waits in my team's queues for anyone to take."""
+    OWNED = "owned"
+    """What I or my team own, whoever works on it (DOMAIN rule 1)."""
+
+
+class View(BaseModel):
+    """An answer of a query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class QueueItem(View):
+    """One line of a desk's queue."""
+
+    complaint: UUID
+    cycle: int
+    phase: str
+    queue: str
+    priority: int
+    urges: int
+    passed_on: int
+    category: str
+    urgency: str
+    value_tier: str
+    customer_class: str
+    language: str
+    province: str | None
+    about_staff: bool
+    team: str | None
+    agent: str | None
+    accept_by: Instant | None
+    owner_team: str | None
+    owner_agent: str | None
+    waiting_for: str | None
+    wait_until: Instant | None
+    forward_to: str | None
+    back_by: Instant | None
+    reported_at: Instant | None
+    answered_at: Instant | None
+    due: Instant | None
+    """The earliest promise still to be kept; past when it is broken already."""
+    breached: int
+    """How many of its promises are broken."""
+    warned: str | None
+    """The highest warning heard of a running one: `50`, `80` or `last`."""
+
+
+class ClockView(View):
+    """A clock as the desk knows it."""
+
+    clock: str
+    instance: str
+    purpose: str
+    due: Instant | None
+    state: str
+    warned: str | None
+
+
+class WorkView(View):
+    """One complaint's work."""
+
+    complaint: UUID
+    cycle: int
+    phase: str
+    queue: str
+    category: str
+    province: str | None
+    urges: int
+    priority: int | None = None
+    rule: str | None = None
+    table_version: str | None = None
+    urgency: str | None = None
+    value_tier: str | None = None
+    customer_class: str | None = None
+    language: str | None = None
+    about_staff: bool | None = None
+    passed_on: int | None = None
+    clock_from: Instant | None = None
+    routed_at: Instant | None = None
+    team: str | None
+    agent: str | None
+    accept_by: Instant | None = None
+    accepted_at: Instant | None = None
+    owner_team: str | None
+    owner_agent: str | None
+    waiting_for: str | None = None
+    wait_until: Instant | None = None
+    forward_to: str | None = None
+    forward_kind: str | None = None
+    back_by: Instant | None = None
+    contacted_at: Instant | None = None
+    reported_at: Instant | None = None
+    opinions: int | None = None
+    answered_at: Instant | None
+    end_reason: str | None = None
+    ended_at: Instant | None = None
+    promises: list[dict[str, Any]] = []
+    findings: list[dict[str, Any]] = []
+    clocks: list[ClockView] = []
+    instructions: list[dict[str, Any]] = []
+    delay_plans_wanted: list[str] = []
+    """Clocks from 80 % on without a delay plan (EVENTS 28)."""
+    rent_waivers_owed: list[int] = []
+    """Findings of an outage past its legal repair limit, for which no waiver is proposed yet."""
+
+
+class TeamLoad(View):
+    """How much work a team, or one of its people, has in hand."""
+
+    team: str
+    agent: str | None
+    assigned: int
+    accepted: int
+    waiting: int
+    """Of the accepted ones, those that wait for somebody else."""
+
+
+class OwnerLine(View):
+    """What a team owns (DOMAIN rule 1)."""
+
+    owner_team: str | None
+    owner_agent: str | None
+    under_way: int
+    answered: int
+    ended: int
+
+
+_SCOPES: Mapping[Scope, str] = {
+    Scope.MINE: "w.team = %(team)s AND (w.agent = %(agent)s OR w.agent IS NULL) "
+    "AND w.phase IN ('assigned', 'accepted', 'forwarded')",
+    Scope.TEAM: "w.team = %(team)s AND w.phase IN ('assigned', 'accepted', 'forwarded')",
+    Scope.WAITING: "w.queue = ANY(%(queues)s) AND w.phase = 'queued'",
+    Scope.OWNED: "(w.owner_team = %(team)s OR w.owner_agent = %(agent)s)",
+}
+
+_QUEUE = """
+SELECT w.complaint, w.cycle, w.phase, w.queue, w.priority, w.urges, w.passed_on, w.category,
+       w.urgency, w.value_tier, w.customer_class, w.language, w.province, w.about_staff,
+       w.team, w.agent, w.accept_by, w.owner_team, w.owner_agent, w.waiting_for, w.wait_until,
+       w.forward_to, w.back_by, w.reported_at, w.answered_at, d.due, d.breached, d.warned
+FROM work w CROSS JOIN LATERAL (
+  SELECT min((k.said->>'due')::timestamptz) AS due,
+         (count(*) FILTER (WHERE k.said->>'state' = 'breached'))::integer AS breached,
+         -- '50' < '80' < 'last', as texts sort
+         max(k.said->>'warned') FILTER (WHERE k.said->>'state' = 'running') AS warned
+  FROM (
+    SELECT jsonb_object_agg(f.key, f.value ORDER BY h.source, h.sequence) AS said
+    FROM clock_heard h, jsonb_array_elements(h.clocks) c, jsonb_each(c) f
+    WHERE h.complaint = w.complaint
+    GROUP BY c->>'clock', c->>'instance', c->>'started_in'
+  ) k
+  WHERE k.said->>'state' IN ('running', 'breached')
+    AND w.answered_at IS NULL
+    AND ((k.said->>'started_in')::integer = w.cycle
+         OR k.said->>'purpose' IN ('agreed', 'legal_repair'))
+    AND NOT (k.said->>'purpose' = 'first_contact' AND w.contacted_at IS NOT NULL)
+) d
+WHERE {scope} AND {after}
+ORDER BY w.priority DESC, coalesce(d.due, 'infinity'), w.complaint
+LIMIT %(limit)s
+"""
+# jsonb_object_agg keeps the last of equal keys, so that later news of a clock override earlier.
+
+_AFTER = (
+    "(-w.priority, coalesce(d.due, 'infinity'), w.complaint) "
+    "> (-%(priority)s::integer, coalesce(%(due)s::timestamptz, 'infinity'), %(complaint)s::uuid)"
+)
+
+QueueKey = tuple[int, datetime | None, UUID]
+"""Priority, due, complaint: where a page ended."""
+
+
+def queue_key(item: QueueItem) -> QueueKey:
+    """The key that `queue_page` goes on after."""
+    return item.priority, item.due, item.complaint
+
+
+def queue_page(
+    conn: Connection[Any],
+    scope: Scope,
+    *,
+    agent: str,
+    team: str | None,
+    queues: Sequence[str] = (),
+    after: QueueKey | None = None,
+    limit: int,
+) -> list[QueueItem]:
+    """A desk's queue: highest priority first, then what is due first; at most `limit` + 1 rows."""
+    values: dict[str, Any] = {
+        "agent": agent,
+        "team": team,
+        "queues": list(queues),
+        "limit": limit + 1,
+    }
+    if after is not None:
+        values |= {"priority": after[0], "due": after[1], "complaint": after[2]}
+    query = _QUEUE.format(scope=_SCOPES[scope], after="true" if after is None else _AFTER)
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query.encode(), values).fetchall()
+    return [QueueItem.model_validate(row) for row in rows]
+
+
+def work_of(conn: Connection[Any], complaint: UUID) -> WorkView | None:
+    """One complaint's work with its clocks, instructions and duties; None when unknown."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute("SELECT * FROM work WHERE complaint = %s", (complaint,)).fetchone()
+        if row is None:
+            row = cursor.execute(
+                "SELECT *, 'ended' AS phase FROM work_done WHERE complaint = %s", (complaint,)
+            ).fetchone()
+        if row is None:
+            return None
+        heard = cursor.execute(
+            "SELECT clocks FROM clock_heard WHERE complaint = %s ORDER BY source, sequence",
+            (complaint,),
+        ).fetchall()
+        told = cursor.execute(
+            'SELECT case_number AS "case", instruction, team, due_at AS due, what AS text '
+            "FROM instruction_heard WHERE complaint = %s ORDER BY source, sequence",
+            (complaint,),
+        ).fetchall()
+    clocks = known_clocks(heard)
+    row["promises"] = row.get("promises") or []
+    row["findings"] = row.get("findings") or []
+    view = WorkView.model_validate({**row, "instructions": told})
+    view.clocks = [
+        ClockView(
+            clock=one.clock,
+            instance=one.instance,
+            purpose=one.purpose.value,
+            due=one.due,
+            state=one.state.value,
+            warned=one.warned,
+        )
+        for one in clocks
+    ]
+    if view.answered_at is None and view.ended_at is None:
+        view.delay_plans_wanted = _delay_plans_wanted(view, clocks)
+        view.rent_waivers_owed = _waivers_owed(view, clocks)
+    return view
+
+
+def _delay_plans_wanted(view: WorkView, clocks: Sequence[KnownClock]) -> list[str]:
+    planned = {(one["of_clock"], one["of_instance"]) for one in view.promises}
+    return [
+        one.clock
+        for one in clocks
+        if one.warned in URGENT_WARNINGS
+        and one.state is ClockState.RUNNING
+        and one.purpose in DELAYABLE
+        and (one.clock, one.instance) not in planned
+    ]
+
+
+def _waivers_owed(view: WorkView, clocks: Sequence[KnownClock]) -> list[int]:
+    return [
+        one["finding"]
+        for one in view.findings
+        if one["outage_to"]
+        and one["monthly_rent"]
+        and one["corrected_by"] is None
+        and one["basis"] != Basis.RENT_WAIVER.value
+        and waiver_owed(FaultLiesWith(one["cause"]), clocks)
+    ]
+
+
+def agent_loads(conn: Connection[Any], team: str) -> dict[str, int]:
+    """Agent -> complaints assigned to or accepted by them in that team."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            "SELECT agent, count(*) AS load FROM work WHERE team = %s AND agent IS NOT NULL "
+            "AND phase IN ('assigned', 'accepted', 'forwarded') GROUP BY agent",
+            (team,),
+        ).fetchall()
+    return {row["agent"]: row["load"] for row in rows}
+
+
+def team_loads(conn: Connection[Any]) -> list[TeamLoad]:
+    """Every team's and person's work in hand."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            "SELECT team, agent, "
+            "(count(*) FILTER (WHERE phase = 'assigned'))::integer AS assigned, "
+            "(count(*) FILTER (WHERE phase <> 'assigned'))::integer AS accepted, "
+            "(count(*) FILTER (WHERE waiting_for IS NOT NULL))::integer AS waiting "
+            "FROM work WHERE team IS NOT NULL "
+            "AND phase IN ('assigned', 'accepted', 'forwarded') "
+            "GROUP BY team, agent ORDER BY team, agent NULLS FIRST"
+        ).fetchall()
+    return [TeamLoad.model_validate(row) for row in rows]
+
+
+def owners(conn: Connection[Any]) -> list[OwnerLine]:
+    """What each owner of record owns: under way, answered, ended."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            "SELECT owner_team, owner_agent, "
+            "(count(*) FILTER (WHERE phase NOT IN ('answered', 'ended')))::integer AS under_way, "
+            "(count(*) FILTER (WHERE phase = 'answered'))::integer AS answered, "
+            "(count(*) FILTER (WHERE phase = 'ended'))::integer AS ended "
+            "FROM (SELECT owner_team, owner_agent, phase FROM work UNION ALL "
+            "SELECT owner_team, owner_agent, 'ended' FROM work_done) all_work "
+            "WHERE owner_team IS NOT NULL OR owner_agent IS NOT NULL "
+            "GROUP BY owner_team, owner_agent ORDER BY owner_team, owner_agent"
+        ).fetchall()
+    return [OwnerLine.model_validate(row) for row in rows]
