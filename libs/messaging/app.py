@@ -81,6 +81,7 @@ class App:
     interface: Interface
     make_door: Callable[["App"], Door] | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    opening: list[Callable[[], None]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -154,7 +155,11 @@ class App:
             with self.store.connection() as conn:
                 return call(conn, *args)
 
-        return await asyncio.get_running_loop().run_in_executor(self._reading, run)
+        return await self.beside(run)
+
+    async def beside(self, call: Callable[..., T], *args: Any) -> T:
+        """Runs a blocking call beside the writer, in a thread for reading."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, call, *args)
 
     async def start(self) -> None:
         """Starts everything; raises TopicsWrong, LogAhead, or what the servers raise."""
@@ -231,6 +236,8 @@ class App:
         for attempt in range(60):
             try:
                 await self.in_thread(self.writer.start)
+                for open_up in self.opening:
+                    await self.beside(open_up)
             except UNAVAILABLE:
                 if attempt == 59:
                     raise

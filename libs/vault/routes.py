@@ -1,0 +1,145 @@
+"""Sealing and opening over HTTP, for the other services and the gateways; never keys."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.decider import DomainError
+from libs.vault.sealing import Token, TokenBroken
+from libs.vault.store import Vault
+from libs.web.access import allow
+from libs.web.auth import Caller
+from libs.web.routing import Router
+
+ITEMS_MAX = 500
+TEXT_CHARACTERS_MAX = 64 * 1024
+
+Text = Annotated[str, Field(min_length=1, max_length=TEXT_CHARACTERS_MAX)]
+Sealed = Annotated[str, Field(min_length=10, max_length=128 * 1024)]
+Purpose = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.:-]*$", max_length=64)]
+FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+
+Accessed = Callable[[Sequence["Access"], str], Awaitable[None]]
+"""Puts accesses on record (`person.accessed`), by whom; before anything is handed out."""
+
+
+class Access(BaseModel):
+    """One person's data opened: which fields, for which complaint, what for."""
+
+    person: UUID
+    complaint: UUID | None
+    purpose: str
+    fields: tuple[str, ...]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ToSeal(_Body):
+    """One plaintext: whose it is and what field it is."""
+
+    person: UUID
+    field: FieldName
+    text: Text
+
+
+class SealRequest(_Body):
+    """Plaintexts to be sealed."""
+
+    items: Annotated[list[ToSeal], Field(min_length=1, max_length=ITEMS_MAX)]
+
+
+class SealAnswer(_Body):
+    """One token an item, in order."""
+
+    tokens: list[str]
+
+
+class OpenRequest(_Body):
+    """Tokens to be opened, and what for."""
+
+    tokens: Annotated[list[Sealed], Field(min_length=1, max_length=ITEMS_MAX)]
+    purpose: Purpose
+    complaint: UUID | None = None
+
+
+class Opened(_Body):
+    """One token's plaintext, or why it did not open."""
+
+    text: str | None = None
+    status: int = 200
+    problem: str | None = None
+
+
+class OpenAnswer(_Body):
+    """One answer a token, in order."""
+
+    items: list[Opened]
+
+
+def routes(
+    vault: Vault,
+    in_thread: Callable[..., Awaitable[Any]],
+    accessed: Accessed,
+) -> Router:
+    """POST /seal and POST /open; `in_thread` runs a blocking call beside the event loop."""
+    router = Router(tags=["vault"])
+
+    @router.post("/seal")
+    async def seal(
+        body: SealRequest, _caller: Annotated[Caller, allow("vault.seal")]
+    ) -> SealAnswer:
+        """Seals plaintexts under their persons' keys."""
+        items = [(one.person, one.field, one.text) for one in body.items]
+        return SealAnswer(tokens=await in_thread(vault.seal_many, items))
+
+    @router.post("/open")
+    async def open_(
+        body: OpenRequest, caller: Annotated[Caller, allow("vault.open")]
+    ) -> OpenAnswer:
+        """Opens tokens for a stated purpose; each opening is on record first.
+
+        Answers 410 when every token's person has been erased.
+        """
+        locked_too = "auditor" in caller.roles
+        opened: list[str | DomainError] = await in_thread(
+            lambda: vault.open_many(body.tokens, locked_too=locked_too)
+        )
+        await accessed(_accesses(body, opened), caller.actor)
+        refused = [one for one in opened if isinstance(one, DomainError)]
+        if len(refused) == len(opened) and len({one.status for one in refused}) == 1:
+            raise refused[0]
+        return OpenAnswer(items=[_shown(one) for one in opened])
+
+    return router
+
+
+def _shown(one: str | DomainError) -> Opened:
+    if isinstance(one, DomainError):
+        return Opened(status=one.status, problem=one.rule)
+    return Opened(text=one)
+
+
+def _accesses(body: OpenRequest, opened: Sequence[str | DomainError]) -> list[Access]:
+    """Which persons' fields were really opened."""
+    fields: dict[UUID, set[str]] = {}
+    for text, one in zip(body.tokens, opened, strict=True):
+        if isinstance(one, DomainError):
+            continue
+        try:
+            token = Token.parse(text)
+        except TokenBroken:
+            continue
+        fields.setdefault(token.person, set()).add(token.field)
+    return [
+        Access(
+            person=person,
+            complaint=body.complaint,
+            purpose=body.purpose,
+            fields=tuple(sorted(names)),
+        )
+        for person, names in fields.items()
+    ]

@@ -1,0 +1,96 @@
+"""Puts intake together: the door, the vault behind it, and the streams of complaints."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from contracts.catalogue import DECODE
+from contracts.runtime import HOUSEKEEPING
+from libs.decider import Recorded, To
+from libs.eventlog.envelope import Origin
+from libs.eventlog.policies import read_policies
+from libs.eventlog.service import Service
+from libs.eventlog.work import Work
+from libs.messaging.app import App, Interface
+from libs.messaging.channel import RawMessage
+from libs.messaging.operations import operations
+from libs.timekeeping.clock import Clock
+from libs.vault import routes as vault_routes
+from libs.vault.routes import Access
+from libs.vault.store import Vault, read_master_key
+from libs.web import Router
+from services.intake import api, reactions, views
+from services.intake.config import Settings
+from services.intake.domain.person import RecordAccess
+from services.intake.domain.policy import compile_policy
+from services.intake.door import IntakeDoor
+
+
+def describe() -> Service:
+    """The service as the runtime sees it."""
+    return Service(
+        name="intake",
+        deciders=views.DECIDERS,
+        types=DECODE,
+        housekeeping=HOUSEKEEPING,
+        hears=frozenset(event.type for event in reactions.HEARD),
+        react=reactions.react,
+        heard_rows=views.heard_rows,
+        tables=views.TABLES,
+        compile_policy=compile_policy,
+        seed_policies=read_policies(Path(__file__).parent / "policy"),
+    )
+
+
+def build(settings: Settings, clock: Clock) -> App:
+    """One instance of intake."""
+    vault = Vault(settings.vault_dsn.get_secret_value(), read_master_key(settings.vault_key_file))
+
+    def door(app: App) -> IntakeDoor:
+        return IntakeDoor(vault, lambda: app.writer.policies, clock)
+
+    interface = Interface(
+        title="Bihuan Intake 受理",
+        version="0.1.0",
+        routers=lambda app: _routers(app, vault),
+    )
+    return App(
+        describe(),
+        settings,
+        clock,
+        interface,
+        make_door=door,
+        opening=[vault.start],
+        closing=[vault.close],
+    )
+
+
+def _routers(app: App, vault: Vault) -> Sequence[Router]:
+    async def tell(
+        raw: RawMessage,
+    ) -> tuple[Mapping[str, Any], Sequence[Recorded[Any]]]:
+        assert app.channel is not None
+        return await app.in_thread(app.channel.take_one, raw)
+
+    async def accessed(accesses: Sequence[Access], by: str) -> None:
+        if accesses:
+            await app.in_thread(app.writer.transact, lambda work: _record(work, accesses, by))
+
+    return (
+        *api.routes(app.query, tell),
+        vault_routes.routes(vault, app.beside, accessed),
+        operations(app),
+    )
+
+
+def _record(work: Work, accesses: Sequence[Access], by: str) -> None:
+    """Every access to personal data is itself recorded, with its purpose (DOMAIN, Audit)."""
+    for access in accesses:
+        command = RecordAccess(
+            at=work.now,
+            complaint=access.complaint,
+            by=by,
+            purpose=access.purpose,
+            fields=access.fields,
+        )
+        work.apply(To(str(access.person), command), Origin(causation="request", actor=by))

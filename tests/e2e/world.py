@@ -1,0 +1,167 @@
+"""The six services on the session's real servers, acted on only over channels and HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from cli.places import SERVICES, Places
+from cli.player import Player
+from cli.system import System, database
+from contracts.catalogue import DECODE
+from libs.decider import Recorded
+from libs.eventlog.envelope import decode
+from libs.messaging.app import App
+from libs.messaging.stepping import Stepper
+from libs.timekeeping.clock import SteppedClock
+from tests.stack import Room, room
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+DATABASES = (*map(database, SERVICES), "bihuan_vault")
+
+
+def sh(text: str) -> datetime:
+    """An instant as SCENARIOS writes them: `2025-10-09 20:30:00`, Asia/Shanghai."""
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+
+class RoomServers:
+    """A test's room as the servers of a System."""
+
+    def __init__(self, where: Room) -> None:
+        self.where = where
+        self.broker_kind = where.broker_kind
+        self.bootstrap = where.bootstrap
+
+    @property
+    def partitions_fixed(self) -> int | None:
+        return self.where.topics[0].partitions
+
+    def start(self) -> None:
+        """They run already."""
+
+    def stop(self) -> None:
+        """They go on for the next test."""
+
+    def dsn(self, name: str) -> str:
+        return self.where.dsns[name]
+
+    def create_databases(self, names: Iterable[str]) -> None:
+        assert set(names) <= set(self.where.dsns)
+
+
+class World:
+    """A running system on a stepped clock, and the people around it."""
+
+    def __init__(self, system: System, player: Player, clock: SteppedClock) -> None:
+        self.system = system
+        self.player = player
+        self.clock = clock
+        self.stepper = Stepper(tuple(system.apps.values()), clock)
+        self._messages = 0
+
+    def app(self, name: str) -> App:
+        return self.system.apps[name]
+
+    async def at(self, text: str) -> datetime:
+        """Plays on until this instant (Asia/Shanghai); timers due at it have not fired yet."""
+        instant = sh(text)
+        await self.stepper.run_until(instant)
+        return instant
+
+    async def settle(self) -> None:
+        """Everything that follows from what was done, and timers due at this very instant."""
+        await self.stepper.settle()
+        await self.stepper.fire_present()
+
+    async def say(self, source: str = "10010", message: str | None = None, **words: Any) -> str:
+        """A channel message told now; returns its complaint's id once all is quiet."""
+        self._messages += 1
+        name = message or f"m-{self._messages}"
+        told = {"kind": "words", "channel": "hotline", "text": "……", **words}
+        await self.player.say(source, name, self.clock.now(), **told)
+        await self.stepper.settle()
+        return str((await self.player.outcome(source, name)).get("complaint"))
+
+    async def log(self) -> list[Recorded[Any]]:
+        """Every event of the log, partition by partition."""
+        return [decode(value, DECODE) for value in await read_log(self.system)]
+
+    async def events(self, complaint: str, *types: str) -> list[Recorded[Any]]:
+        """One complaint's events in the log's order; `types` without their version."""
+        return [
+            one
+            for one in await self.log()
+            if one.subject == complaint and (not types or one.type.rsplit(".", 1)[0] in types)
+        ]
+
+
+async def read_log(system: System) -> list[bytes]:
+    """The raw values of `complaints.log`, partition by partition."""
+    topic = f"{system.topic_prefix}complaints.log"
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=system.stack.bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=16 * 1024 * 1024,
+    )
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, number) for number in range(system.partitions)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        found: dict[TopicPartition, list[bytes]] = {place: [] for place in places}
+        await consumer.seek_to_beginning(*places)
+        while any([await consumer.position(place) < ends[place] for place in places]):
+            batch = await consumer.getmany(*places, timeout_ms=200)
+            for place, records in batch.items():
+                found[place] += [one.value for one in records if one.value is not None]
+        return [value for place in places for value in found[place]]
+    finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def world(where: Room, folder: Path, start: str, **options: Any) -> AsyncIterator[World]:
+    """The system up on a stepped clock from `start` (Asia/Shanghai)."""
+    clock = SteppedClock(sh(start))
+    system = System(
+        Places(folder),
+        clock=clock,
+        servers=RoomServers(where),
+        topic_prefix=where.prefix,
+        batch_timeout_ms=2,
+        **options,
+    )
+    await system.start()
+    try:
+        async with Player(
+            bootstrap=where.bootstrap,
+            urls=system.urls,
+            signing=system.signing,
+            partitions=system.partitions,
+            topic_prefix=where.prefix,
+        ) as player:
+            playing = World(system, player, clock)
+            await playing.settle()
+            yield playing
+    finally:
+        await system.stop()
+
+
+def play(
+    folder: Path, start: str, scene: Callable[[World], Awaitable[None]], **options: Any
+) -> None:
+    """Runs a scene in a world of its own."""
+
+    async def run(where: Room) -> None:
+        async with world(where, folder, start, **options) as playing:
+            await scene(playing)
+
+    with room(DATABASES) as where:
+        asyncio.run(run(where))
