@@ -215,7 +215,7 @@ _SLA_WATCH = _of(
     ),
     (s.ClocksPaused, {"routing": "shows due"}),
     (s.ClocksRescheduled, {"routing": "shows due"}),
-    (s.ClockMet, {"routing": "shows due"}),
+    (s.ClockMet, {}),
     (
         s.ClockBreached,
         {
@@ -225,7 +225,10 @@ _SLA_WATCH = _of(
     ),
     (
         s.ClockCorrected,
-        {"escalation": "the case of that breach not yet accepted: case.closed{withdrawn}"},
+        {
+            "escalation": "the case of that breach not yet accepted: case.closed{withdrawn}",
+            "routing": "shows the verdict set right",
+        },
     ),
     (s.ClocksCancelled, {"routing": "shows due"}),
     (s.ClocksNoted, {}),

@@ -4,6 +4,7 @@ import ast
 import enum
 import re
 import typing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,26 @@ def test_a_service_hears_what_the_catalogue_says() -> None:
     assert intake.ComplaintReopened in heard_by("escalation")
     # race 6: intake alone decides; escalation listens to reopened, never to survey.answered
     assert not [event.type for event in heard_by("escalation") if "survey" in event.type]
+
+
+NOT_HEARD_YET = {
+    ("intake", "complaint.merged.v1"): "merging has no way in yet",
+    ("intake", "complaint.unmerged.v1"): "merging has no way in yet",
+    ("feedback_survey", "notice.attempted.v1"): "its own stream: the same decision calls instead",
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_services_hear_what_the_catalogue_says_they_react_to(service: str) -> None:
+    if not (ROOT / "services" / service / "reactions.py").exists():
+        pytest.skip(f"{service} has no reactions yet")
+    heard: set[type[Event]] = set(import_module(f"services.{service}.reactions").HEARD)
+    catalogue = set(heard_by(service))
+    assert not heard - catalogue, "docs/events.md does not say who reacts"
+    business = {event for event in catalogue if issubclass(event, ComplaintEvent)}
+    excused = {DECODE[name] for who, name in NOT_HEARD_YET if who == service}
+    if service != "audit":  # it takes everything as bytes
+        assert business - heard == excused
 
 
 def made_in(path: Path, classes: typing.Collection[str]) -> set[str]:
