@@ -18,7 +18,7 @@ LIBRARY_LAST = date(2026, 12, 31)
 """What the library's data covers. Pinned, so that a newer library does not silently move a due."""
 
 
-class BeyondCalendar(LookupError):  # noqa: N818 - DOMAIN's words
+class BeyondCalendar(LookupError):
     """This date is outside what the calendar knows, so whether it is worked is unknown."""
 
     def __init__(self, day: date, calendar: "WorkingCalendar") -> None:

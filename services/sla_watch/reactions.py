@@ -13,6 +13,7 @@ from contracts.escalation import (
     ReportedWhat,
 )
 from contracts.feedback_survey import NoticeIssued, SurveyAsked, SurveyConcluded, SurveyOutcome
+from contracts.housekeeping import PolicyActivated
 from contracts.intake import (
     ComplaintClosed,
     ComplaintMerged,
@@ -75,7 +76,9 @@ HEARD: tuple[type[Event], ...] = (
     CaseCustomerContacted,
     CaseReported,
     CaseClosed,
+    PolicyActivated,
 )
+"""The last only for what `views` keeps of this service's own versions."""
 
 _SAID_SOMETHING = (SurveyOutcome.SATISFIED, SurveyOutcome.DISSATISFIED)
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from contracts.values import (
     Category,
@@ -104,17 +104,27 @@ class LimitText(_Schema):
     unit: Literal["minutes", "hours", "days"]
 
 
-def _share(text: object) -> object:
-    """`98/100`: an exact fraction, for kept promises are compared as integers (DOMAIN rule 12)."""
-    if isinstance(text, Fraction):
-        return text
-    whole, slash, of = str(text).partition("/")
-    if not (slash and whole.isdecimal() and of.isdecimal() and int(of) > 0 and int(whole)):
+def share_of(text: str) -> Fraction:
+    """`98/100` exactly, for kept promises are compared as integers (DOMAIN rule 12)."""
+    whole, slash, of = text.partition("/")
+    if not (slash and whole.isdecimal() and of.isdecimal() and 0 < int(whole) <= int(of)):
         raise ValueError('a promised share is a fraction like "98/100"')
     return Fraction(int(whole), int(of))
 
 
-Share = Annotated[Fraction, BeforeValidator(_share), Field(gt=0, le=1)]
+def percent(share: Fraction) -> str:
+    """A promised share as people write it, exactly: `98 %`, or the fraction where that is not."""
+    hundredths = share * 100
+    whole = hundredths.denominator == 1
+    return f"{hundredths.numerator} %" if whole else f"{share.numerator}/{share.denominator}"
+
+
+def _share(text: str) -> str:
+    share_of(text)
+    return text
+
+
+Share = Annotated[str, AfterValidator(_share)]
 
 
 class Condition(_Schema):
@@ -275,7 +285,6 @@ class Rule:
     code: str
     purpose: ClockPurpose
     limit: Limit | None
-    share: Fraction | None
     counts_in: str
     met_by: frozenset[FactKind]
     once_per: OncePer
@@ -373,7 +382,6 @@ def _clock_table(content: ClocksContent) -> ClockTable:
                 code=row.code,
                 purpose=row.purpose,
                 limit=None if row.limit is None else Limit(row.limit.amount, row.limit.unit),
-                share=row.promised,
                 counts_in=row.counts_in,
                 met_by=frozenset(row.met_by),
                 once_per=row.once_per,

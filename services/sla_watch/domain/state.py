@@ -91,6 +91,12 @@ class Watched:
         return self.name[2]
 
     @property
+    def month(self) -> str | None:
+        """The month its verdict belongs to (DOMAIN rule 12); None while its due is unknown."""
+        counted = self.last_counted
+        return None if counted is None else f"{counted.year:04}-{counted.month:02}"
+
+    @property
     def open(self) -> bool:
         """Whether it still waits for a verdict."""
         return self.standing.status in OPEN

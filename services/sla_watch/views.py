@@ -1,0 +1,317 @@
+"""What staff and reports see of the clocks: each one, what is about to lapse, promises by month."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.housekeeping import PolicyActivated
+from contracts.values import ClockPurpose, Instant
+from libs.decider import Recorded, Row
+from libs.eventlog import Table
+from services.sla_watch.domain import CLOCKS as CLOCKS_STREAM
+from services.sla_watch.domain.policy import CLOCKS, ClocksContent, percent, share_of
+from services.sla_watch.domain.state import Status, Watch, Watched
+
+SOURCE = "/bihuan/sla_watch"
+UNKNOWN = "unknown"
+"""The state of a clock whose due lies beyond the calendar: the alarm of convention 12."""
+
+_MICROSECOND = timedelta(microseconds=1)
+
+CLOCK = Table(
+    "sla_clock",
+    {
+        "complaint": "uuid not null",
+        "clock": "text not null",
+        "instance": "text not null",
+        "cycle": "int not null",
+        "purpose": "text not null",
+        "policy": "text not null",
+        "calendar": "text",
+        "case_number": "int",
+        "clock_from": "timestamptz not null",
+        "due_at": "timestamptz",
+        "month": "text",
+        "state": "text not null",
+        "left_us": "bigint",
+        "paused_since": "timestamptz",
+        "met_at": "timestamptz",
+        "cancelled_at": "timestamptz",
+        "cancelled_for": "text",
+        "warned": "text",
+        "retroactive": "boolean not null",
+        "corrections": "int not null",
+    },
+    key=("complaint", "clock", "instance", "cycle"),
+    indexes=("state, due_at",),
+)
+
+PROMISE = Table(
+    "sla_promise",
+    {
+        "policy": "text not null",
+        "clock": "text not null",
+        "purpose": "text not null",
+        "promised": "text",
+        "title_zh": "text not null",
+        "title_en": "text not null",
+    },
+    key=("policy", "clock"),
+)
+
+TABLES: tuple[Table, ...] = (CLOCK, PROMISE)
+
+
+# --- event -> rows ----------------------------------------------------------------------------
+
+
+def rows(subject: str, watch: Watch) -> Iterable[Row]:
+    """One row per clock of a complaint."""
+    complaint = UUID(subject)
+    return [_row(complaint, clock) for clock in watch.clocks]
+
+
+DECIDERS = (replace(CLOCKS_STREAM, rows=rows),)
+"""The service's streams with what they show."""
+
+
+def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
+    """What each version of the clock table promises, from this service's own policy.activated."""
+    event = recorded.data
+    if not isinstance(event, PolicyActivated) or recorded.source != SOURCE or event.name != CLOCKS:
+        return ()
+    content = ClocksContent.model_validate(event.content)
+    return [
+        Row.of(
+            PROMISE.name,
+            {"policy": content.version, "clock": one.code},
+            purpose=one.purpose.value,
+            promised=one.promised,
+            title_zh=one.title.zh,
+            title_en=one.title.en,
+        )
+        for one in content.clocks
+    ]
+
+
+def _row(complaint: UUID, clock: Watched) -> Row:
+    status, due, left, at, _, reason = clock.standing
+    state = status.value
+    if due is None and clock.open:
+        state = UNKNOWN
+    code, instance, cycle = clock.name
+    return Row(
+        "sla_clock",
+        (
+            ("complaint", complaint),
+            ("clock", code),
+            ("instance", instance),
+            ("cycle", cycle),
+        ),
+        (
+            ("purpose", clock.purpose.value),
+            ("policy", clock.policy),
+            ("calendar", clock.calendar),
+            ("case_number", clock.case),
+            ("clock_from", clock.clock_from),
+            ("due_at", due),
+            ("month", clock.month),
+            ("state", state),
+            ("left_us", None if left is None else left // _MICROSECOND),
+            ("paused_since", clock.paused_since),
+            ("met_at", at if status is Status.MET else None),
+            ("cancelled_at", at if status is Status.CANCELLED else None),
+            ("cancelled_for", None if reason is None else reason.value),
+            ("warned", clock.warned),
+            ("retroactive", clock.retroactive),
+            ("corrections", clock.corrections),
+        ),
+    )
+
+
+# --- rows -> answers --------------------------------------------------------------------------
+
+
+class _Shown(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ShownClock(_Shown):
+    """One clock of a complaint."""
+
+    complaint: UUID
+    """The complaint."""
+    clock: str
+    """The clock's code, e.g. `resolve`."""
+    instance: str
+    """Which of several of that code; else empty."""
+    cycle: int
+    """The handling cycle it started in."""
+    purpose: ClockPurpose
+    """What it promises."""
+    policy: str
+    """The version of the clock table it keeps for life."""
+    calendar: str | None
+    """The version of the calendar it was counted with."""
+    case_number: int | None
+    """The 10015 case it belongs to."""
+    clock_from: Instant
+    """Where it counts from."""
+    due_at: Instant | None
+    """When it runs out; null while the calendar does not reach that far."""
+    month: str | None
+    """The month its verdict belongs to: that of its last counted date, `2025-10`."""
+    state: str = Field(pattern="^(running|paused|unknown|met|breached|cancelled)$")
+    """Where it stands; `unknown`: load a calendar."""
+    left_us: int | None
+    """Paused: the counted microseconds left."""
+    paused_since: Instant | None
+    """Paused: since when."""
+    met_at: Instant | None
+    """Met: the fulfilling fact's own time."""
+    cancelled_at: Instant | None
+    """Cancelled: when."""
+    cancelled_for: str | None
+    """Cancelled: why."""
+    warned: str | None
+    """The last warning level told: 50, 80, last."""
+    retroactive: bool
+    """It was overdue before it began."""
+    corrections: int
+    """How often its verdict was set right by a fact heard late."""
+
+
+class Promise(_Shown):
+    """How one promise was kept in one month; whole numbers, never a rounded share."""
+
+    clock: str
+    """The clock's code."""
+    policy: str
+    """The version of the clock table."""
+    month: str
+    """The month of the last counted date in Shanghai, `2025-10`."""
+    met: int
+    """Kept."""
+    breached: int
+    """Broken."""
+    cancelled: int
+    """Stopped without a verdict: not counted."""
+    promised_share: str | None
+    """The share promised, e.g. `98 %`; null where none is."""
+    kept: bool | None
+    """Whether that share was reached; null where none is promised or nothing was counted."""
+
+
+ClockKey = tuple[datetime, UUID, str, str, int]
+"""(due, complaint, clock, instance, cycle): the order of what is about to lapse."""
+
+_COLUMNS = ", ".join(CLOCK.columns)
+
+
+def clock_key(clock: ShownClock) -> ClockKey:
+    """Where a running clock stands in that order."""
+    assert clock.due_at is not None
+    return (clock.due_at, clock.complaint, clock.clock, clock.instance, clock.cycle)
+
+
+def clocks_of(conn: Connection[Any], complaint: UUID) -> list[ShownClock]:
+    """Every clock of a complaint, by cycle, start and code."""
+    found = conn.execute(
+        f"SELECT {_COLUMNS} FROM sla_clock WHERE complaint = %s "
+        "ORDER BY cycle, clock_from, clock, instance",
+        (complaint,),
+    )
+    return [ShownClock(**row) for row in found.fetchall()]
+
+
+def lapsing(
+    conn: Connection[Any], before: datetime, after: ClockKey | None, limit: int
+) -> list[ShownClock]:
+    """Running clocks due before an instant, the soonest first; one row too many."""
+    following = "AND (due_at, complaint, clock, instance, cycle) > (%s, %s, %s, %s, %s) "
+    found = conn.execute(
+        f"SELECT {_COLUMNS} FROM sla_clock WHERE state = 'running' AND due_at < %s "
+        f"{following if after else ''}"
+        "ORDER BY due_at, complaint, clock, instance, cycle LIMIT %s",
+        (before, *(after or ()), limit + 1),
+    )
+    return [ShownClock(**row) for row in found.fetchall()]
+
+
+UnknownKey = tuple[UUID, str, str, int]
+"""(complaint, clock, instance, cycle): the order of clocks without a due."""
+
+
+def unknown_key(clock: ShownClock) -> UnknownKey:
+    """Where a clock without a due stands in that order."""
+    return (clock.complaint, clock.clock, clock.instance, clock.cycle)
+
+
+def unknown(conn: Connection[Any], after: UnknownKey | None, limit: int) -> list[ShownClock]:
+    """Clocks whose due lies beyond the calendar (convention 12); one row too many."""
+    following = "AND (complaint, clock, instance, cycle) > (%s, %s, %s, %s) "
+    found = conn.execute(
+        f"SELECT {_COLUMNS} FROM sla_clock WHERE state = %s {following if after else ''}"
+        "ORDER BY complaint, clock, instance, cycle LIMIT %s",
+        (UNKNOWN, *(after or ()), limit + 1),
+    )
+    return [ShownClock(**row) for row in found.fetchall()]
+
+
+def without_due(conn: Connection[Any], after: UUID | None, limit: int) -> list[UUID]:
+    """Complaints with a clock that a new calendar may give a due, in order."""
+    found = conn.execute(
+        "SELECT DISTINCT complaint FROM sla_clock WHERE due_at IS NULL "
+        "AND state IN ('unknown', 'met') AND (%s::uuid IS NULL OR complaint > %s) "
+        "ORDER BY complaint LIMIT %s",
+        (after, after, limit),
+    )
+    return [row["complaint"] for row in found.fetchall()]
+
+
+def promises(conn: Connection[Any], month: str | None) -> list[Promise]:
+    """The promise table (DOMAIN rule 12), of one month or of all, by month, clock and policy."""
+    found = conn.execute(
+        "SELECT c.clock, c.policy, c.month, p.promised, "
+        "count(*) FILTER (WHERE c.state = 'met') AS met, "
+        "count(*) FILTER (WHERE c.state = 'breached') AS breached, "
+        "count(*) FILTER (WHERE c.state = 'cancelled') AS cancelled "
+        "FROM sla_clock c LEFT JOIN sla_promise p USING (policy, clock) "
+        "WHERE c.month IS NOT NULL AND (%s::text IS NULL OR c.month = %s) "
+        "AND c.state IN ('met', 'breached', 'cancelled') "
+        "GROUP BY c.clock, c.policy, c.month, p.promised ORDER BY c.month, c.clock, c.policy",
+        (month, month),
+    )
+    return [promise(**row) for row in found.fetchall()]
+
+
+def promise(
+    *,
+    clock: str,
+    policy: str,
+    month: str,
+    promised: str | None,
+    met: int,
+    breached: int,
+    cancelled: int,
+) -> Promise:
+    """One line of the promise table: met / (met + breached) against the share, as integers."""
+    share = None if promised is None else share_of(promised)
+    counted = met + breached
+    return Promise(
+        clock=clock,
+        policy=policy,
+        month=month,
+        met=met,
+        breached=breached,
+        cancelled=cancelled,
+        promised_share=None if share is None else percent(share),
+        kept=None
+        if share is None or not counted
+        else met * share.denominator >= share.numerator * counted,
+    )
