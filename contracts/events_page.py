@@ -35,6 +35,11 @@ cycle starts no work any more, though sla_watch still corrects its verdicts.
 
 An event's `type` ends with its version. A published version never changes: a new one gets a new
 class, and a function in `contracts/upcasters.py` that leads on from the old one.
+
+To add a version or an event: write the class, name it in `contracts/catalogue.py` (the old one goes
+to `RETIRED`), record its golden sample with `python -m tests.contracts.golden TYPE < data.json`,
+then `python -m contracts.generate` and `python -m contracts.published`. `tests/contracts` fails
+until all of it is done, and fails for ever when a published version changes or goes away.
 """
 
 

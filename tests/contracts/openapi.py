@@ -58,6 +58,7 @@ def settings(model: Any, keys: Path) -> Mapping[str, Any]:
     """Values for what the settings demand; nothing listens behind any of them."""
     vault_key = keys / "vault.key"
     vault_key.write_text(SECRET_HEX)
+    vault_key.chmod(0o600)
     known = {
         "postgres_dsn": UNUSED,
         "vault_dsn": UNUSED,
