@@ -78,8 +78,13 @@ RFC_3339 = r"(19|2\d)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
 
 
 def _as_told(time: object) -> object:
-    """Refuses the numbers and bare dates that pydantic would take for an instant."""
-    if isinstance(time, datetime) or (isinstance(time, str) and re.fullmatch(RFC_3339, time)):
+    """Refuses the numbers and bare dates that pydantic would take for an instant.
+
+    Reads the text itself, for in strict mode pydantic takes no text from a validator of ours.
+    """
+    if isinstance(time, str) and re.fullmatch(RFC_3339, time):
+        return datetime.fromisoformat(time)
+    if isinstance(time, datetime):
         return time
     raise ValueError("an instant is like 2025-10-09T09:00:00+08:00, with its zone")
 
