@@ -24,7 +24,7 @@ from services.escalation.domain.commands import (
     RaiseCause,
 )
 from services.escalation.domain.policy import POLICY, EscalationPolicy
-from services.escalation.domain.state import NOTHING, REGULATOR_TIER, Case, Cases, Stage
+from services.escalation.domain.state import NOTHING, REGULATOR_TIER, Case, Cases
 
 
 def policy_at(context: Context, command_at: RaiseCause | DropContact) -> EscalationPolicy:
@@ -231,5 +231,6 @@ def _withdrawn(case: Case, reason: str) -> CaseClosed:
         tier=case.tier,
         outcome=CaseOutcome.WITHDRAWN,
         reason=reason,
-        answer=case.decided_by if case.stage is Stage.DECIDED else None,
+        answer=case.decided_by,
+        answered_at=case.decided_at,
     )

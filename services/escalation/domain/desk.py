@@ -124,6 +124,13 @@ class DueInThePast(Refused):
     zh = "完成时限必须晚于当前时间"
 
 
+class NotYet(Refused):
+    """A contact is reported when it has happened, not before."""
+
+    rule = "not-yet"
+    zh = "联系时间不能晚于当前时间"
+
+
 def decide_desk(state: Cases | None, command: DeskCommand, context: Context) -> Sequence[Event]:
     """What comes of what the desk does; raises the refusals above."""
     case = _case(state, command)
@@ -134,17 +141,7 @@ def decide_desk(state: Cases | None, command: DeskCommand, context: Context) -> 
         case DeclineCase():
             return _decline(case, command, officer)
         case ContactCustomer():
-            _require_taken(case)
-            return [
-                CaseCustomerContacted(
-                    cycle=case.cycle,
-                    case=case.number,
-                    tier=case.tier,
-                    channel=command.channel,
-                    reached=command.reached,
-                    occurred_at=command.occurred_at,
-                )
-            ]
+            return _contact(case, command)
         case Instruct():
             return _instruct(case, command)
         case DecideCase():
@@ -203,6 +200,23 @@ def _decline(case: Case, command: DeclineCase, officer: str) -> Sequence[Event]:
             note=command.note,
             by=officer,
             customer_asked=case.customer_asked,
+        )
+    ]
+
+
+def _contact(case: Case, command: ContactCustomer) -> Sequence[Event]:
+    """Contact, not acceptance, meets the desk's first-contact clock (EVENTS 44)."""
+    _require_taken(case)
+    if command.occurred_at is not None and command.occurred_at > command.at:
+        raise NotYet
+    return [
+        CaseCustomerContacted(
+            cycle=case.cycle,
+            case=case.number,
+            tier=case.tier,
+            channel=command.channel,
+            reached=command.reached,
+            occurred_at=command.occurred_at,
         )
     ]
 
@@ -286,6 +300,7 @@ def _close(case: Case, command: CloseCase) -> Sequence[Event]:
             outcome=CaseOutcome.SETTLED,
             reason=command.unfinished if unfinished and command.unfinished else "decided",
             answer=case.decided_by,
+            answered_at=case.decided_at,
         )
     ]
 
@@ -308,6 +323,7 @@ def _pass_up(state: Cases, case: Case, command: PassUp, context: Context) -> Seq
             reason=command.reason,
             next_tier=higher,
             answer=case.decided_by,
+            answered_at=case.decided_at,
         ),
         CaseRequested(
             cycle=case.cycle,

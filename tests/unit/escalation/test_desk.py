@@ -148,6 +148,7 @@ def test_requested_accepted_contacted_instructed_decided_carried_out_closed() ->
             outcome=CaseOutcome.SETTLED,
             reason="decided",
             answer=answer,
+            answered_at=NOON,
         )
     )
 

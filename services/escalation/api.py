@@ -1,0 +1,340 @@
+"""The 10015 desk over HTTP: its queue, what an officer does with a case, and money to approve."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Protocol
+from uuid import UUID
+
+from fastapi import Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from contracts.escalation import CorrectiveAction, ReportedWhat
+from contracts.values import ChannelKind, Code, Decision, Digest, Instant, Reason, Sealed
+from libs.decider import To
+from libs.web import Ask, Caller, Page, PageQuery, Router, allow, command, page_of
+from services.escalation import views
+from services.escalation.domain.commands import (
+    AcceptCase,
+    ApproveCompensation,
+    CloseCase,
+    ContactCustomer,
+    DecideCase,
+    DeclineCase,
+    Instruct,
+    PassUp,
+    RefuseCompensation,
+    ReportOnCase,
+)
+from services.escalation.domain.state import Stage
+
+
+class Querying(Protocol):
+    """Runs a query on a connection of its own: `await query(views.queue, ...)`."""
+
+    def __call__(self, call: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        """What `call(connection, *args)` returns."""
+
+
+CaseNumber = Annotated[int, Path(ge=1, le=100_000, description="the case's number")]
+FindingNumber = Annotated[int, Path(ge=1, le=100_000, description="the finding's number")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class Declining(_Body):
+    """The desk does not take the case."""
+
+    reason: Reason
+    """Why."""
+    note: Sealed | None = None
+    """Words to the customer about it, sealed (`POST /seal` of intake)."""
+
+
+class Contacting(_Body):
+    """The officer spoke with the customer, or tried to."""
+
+    channel: ChannelKind
+    """How."""
+    reached: bool
+    """Whether the customer was reached."""
+    occurred_at: Instant | None = None
+    """When it happened, if it is reported late; left out: now."""
+
+
+class Instructing(_Body):
+    """What a team has to do."""
+
+    team: Code
+    """The team."""
+    due: Instant
+    """By when."""
+    text: Sealed
+    """What to do, sealed."""
+
+
+class Deciding(_Body):
+    """What the officer decides."""
+
+    decision: Decision
+    """Upheld, partly, or rejected."""
+    reasons: Sealed
+    """Why, in words for the customer, sealed."""
+    final: bool = False
+    """The final response, which names the right to appeal (DOMAIN rule 10)."""
+    corrective_action: CorrectiveAction | None = None
+    """What must be set right, by whom and when."""
+
+
+class Reporting(_Body):
+    """A report that the case owed."""
+
+    what: ReportedWhat
+    """To the regulator, or that a corrective action is done."""
+    ref: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
+    """The report's number."""
+    digest: Digest
+    """SHA-256 of the report's bytes."""
+
+
+class Closing(_Body):
+    """The case is over."""
+
+    unfinished: Reason | None = None
+    """Why it is closed although a team has not reported back on an instruction."""
+
+
+class PassingUp(_Body):
+    """The next tier takes over."""
+
+    reason: Reason
+    """Why."""
+
+
+class Refusing(_Body):
+    """The money is not given."""
+
+    reason: Reason
+    """Why."""
+    note: Sealed | None = None
+    """Words about it, sealed."""
+
+
+class QueueQuery(PageQuery):
+    """Which cases: those nobody has taken, or in other stages."""
+
+    stage: Annotated[list[Stage], Field(max_length=5)] = [Stage.REQUESTED]  # noqa: RUF012 - pydantic copies
+
+
+class AwardQuery(PageQuery):
+    """Which compensation: what waits, or what was granted or refused."""
+
+    state: str = Field("submitted", pattern="^(submitted|granted|refused)$")
+
+
+class RateQuery(BaseModel):
+    """Which month's complaints."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    month: str = Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="Shanghai, `2025-10`")
+
+
+class ComplaintCases(_Body):
+    """All that escalation knows of a complaint."""
+
+    cases: list[views.ShownCase]
+    """Its cases, oldest first."""
+    compensation: list[views.ShownAward]
+    """Money asked for, granted or refused, by finding."""
+
+
+def routes(query: Querying) -> Sequence[Router]:
+    """Escalation's routers."""
+    return (desk_routes(query), case_routes(), money_routes(query))
+
+
+def desk_routes(query: Querying) -> Router:
+    """What waits for the desk, a complaint's cases, and the escalation rate."""
+    router = Router(tags=["desk"])
+
+    @router.get("/cases")
+    async def queue(
+        request: Request,
+        asked: Annotated[QueueQuery, Query()],
+        _caller: Annotated[Caller, allow("escalation.queue")],
+    ) -> Page[views.ShownCase]:
+        """The desk's queue: the highest tier first, then the longest waiting."""
+        after = asked.after(int, datetime, UUID, int)
+        rows = await query(views.queue, asked.stage, after, asked.limit)
+        shown, following = page_of(request, rows, asked.limit, views.queue_key)
+        return Page(items=list(shown), next=following)
+
+    @router.get("/complaints/{complaint}")
+    async def complaint_cases(
+        complaint: UUID, _caller: Annotated[Caller, allow("escalation.read")]
+    ) -> ComplaintCases:
+        """A complaint's cases and compensation; empty lists where it was never escalated."""
+        return ComplaintCases(
+            cases=await query(views.cases_of, complaint),
+            compensation=await query(views.awards_of, complaint),
+        )
+
+    @router.get("/reports/escalation")
+    async def escalation_rate(
+        asked: Annotated[RateQuery, Query()],
+        _caller: Annotated[Caller, allow("escalation.report")],
+    ) -> views.EscalationRate:
+        """How many of a month's complaints went to the desk (DOMAIN rule 12)."""
+        rate: views.EscalationRate = await query(views.escalation_rate, asked.month)
+        return rate
+
+    return router
+
+
+def case_routes() -> Router:
+    """What an officer does with one case."""
+    router = Router(prefix="/complaints/{complaint}/cases/{case}", tags=["cases"])
+
+    @router.command("/accept")
+    async def accept(
+        complaint: UUID, case: CaseNumber, ask: Annotated[Ask, command("escalation.accept")]
+    ) -> Response:
+        """Take the case. The customer's first contact is still to be made."""
+        return await ask(To(str(complaint), AcceptCase(at=ask.now, case=case)))
+
+    @router.command("/decline")
+    async def decline(
+        complaint: UUID,
+        case: CaseNumber,
+        body: Declining,
+        ask: Annotated[Ask, command("escalation.decline")],
+    ) -> Response:
+        """Do not take it, with the reason; a customer who asked is told."""
+        told = DeclineCase(at=ask.now, case=case, reason=body.reason, note=body.note)
+        return await ask(To(str(complaint), told))
+
+    @router.command("/contacts")
+    async def contact(
+        complaint: UUID,
+        case: CaseNumber,
+        body: Contacting,
+        ask: Annotated[Ask, command("escalation.contact")],
+    ) -> Response:
+        """Record that the customer was called, reached or not."""
+        told = ContactCustomer(
+            at=ask.now,
+            case=case,
+            channel=body.channel,
+            reached=body.reached,
+            occurred_at=body.occurred_at,
+        )
+        return await ask(To(str(complaint), told))
+
+    @router.command("/instructions")
+    async def instruct(
+        complaint: UUID,
+        case: CaseNumber,
+        body: Instructing,
+        ask: Annotated[Ask, command("escalation.instruct")],
+    ) -> Response:
+        """Tell a team what to do; routing gives it the work."""
+        told = Instruct(at=ask.now, case=case, team=body.team, due=body.due, text=body.text)
+        return await ask(To(str(complaint), told))
+
+    @router.command("/decision")
+    async def decide(
+        complaint: UUID,
+        case: CaseNumber,
+        body: Deciding,
+        ask: Annotated[Ask, command("escalation.decide")],
+    ) -> Response:
+        """Decide; the customer is told, and what is decided is not rewritten."""
+        told = DecideCase(
+            at=ask.now,
+            case=case,
+            decision=body.decision,
+            reasons=body.reasons,
+            final=body.final,
+            corrective_action=body.corrective_action,
+        )
+        return await ask(To(str(complaint), told))
+
+    @router.command("/reports")
+    async def report(
+        complaint: UUID,
+        case: CaseNumber,
+        body: Reporting,
+        ask: Annotated[Ask, command("escalation.report_back")],
+    ) -> Response:
+        """Record the report to the regulator, or that a corrective action is done."""
+        told = ReportOnCase(at=ask.now, case=case, what=body.what, ref=body.ref, digest=body.digest)
+        return await ask(To(str(complaint), told))
+
+    _ending_routes(router)
+    return router
+
+
+def _ending_routes(router: Router) -> None:
+    @router.command("/close")
+    async def close(
+        complaint: UUID,
+        case: CaseNumber,
+        body: Closing,
+        ask: Annotated[Ask, command("escalation.close")],
+    ) -> Response:
+        """End a decided case; the complaint itself is closed by intake alone, once asked."""
+        told = CloseCase(at=ask.now, case=case, unfinished=body.unfinished)
+        return await ask(To(str(complaint), told))
+
+    @router.command("/pass-up")
+    async def pass_up(
+        complaint: UUID,
+        case: CaseNumber,
+        body: PassingUp,
+        ask: Annotated[Ask, command("escalation.pass_up")],
+    ) -> Response:
+        """Hand it to the next tier, which is asked in the same decision."""
+        return await ask(To(str(complaint), PassUp(at=ask.now, case=case, reason=body.reason)))
+
+
+def money_routes(query: Querying) -> Router:
+    """Compensation above a proposer's limit, for the next authority."""
+    router = Router(tags=["compensation"])
+
+    @router.get("/compensation")
+    async def compensation(
+        request: Request,
+        asked: Annotated[AwardQuery, Query()],
+        _caller: Annotated[Caller, allow("escalation.queue")],
+    ) -> Page[views.ShownAward]:
+        """What waits for approval, the longest waiting first."""
+        after = asked.after(datetime, UUID, int)
+        rows = await query(views.awards, asked.state, after, asked.limit)
+        shown, following = page_of(request, rows, asked.limit, views.award_key)
+        return Page(items=list(shown), next=following)
+
+    @router.command("/complaints/{complaint}/compensation/{finding}/approve")
+    async def approve(
+        complaint: UUID,
+        finding: FindingNumber,
+        ask: Annotated[Ask, command("escalation.approve")],
+    ) -> Response:
+        """Give it, within your role's limit for the whole complaint; never your own proposal."""
+        roles = tuple(sorted(ask.caller.roles))
+        told = ApproveCompensation(at=ask.now, finding=finding, roles=roles)
+        return await ask(To(str(complaint), told))
+
+    @router.command("/complaints/{complaint}/compensation/{finding}/refuse")
+    async def refuse(
+        complaint: UUID,
+        finding: FindingNumber,
+        body: Refusing,
+        ask: Annotated[Ask, command("escalation.refuse")],
+    ) -> Response:
+        """Do not give it, with the reason."""
+        told = RefuseCompensation(at=ask.now, finding=finding, reason=body.reason, note=body.note)
+        return await ask(To(str(complaint), told))
+
+    return router

@@ -1,0 +1,1 @@
+"""Feedback and survey: the only door out; it tells the customer, asks once, hears the answer."""

@@ -1,0 +1,127 @@
+"""Telling and asking over HTTP: calls to make, what was sent, and how satisfied customers were."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Protocol
+from uuid import UUID
+
+from fastapi import Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from contracts.values import Score, Sealed
+from libs.decider import Lookups, To
+from libs.web import Ask, Caller, Page, Paging, Router, allow, command, page_of
+from services.feedback_survey import views
+from services.feedback_survey.domain.commands import RecordCall
+from services.feedback_survey.domain.surveys import NoticeUnknown
+
+
+class Querying(Protocol):
+    """Runs a query on a connection of its own: `await query(views.calls, ...)`."""
+
+    def __call__(self, call: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        """What `call(connection, *args)` returns."""
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class Attempt(_Body):
+    """A call about a notice; where it asks a survey, what the customer said."""
+
+    reached: bool
+    """Whether the customer was reached."""
+    score: Score | None = None
+    """1 to 10, as the customer said."""
+    resolved: bool | None = None
+    """Whether the customer calls it resolved."""
+    words: Sealed | None = None
+    """The customer's words, sealed (`POST /seal` of intake)."""
+
+
+class Told(_Body):
+    """All that a complaint's customer was told and asked; words are opened by gateways only."""
+
+    notices: list[views.ShownNotice]
+    """Notices, oldest first."""
+    surveys: list[views.ShownSurvey]
+    """Each handling cycle's asking."""
+
+
+class MonthQuery(BaseModel):
+    """Which month."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    month: str = Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="Shanghai, `2025-10`")
+
+
+def routes(query: Querying) -> Sequence[Router]:
+    """feedback_survey's routers."""
+    return (call_routes(query), notice_routes(query))
+
+
+def call_routes(query: Querying) -> Router:
+    """Customers to call (回访), and what came of each attempt."""
+    router = Router(prefix="/calls", tags=["calls"])
+
+    @router.get("")
+    async def calls(
+        request: Request, page: Paging, _caller: Annotated[Caller, allow("feedback_survey.read")]
+    ) -> Page[views.ShownCall]:
+        """Whom to call now: important customers, and those whom no message reached."""
+        now: datetime = request.app.state.now()
+        rows = await query(views.calls, now, page.after(datetime, UUID), page.limit)
+        shown, following = page_of(request, rows, page.limit, views.call_key)
+        return Page(items=list(shown), next=following)
+
+    @router.command("/{notice}/attempts")
+    async def attempt(
+        notice: UUID, body: Attempt, ask: Annotated[Ask, command("feedback_survey.attempt")]
+    ) -> Response:
+        """Record an attempt; a survey's answer concludes it, like one by message."""
+        told = RecordCall(
+            at=ask.now,
+            notice=notice,
+            reached=body.reached,
+            score=body.score,
+            resolved=body.resolved,
+            words=body.words,
+        )
+
+        def chosen(lookups: Lookups) -> Sequence[To]:
+            known = lookups.rows("feedback_notice", notice=notice)
+            if not known:
+                raise NoticeUnknown
+            return (To(str(known[0]["complaint"]), told),)
+
+        return await ask(chosen)
+
+    return router
+
+
+def notice_routes(query: Querying) -> Router:
+    """What was sent and asked, and the satisfaction report."""
+    router = Router(tags=["notices"])
+
+    @router.get("/notices/{complaint}")
+    async def notices(
+        complaint: UUID, _caller: Annotated[Caller, allow("feedback_survey.read")]
+    ) -> Told:
+        """A complaint's notices and surveys, without their words; empty where there are none."""
+        return Told(
+            notices=await query(views.notices_of, complaint),
+            surveys=await query(views.surveys_of, complaint),
+        )
+
+    @router.get("/reports/satisfaction")
+    async def satisfaction(
+        asked: Annotated[MonthQuery, Query()],
+        _caller: Annotated[Caller, allow("feedback_survey.report")],
+    ) -> views.Satisfaction:
+        """The askings that ended in a month, per handling cycle (DOMAIN rule 12)."""
+        report: views.Satisfaction = await query(views.satisfaction, asked.month)
+        return report
+
+    return router

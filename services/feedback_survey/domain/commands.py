@@ -1,0 +1,82 @@
+"""What may be asked of a complaint's feedback stream, by the log and by those who call."""
+
+from uuid import UUID
+
+from contracts.feedback_survey import NoticeFact
+from contracts.values import (
+    Code,
+    Correspondent,
+    Cycle,
+    DeliveryResult,
+    Instant,
+    Medium,
+    NoticeKind,
+    Reason,
+    Score,
+    Sealed,
+)
+from libs.decider import Command
+
+
+class Tell(Command):
+    """Tell the customer something; `facts` are not yet in words of a language."""
+
+    cycle: Cycle
+    kind: NoticeKind
+    template: Code
+    facts: tuple[NoticeFact, ...] = ()
+    correspondent: Correspondent | None = None
+    lapses_at: Instant | None = None
+    answer: UUID | None = None
+
+
+class Ask(Command):
+    """The customer has an answer: ask whether it is enough."""
+
+    cycle: Cycle
+    answer: UUID
+    correspondent: Correspondent
+
+
+class HearReply(Command):
+    """The customer said something when asked."""
+
+    cycle: Cycle
+    contact: UUID
+    score: Score | None = None
+    resolved: bool | None = None
+    words: Sealed | None = None
+
+
+class ReportDelivery(Command):
+    """A gateway says what became of a notice."""
+
+    notice: UUID
+    by: Medium
+    result: DeliveryResult
+    tried_at: Instant
+    reason: Reason | None = None
+
+
+class RecordCall(Command):
+    """Somebody called the customer about a notice; a survey may be answered on the spot."""
+
+    notice: UUID
+    reached: bool
+    score: Score | None = None
+    resolved: bool | None = None
+    words: Sealed | None = None
+
+
+class CancelAsking(Command):
+    """The complaint ends another way: withdrawn, or merged into another."""
+
+    cycle: Cycle
+    reason: Reason
+
+
+class ForgetPerson(Command):
+    """The person's data is locked or destroyed: nobody can be asked any more."""
+
+
+FeedbackCommand = Tell | Ask | HearReply | ReportDelivery | RecordCall | CancelAsking | ForgetPerson

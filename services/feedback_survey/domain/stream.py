@@ -1,0 +1,224 @@
+"""The feedback stream of a complaint: decide, evolve, and what it waits for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, get_args
+from uuid import UUID
+
+from contracts.feedback_survey import (
+    NoticeAttempted,
+    NoticeHeld,
+    NoticeIssued,
+    SurveyAnswered,
+    SurveyAsked,
+    SurveyConcluded,
+    SurveyOutcome,
+)
+from contracts.values import DeliveryResult, Medium, NoticeKind
+from libs.decider import Context, Decider, Event, Recorded, TimerFired
+from services.feedback_survey.domain.commands import (
+    Ask,
+    CancelAsking,
+    FeedbackCommand,
+    ForgetPerson,
+    HearReply,
+    RecordCall,
+    ReportDelivery,
+    Tell,
+)
+from services.feedback_survey.domain.notices import decide_delivery, decide_tell
+from services.feedback_survey.domain.state import CALL_INSTEAD, NOTHING, Feedback, Notice, Survey
+from services.feedback_survey.domain.surveys import (
+    END,
+    REMIND,
+    decide_ask,
+    decide_call,
+    decide_cancel,
+    decide_forget,
+    decide_reply,
+    decide_timer,
+)
+
+
+class FeedbackTimer(TimerFired):
+    """A survey's reminder or end has come due."""
+
+
+def decide(
+    state: Feedback | None, command: FeedbackCommand | TimerFired, context: Context
+) -> Sequence[Event]:
+    """Pure; raises DomainError only for what those who call may not do."""
+    known = state or NOTHING
+    match command:
+        case Tell():
+            return decide_tell(known, command, context)
+        case Ask():
+            return decide_ask(known, command, context)
+        case HearReply():
+            return decide_reply(known, command, context)
+        case ReportDelivery():
+            return decide_delivery(known, command, context)
+        case RecordCall():
+            return decide_call(known, command, context)
+        case CancelAsking():
+            return decide_cancel(known, command)
+        case ForgetPerson():
+            return decide_forget(known, command)
+        case TimerFired():
+            return decide_timer(known, command, context)
+
+
+def evolve(state: Feedback | None, recorded: Recorded[Any]) -> Feedback:
+    """Folds one event; total, without guards, for it runs at every replay."""
+    known = state or NOTHING
+    event = recorded.data
+    match event:
+        case NoticeIssued():
+            return _issued(known, event, recorded)
+        case NoticeHeld():
+            return replace(known, held=(*known.held, event))
+        case NoticeAttempted():
+            notice = known.notices[event.notice]
+            tried = replace(notice, attempts=(*notice.attempts, (event.at, event.by, event.result)))
+            return replace(known, notices=_with(known.notices, notice.id, tried))
+        case SurveyAsked():
+            survey = Survey(
+                cycle=event.cycle,
+                id=event.survey,
+                answer=event.answer,
+                by=event.by,
+                asked_at=recorded.at,
+                remind_at=event.remind_at,
+                expires=event.expires,
+            )
+            return replace(
+                known,
+                cycle=max(known.cycle, event.cycle),
+                surveys=_with(known.surveys, event.cycle, survey),
+                asked=known.asked + 1,
+            )
+        case SurveyAnswered():
+            said = _said(known.surveys[event.cycle], event, recorded.at)
+            return replace(known, surveys=_with(known.surveys, event.cycle, said))
+        case SurveyConcluded():
+            return _concluded(known, event, recorded.at)
+        case _:
+            return known
+
+
+def _issued(state: Feedback, event: NoticeIssued, recorded: Recorded[Any]) -> Feedback:
+    notice = Notice(
+        id=event.notice,
+        kind=event.kind,
+        cycle=event.cycle,
+        by=event.by,
+        issued_at=recorded.at,
+        not_before=event.not_before,
+        late=event.late,
+        template=event.template.version,
+        answer=event.answer,
+        repeats=event.repeats,
+        issued=event if event.kind in CALL_INSTEAD and event.by is Medium.MESSAGE else None,
+    )
+    surveys = state.surveys
+    if event.kind is NoticeKind.REMINDER and event.cycle in surveys:
+        surveys = _with(surveys, event.cycle, replace(surveys[event.cycle], reminded=True))
+    return replace(
+        state,
+        cycle=max(state.cycle, event.cycle),
+        correspondent=event.correspondent,
+        notices=_with(state.notices, notice.id, notice),
+        surveys=surveys,
+        held=(),  # whatever waited is issued in the decision that first learned whom to tell
+        receipt=state.receipt or event.kind is NoticeKind.RECEIPT,
+    )
+
+
+def _said(survey: Survey, event: SurveyAnswered, at: datetime) -> Survey:
+    contacts = survey.contacts | {event.contact} if event.contact else survey.contacts
+    if event.late:
+        return replace(
+            survey,
+            contacts=contacts,
+            late_score=event.score,
+            late_satisfied=event.satisfied,
+            late_at=at,
+        )
+    return replace(
+        survey,
+        contacts=contacts,
+        score=event.score,
+        resolved=event.resolved,
+        satisfied=event.satisfied,
+        answered_at=at,
+    )
+
+
+def _concluded(state: Feedback, event: SurveyConcluded, at: datetime) -> Feedback:
+    survey = state.surveys.get(event.cycle) or Survey(cycle=event.cycle, answer=event.answer)
+    if event.survey is None and survey.id is not None:
+        survey = Survey(cycle=event.cycle, answer=event.answer)  # asked anew after an unmerge
+    ended = replace(survey, outcome=event.outcome, reason=event.reason, concluded_at=at)
+    withdrawn = event.outcome is SurveyOutcome.CANCELLED and event.reason == "withdrawn"
+    return replace(
+        state,
+        cycle=max(state.cycle, event.cycle),
+        surveys=_with(state.surveys, event.cycle, ended),
+        withdrawn_in=event.cycle if withdrawn else state.withdrawn_in,
+        notices=_forget_texts(state.notices, event.cycle),
+    )
+
+
+def _forget_texts(notices: Mapping[UUID, Notice], cycle: int) -> Mapping[UUID, Notice]:
+    """Nothing of a cycle whose asking is over is called out any more."""
+    return MappingProxyType(
+        {
+            key: replace(one, issued=None) if one.issued and one.cycle == cycle else one
+            for key, one in notices.items()
+        }
+    )
+
+
+def _with(mapping: Mapping[Any, Any], key: Any, value: Any) -> Mapping[Any, Any]:
+    return MappingProxyType({**mapping, key: value})
+
+
+def timers(state: Feedback) -> Mapping[str, datetime]:
+    """A survey's reminder and its end; no reminder where the message never got there."""
+    survey = state.open_survey
+    if survey is None or survey.expires is None:
+        return {}
+    waits = {END: survey.expires}
+    if survey.remind_at is not None and not survey.reminded and not _failed(state, survey):
+        waits[REMIND] = survey.remind_at
+    return waits
+
+
+def _failed(state: Feedback, survey: Survey) -> bool:
+    return any(
+        one.kind is NoticeKind.SURVEY
+        and one.cycle == survey.cycle
+        and one.result is DeliveryResult.FAILED
+        for one in state.notices.values()
+    )
+
+
+FEEDBACK: Decider[Feedback] = Decider(
+    kind="feedback",
+    commands=(*get_args(FeedbackCommand), FeedbackTimer),
+    events=(
+        NoticeIssued,
+        NoticeHeld,
+        NoticeAttempted,
+        SurveyAsked,
+        SurveyAnswered,
+        SurveyConcluded,
+    ),
+    decide=decide,
+    evolve=evolve,
+    timers=timers,
+    timer_command=FeedbackTimer,
+)
+"""The feedback stream; `views` adds what it shows."""

@@ -1,0 +1,381 @@
+"""What people see of telling and asking: notices sent, calls to make, how satisfied people were."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from psycopg import Connection
+from pydantic import BaseModel, ConfigDict
+
+from contracts.feedback_survey import SurveyOutcome
+from contracts.values import DeliveryResult, Instant, Language, Medium, NoticeKind, ValueTier
+from libs.decider import Recorded, Row
+from libs.eventlog import Table
+from services.feedback_survey.domain import FEEDBACK
+from services.feedback_survey.domain.state import Feedback, Notice, Survey
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+FEEDBACK_NOTICE = Table(
+    "feedback_notice",
+    {
+        "notice": "uuid not null",
+        "complaint": "uuid not null",
+        "cycle": "int not null",
+        "kind": "text not null",
+        "by": "text not null",
+        "issued_at": "timestamptz not null",
+        "not_before": "timestamptz not null",
+        "late": "boolean not null",
+        "template": "text not null",
+        "answer": "uuid",
+        "repeats": "uuid",
+        "attempts": "int not null",
+        "result": "text",
+        "tried_at": "timestamptz",
+    },
+    key=("notice",),
+    indexes=("complaint, issued_at",),
+)
+
+FEEDBACK_CALL = Table(
+    "feedback_call",
+    {
+        "notice": "uuid not null",
+        "complaint": "uuid not null",
+        "receipt": "text not null",
+        "cycle": "int not null",
+        "kind": "text not null",
+        "language": "text not null",
+        "value_tier": "text not null",
+        "not_before": "timestamptz not null",
+        "attempts": "int not null",
+        "tried_at": "timestamptz",
+    },
+    key=("notice",),
+    indexes=("not_before, notice",),
+)
+
+FEEDBACK_SURVEY = Table(
+    "feedback_survey",
+    {
+        "complaint": "uuid not null",
+        "cycle": "int not null",
+        "survey": "uuid",
+        "answer": "uuid",
+        "by": "text",
+        "asked_at": "timestamptz",
+        "expires": "timestamptz",
+        "reminded": "boolean not null",
+        "score": "int",
+        "resolved": "boolean",
+        "satisfied": "boolean",
+        "answered_at": "timestamptz",
+        "late_score": "int",
+        "late_satisfied": "boolean",
+        "late_at": "timestamptz",
+        "outcome": "text",
+        "reason": "text",
+        "concluded_at": "timestamptz",
+        "month": "text",
+    },
+    key=("complaint", "cycle"),
+    indexes=("month",),
+)
+
+TABLES: tuple[Table, ...] = (FEEDBACK_NOTICE, FEEDBACK_CALL, FEEDBACK_SURVEY)
+
+
+# --- state -> rows --------------------------------------------------------------------------
+
+
+def rows(subject: str, state: Feedback) -> Iterable[Row]:
+    """What a feedback stream shows: its notices, the calls still to make, each cycle's asking."""
+    complaint = UUID(subject)
+    out = [_notice_row(complaint, notice) for notice in state.notices.values()]
+    out += [
+        _call_row(complaint, notice, state)
+        for notice in state.notices.values()
+        if state.waits_for_call(notice)
+    ]
+    out += [_survey_row(complaint, survey) for survey in state.surveys.values()]
+    return out
+
+
+DECIDERS = (replace(FEEDBACK, rows=rows),)
+"""The service's streams with what they show."""
+
+
+def heard_rows(_recorded: Recorded[Any]) -> Iterable[Row]:
+    """Nothing is kept of what is heard: all that is shown is the service's own doing."""
+    return ()
+
+
+def _notice_row(complaint: UUID, notice: Notice) -> Row:
+    return Row.of(
+        "feedback_notice",
+        {"notice": notice.id},
+        complaint=complaint,
+        cycle=notice.cycle,
+        kind=notice.kind.value,
+        by=notice.by.value,
+        issued_at=notice.issued_at,
+        not_before=notice.not_before,
+        late=notice.late,
+        template=notice.template,
+        answer=notice.answer,
+        repeats=notice.repeats,
+        attempts=len(notice.attempts),
+        result=notice.result.value if notice.result else None,
+        tried_at=notice.attempts[-1][0] if notice.attempts else None,
+    )
+
+
+def _call_row(complaint: UUID, notice: Notice, state: Feedback) -> Row:
+    to = state.correspondent
+    assert to is not None
+    return Row.of(
+        "feedback_call",
+        {"notice": notice.id},
+        complaint=complaint,
+        receipt=to.receipt,
+        cycle=notice.cycle,
+        kind=notice.kind.value,
+        language=to.language.value,
+        value_tier=to.value_tier.value,
+        not_before=notice.not_before,
+        attempts=len(notice.attempts),
+        tried_at=notice.attempts[-1][0] if notice.attempts else None,
+    )
+
+
+def _survey_row(complaint: UUID, survey: Survey) -> Row:
+    concluded = survey.concluded_at
+    return Row.of(
+        "feedback_survey",
+        {"complaint": complaint, "cycle": survey.cycle},
+        survey=survey.id,
+        answer=survey.answer,
+        by=survey.by.value if survey.by else None,
+        asked_at=survey.asked_at,
+        expires=survey.expires,
+        reminded=survey.reminded,
+        score=survey.score,
+        resolved=survey.resolved,
+        satisfied=survey.satisfied,
+        answered_at=survey.answered_at,
+        late_score=survey.late_score,
+        late_satisfied=survey.late_satisfied,
+        late_at=survey.late_at,
+        outcome=survey.outcome.value if survey.outcome else None,
+        reason=survey.reason,
+        concluded_at=concluded,
+        month=concluded.astimezone(SHANGHAI).strftime("%Y-%m") if concluded else None,
+    )
+
+
+# --- rows -> answers ------------------------------------------------------------------------
+
+
+class _Shown(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ShownNotice(_Shown):
+    """A notice as staff see it: never its words, which only gateways open."""
+
+    notice: UUID
+    """Its id."""
+    complaint: UUID
+    """The complaint."""
+    cycle: int
+    """The handling cycle."""
+    kind: NoticeKind
+    """What it tells."""
+    by: Medium
+    """Message, call, or handed over on the spot."""
+    issued_at: Instant
+    """When it was issued."""
+    not_before: Instant
+    """When it may leave."""
+    late: bool
+    """A delay notice that leaves after the promise lapsed."""
+    template: str
+    """The version of the texts."""
+    answer: UUID | None
+    """The event it tells of."""
+    repeats: UUID | None
+    """The failed notice that it tries again."""
+    attempts: int
+    """How often somebody tried."""
+    result: DeliveryResult | None
+    """What came of the last attempt."""
+    tried_at: Instant | None
+    """When that was."""
+
+
+class ShownCall(_Shown):
+    """A customer to call."""
+
+    notice: UUID
+    """The notice to tell; attempts are recorded under it."""
+    complaint: UUID
+    """The complaint."""
+    receipt: str
+    """Its receipt number."""
+    cycle: int
+    """The handling cycle."""
+    kind: NoticeKind
+    """What to tell or ask."""
+    language: Language
+    """In which language."""
+    value_tier: ValueTier
+    """The customer's tier."""
+    not_before: Instant
+    """Not earlier than this: quiet hours."""
+    attempts: int
+    """How often somebody tried."""
+    tried_at: Instant | None
+    """When the last time."""
+
+
+class ShownSurvey(_Shown):
+    """One cycle's asking and what came of it."""
+
+    complaint: UUID
+    """The complaint."""
+    cycle: int
+    """The handling cycle."""
+    survey: UUID | None
+    """Its id; null when nobody could be asked."""
+    answer: UUID | None
+    """The answer asked about."""
+    by: Medium | None
+    """By message or call."""
+    asked_at: Instant | None
+    """When."""
+    expires: Instant | None
+    """When it ends without an answer."""
+    reminded: bool
+    """Whether the one reminder went out."""
+    score: int | None
+    """1 to 10."""
+    resolved: bool | None
+    """Whether the customer calls it resolved."""
+    satisfied: bool | None
+    """What the policy made of it."""
+    answered_at: Instant | None
+    """When the customer answered."""
+    late_score: int | None
+    """The score of a reply after the end."""
+    late_satisfied: bool | None
+    """What the policy made of that."""
+    late_at: Instant | None
+    """When that came."""
+    outcome: SurveyOutcome | None
+    """How it ended; null while it is open."""
+    reason: str | None
+    """Why it ended so."""
+    concluded_at: Instant | None
+    """When."""
+
+
+class Satisfaction(_Shown):
+    """A month's askings that ended; whole numbers, never a rounded share (DOMAIN rule 12)."""
+
+    month: str
+    """The month in which they ended, Shanghai, `2025-10`."""
+    concluded: int
+    """Askings that ended."""
+    by_outcome: dict[str, int]
+    """Of these, by outcome."""
+    answered: int
+    """Customers who answered in time with a score or a word on resolved."""
+    satisfied: int
+    """Of these, satisfied by policy."""
+    scored: int
+    """Scores given in time."""
+    score_sum: int
+    """Their sum: the mean is score_sum / scored."""
+    by_score: dict[str, int]
+    """How often each score was given."""
+    resolved: int
+    """Customers who called it resolved."""
+    not_resolved: int
+    """Customers who called it not resolved."""
+    late: int
+    """Replies that came after the end."""
+
+
+def notices_of(conn: Connection[Any], complaint: UUID) -> list[ShownNotice]:
+    """Every notice of a complaint, oldest first."""
+    found = conn.execute(
+        "SELECT * FROM feedback_notice WHERE complaint = %s ORDER BY issued_at, notice",
+        (complaint,),
+    )
+    return [ShownNotice(**row) for row in found.fetchall()]
+
+
+def surveys_of(conn: Connection[Any], complaint: UUID) -> list[ShownSurvey]:
+    """Every cycle's asking, oldest first (S6: three surveys, 3, 2, 9)."""
+    found = conn.execute(
+        "SELECT * FROM feedback_survey WHERE complaint = %s ORDER BY cycle", (complaint,)
+    )
+    shown = [{key: row[key] for key in row if key != "month"} for row in found.fetchall()]
+    return [ShownSurvey(**row) for row in shown]
+
+
+CallKey = tuple[datetime, UUID]
+"""(not before, notice): the order of calls to make."""
+
+
+def call_key(call: ShownCall) -> CallKey:
+    """Where a call stands in its list."""
+    return (call.not_before, call.notice)
+
+
+def calls(
+    conn: Connection[Any], now: datetime, after: CallKey | None, limit: int
+) -> list[ShownCall]:
+    """Calls that may be made now, the longest waiting first; one row too many."""
+    where = "AND (not_before, notice) > (%s, %s) " if after else ""
+    found = conn.execute(
+        f"SELECT * FROM feedback_call WHERE not_before <= %s {where}"
+        "ORDER BY not_before, notice LIMIT %s",
+        (now, *(after or ()), limit + 1),
+    )
+    return [ShownCall(**row) for row in found.fetchall()]
+
+
+def satisfaction(conn: Connection[Any], month: str) -> Satisfaction:
+    """The askings that ended in `month`, per cycle: a complaint of three cycles counts thrice."""
+    counted = conn.execute(
+        "SELECT count(*) AS concluded, count(satisfied) AS answered, "
+        "count(*) FILTER (WHERE satisfied) AS satisfied, "
+        "count(*) FILTER (WHERE resolved) AS resolved, "
+        "count(*) FILTER (WHERE NOT resolved) AS not_resolved, "
+        "count(late_at) AS late FROM feedback_survey WHERE month = %s",
+        (month,),
+    ).fetchone()
+    assert counted is not None
+    outcomes = conn.execute(
+        "SELECT outcome, count(*) AS many FROM feedback_survey WHERE month = %s "
+        "GROUP BY outcome ORDER BY outcome",
+        (month,),
+    ).fetchall()
+    scores = conn.execute(
+        "SELECT score, count(*) AS many FROM feedback_survey "
+        "WHERE month = %s AND score IS NOT NULL GROUP BY score ORDER BY score",
+        (month,),
+    ).fetchall()
+    return Satisfaction(
+        month=month,
+        **counted,
+        by_outcome={row["outcome"]: row["many"] for row in outcomes},
+        scored=sum(row["many"] for row in scores),
+        score_sum=sum(row["score"] * row["many"] for row in scores),
+        by_score={str(row["score"]): row["many"] for row in scores},
+    )
