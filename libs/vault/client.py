@@ -1,6 +1,6 @@
 """How other services seal and open: intake's HTTP, batched, with their own token."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -37,19 +37,17 @@ class VaultClient:
             timeout=TIMEOUT_SECONDS, trust_env=False, transport=transport
         )
 
-    async def seal_many(self, items: Sequence[tuple[UUID, str, str]]) -> list[str]:
-        """A token for each (person, field, plaintext), in order."""
+    async def seal_many(self, complaint: UUID, texts: Mapping[str, str]) -> Mapping[str, str]:
+        """Field -> plaintext in, field -> token out, all bound to the complaint's person."""
+        items = [
+            {"complaint": str(complaint), "field": field, "text": text}
+            for field, text in texts.items()
+        ]
         tokens: list[str] = []
         for start in range(0, len(items), ITEMS_MAX):
-            part = items[start : start + ITEMS_MAX]
-            body = {
-                "items": [
-                    {"person": str(person), "field": field, "text": text}
-                    for person, field, text in part
-                ]
-            }
+            body = {"items": items[start : start + ITEMS_MAX]}
             tokens += (await self._post("/seal", body))["tokens"]
-        return tokens
+        return dict(zip(texts, tokens, strict=True))
 
     async def open_many(
         self, tokens: Sequence[str], purpose: str, complaint: UUID | None = None

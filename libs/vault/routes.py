@@ -1,12 +1,12 @@
 """Sealing and opening over HTTP, for the other services and the gateways; never keys."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from libs.decider import DomainError
+from libs.decider import DomainError, NotFound
 from libs.vault.sealing import Token, TokenBroken
 from libs.vault.store import Vault
 from libs.web.access import allow
@@ -39,11 +39,18 @@ class _Body(BaseModel):
 
 
 class ToSeal(_Body):
-    """One plaintext: whose it is and what field it is."""
+    """One plaintext: whose it is (or about whose complaint) and what field it is."""
 
-    person: UUID
+    person: UUID | None = None
+    complaint: UUID | None = None
     field: FieldName
     text: Text
+
+    @model_validator(mode="after")
+    def _bound_to_one(self) -> "ToSeal":
+        if (self.person is None) == (self.complaint is None):
+            raise ValueError("say person or complaint, one of them")
+        return self
 
 
 class SealRequest(_Body):
@@ -80,10 +87,22 @@ class OpenAnswer(_Body):
     items: list[Opened]
 
 
+PersonsOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, UUID]]]
+"""The person of each complaint that is known."""
+
+
+class ComplaintUnseen(NotFound):
+    """No complaint with this id is on record here."""
+
+    rule = "complaint-unknown"
+    zh = "没有找到该投诉"
+
+
 def routes(
     vault: Vault,
     in_thread: Callable[..., Awaitable[Any]],
     accessed: Accessed,
+    persons_of: PersonsOf,
 ) -> Router:
     """POST /seal and POST /open; `in_thread` runs a blocking call beside the event loop."""
     router = Router(tags=["vault"])
@@ -93,7 +112,14 @@ def routes(
         body: SealRequest, _caller: Annotated[Caller, allow("vault.seal")]
     ) -> SealAnswer:
         """Seals plaintexts under their persons' keys."""
-        items = [(one.person, one.field, one.text) for one in body.items]
+        complaints = [one.complaint for one in body.items if one.complaint is not None]
+        persons = await persons_of(complaints) if complaints else {}
+        items = []
+        for one in body.items:
+            person = one.person or (persons.get(one.complaint) if one.complaint else None)
+            if person is None:
+                raise ComplaintUnseen
+            items.append((person, one.field, one.text))
         return SealAnswer(tokens=await in_thread(vault.seal_many, items))
 
     @router.post("/open")

@@ -180,8 +180,13 @@ class IntakeDoor:
                     # Never quoted, for it quotes: what channels may say and what our records hold
                     # have drifted apart, and one message must not stop its batch.
                     prepared[index] = self._refusable(one, _fault_of(found, DoesNotFit()))
-        for one_taken, told in zip(taken, self._seal(self._known(taken)), strict=True):
-            prepared[one_taken.index] = self._message(one_taken, told, policies)
+        known = self._known(taken)
+        for one_taken, told in zip(known, self._sealed(known), strict=True):
+            if isinstance(told, DomainError):
+                faulty = _fault_of(one_taken.message, told)
+                prepared[one_taken.index] = self._refusable(one_taken.raw, faulty)
+            else:
+                prepared[one_taken.index] = self._message(one_taken, told, policies)
         return [prepared[index] for index in range(len(raw))]
 
     # -- reading ---------------------------------------------------------------------------------
@@ -219,6 +224,15 @@ class IntakeDoor:
                 person = persons[subscriber_key(subscriber)]
                 known.append(replace(one, told=replace(one.told, person=person, anonymous=False)))
         return known
+
+    def _sealed(self, taken: Sequence[_Taken]) -> Sequence[Told | DomainError]:
+        """The same sealed; a person whose data is locked stops no message but their own."""
+        try:
+            return self._seal(taken)
+        except DomainError as error:
+            if len(taken) == 1:
+                return [error]
+        return [self._sealed([one])[0] for one in taken]
 
     def _seal(self, taken: Sequence[_Taken]) -> list[Told]:
         """What is told of each, with every plaintext replaced by its token; one call for all."""

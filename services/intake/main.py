@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from contracts.catalogue import DECODE
 from contracts.runtime import HOUSEKEEPING
@@ -76,9 +77,12 @@ def _routers(app: App, vault: Vault) -> Sequence[Router]:
         if accesses:
             await app.in_thread(app.writer.transact, lambda work: _record(work, accesses, by))
 
+    async def persons_of(complaints: Sequence[UUID]) -> Mapping[UUID, UUID]:
+        return await app.query(views.persons_of, complaints)
+
     return (
         *api.routes(app.query, tell),
-        vault_routes.routes(vault, app.beside, accessed),
+        vault_routes.routes(vault, app.beside, accessed, persons_of),
         operations(app),
     )
 

@@ -4,7 +4,7 @@ Rows are a pure function of a stream's state. Words stand in them sealed, as the
 events; persons by their random id only.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -511,6 +511,15 @@ def status_by_receipt(conn: "Connection[Any]", receipt: str) -> Status | None:
         closed_at=row["closed_at"],
         outcome=row["outcome"],
     )
+
+
+def persons_of(conn: "Connection[Any]", complaints: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The person of each of these complaints that is on record."""
+    rows = conn.execute(
+        f"SELECT complaint, person FROM {COMPLAINTS} WHERE complaint = ANY(%s)",
+        (list(complaints),),
+    ).fetchall()
+    return {row["complaint"]: row["person"] for row in rows}
 
 
 def complaint_by_id(conn: "Connection[Any]", complaint: UUID) -> ComplaintShown | None:

@@ -83,7 +83,7 @@ class World:
         """A channel message told now; returns its complaint's id once all is quiet."""
         self._messages += 1
         name = message or f"m-{self._messages}"
-        told = {"kind": "words", "channel": "hotline", "text": "……", **words}
+        told = {"kind": "words", "channel": "hotline_10010", "text": "……", **words}
         await self.player.say(source, name, self.clock.now(), **told)
         await self.stepper.settle()
         return str((await self.player.outcome(source, name)).get("complaint"))

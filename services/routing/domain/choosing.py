@@ -198,9 +198,12 @@ def _seat_unfit(seat: Seat, team: Team, question: Question, skills: frozenset[st
 
 
 def _is_hopeless(looked_at: Sequence[Considered]) -> bool:
-    """Waiting in this queue would be for ever: everyone was asked, is concerned, or cannot."""
-    waiting_helps = {"unavailable", "off_duty"}
-    return not any(one.why_not in waiting_helps for one in looked_at)
+    """Waiting in this queue may be for ever: somebody let it pass, or nobody will ever be able to.
+
+    Where all who could are only away, it waits for them.
+    """
+    reasons = {one.why_not for one in looked_at}
+    return bool(reasons & PASSED_ON) or not reasons & {"unavailable", "off_duty"}
 
 
 def _about(concerned: Concerned, looked_at: tuple[Considered, ...]) -> tuple[Considered, ...]:

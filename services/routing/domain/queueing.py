@@ -357,7 +357,7 @@ def take(work: Work | None, command: Take, context: Context) -> list[Event]:
         raise TakenAlready
     if work.phase is Phase.ASSIGNED and not _was_asked(work, who):
         raise TakenAlready
-    if work.phase is Phase.QUEUED and work.queue not in who.team.queues:
+    if work.phase is Phase.QUEUED and not _is_theirs(work, who, rules):
         raise NotTheirQueue
     may_take(work, who, rules)
     return [_accepted(work, who, rules, command.at)]
@@ -389,6 +389,12 @@ def refuse(work: Work | None, command: Refuse, context: Context) -> list[Event]:
     if work.phase is not Phase.ASSIGNED or not _was_asked(work, who):
         raise NotAsked
     return returned(work, ReturnReason.REFUSED, command.note, context, command.at)
+
+
+def _is_theirs(work: Work, who: Seated, rules: Rules) -> bool:
+    """From the queue it waits in, or the one it belongs in when it went on to the queue behind."""
+    belongs = rules.table.rule_for(work.profile, work.route).queue
+    return work.queue in who.team.queues or belongs in who.team.queues
 
 
 def _was_asked(work: Work, who: Seated) -> bool:

@@ -1,0 +1,44 @@
+"""The ways the vault says no. None of them ever holds a plaintext, a key or a number."""
+
+from libs.decider import Conflict, DomainError, NotFound, Refused
+
+
+class BadToken(Refused):
+    """This is no token of this vault, or it was changed; send it exactly as it was received."""
+
+    rule = "bad-token"
+    zh = "密文无效或已被改动"
+
+
+class Erased(DomainError):
+    """The person's key is destroyed; what it sealed cannot be read by anybody any more."""
+
+    status = 410
+    rule = "erased"
+    zh = "该个人信息已销毁,无法读取"
+
+
+class Locked(DomainError):
+    """The person's data is locked to storage; only an auditor may open it, with a purpose."""
+
+    status = 403
+    rule = "locked"
+    zh = "该个人信息已封存,仅审计员可凭用途查阅"
+
+
+class PersonUnknown(NotFound):
+    """The vault knows no such person, or nobody who belongs to that complaint."""
+
+    rule = "person-unknown"
+    zh = "没有该客户的记录"
+
+
+class AlreadyKept(Conflict):
+    """Other bytes are kept for this place already."""
+
+    rule = "already-kept"
+    zh = "该位置已保存其他内容"
+
+
+class WrongVaultKey(RuntimeError):
+    """The key file does not belong to this vault's database; nothing would ever open again."""
