@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -39,18 +40,21 @@ FACTS = frozenset(
 PROMISE = "promise."
 """`promise.resolve`: facts of this prefix are promised times, told together as `promises`."""
 
-TEMPLATES = (
-    "receipt",
-    "question",
-    "delay",
-    "answer",
-    "rejected",
-    "survey",
-    "reminder",
-    "decision",
-    "declined",
-    "compensation",
+TEMPLATES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "receipt": frozenset({"receipt"}),
+        "question": frozenset({"receipt", "until"}),
+        "delay": frozenset({"receipt", "new_due"}),
+        "answer": frozenset({"receipt", "explanation", "decision"}),
+        "rejected": frozenset({"receipt"}),
+        "survey": frozenset({"receipt"}),
+        "reminder": frozenset({"receipt"}),
+        "decision": frozenset({"receipt", "decision", "reasons"}),
+        "declined": frozenset({"receipt"}),
+        "compensation": frozenset({"receipt", "amount"}),
+    }
 )
+"""Every template, and the facts it can count on: with these alone it must say something."""
 
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -90,12 +94,12 @@ class Texts(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> "Texts":
-        for name in TEMPLATES:
+        for name, counted_on in TEMPLATES.items():
             for language in Language:
                 if language not in self.templates.get(name, {}):
                     raise ValueError(f"template {name} is missing in {language.value}")
                 compiled = tuple(map(_compile, self.templates[name][language]))
-                if not any(one.needs <= {"receipt"} for one in compiled) and name != "answer":
+                if not any(one.needs <= counted_on for one in compiled):
                     raise ValueError(f"template {name} ({language.value}) may come out empty")
                 self._compiled[(name, language)] = compiled
         for table in self.words.values():

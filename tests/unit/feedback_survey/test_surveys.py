@@ -1,0 +1,353 @@
+"""Asking once per cycle, reminding once, ending once (DOMAIN rule 11; EVENTS races 1 and 6)."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from contracts.feedback_survey import (
+    NoticeAttempted,
+    NoticeIssued,
+    SurveyAnswered,
+    SurveyAsked,
+    SurveyConcluded,
+    SurveyOutcome,
+)
+from contracts.housekeeping import ErasureMode, PersonErased
+from contracts.values import (
+    Correspondent,
+    DeliveryResult,
+    Medium,
+    NoticeKind,
+    ValueTier,
+)
+from libs.decider.story import SUBJECT, Story
+from services.feedback_survey.domain.commands import RecordCall
+from services.feedback_survey.domain.surveys import (
+    CallOver,
+    NotACall,
+    NothingAsked,
+    NoticeUnknown,
+)
+from tests.unit.feedback_survey.heard import (
+    TO,
+    answered,
+    answered_by_work,
+    at,
+    clocks_started,
+    correspondent,
+    delivery,
+    due_before,
+    event_id,
+    hear,
+    merged,
+    nothing,
+    reply,
+    withdrawn,
+)
+
+ASKED = at("2025-10-18 16:00")
+CALLER = "agent:1701"
+
+
+def asked(to: Correspondent = TO, when: datetime = ASKED) -> Story:
+    """Registered, answered, asked."""
+    story = hear(nothing(), clocks_started(to), at("2025-10-17 17:00"))
+    return hear(story, answered(to=to), when)
+
+
+def survey_notice(story: Story) -> NoticeIssued:
+    found = [event for event in story.happened if isinstance(event, NoticeIssued)]
+    assert [one.kind for one in found] == [NoticeKind.SURVEY]
+    return found[0]
+
+
+def outcome(story: Story) -> tuple[SurveyOutcome, str]:
+    concluded = story.one(SurveyConcluded)
+    return concluded.outcome, concluded.reason
+
+
+def calls(story: Story, notice: NoticeIssued, *, reached: bool, **said: object) -> Story:
+    command = RecordCall(at=story.now, notice=notice.notice, reached=reached, **said)
+    return story.when(command, actor=CALLER)
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_asked_about_at_once_on_the_customers_channel() -> None:
+    story = asked()
+    notice, survey = survey_notice(story), story.one(SurveyAsked)
+    assert (notice.by, notice.reply_to, notice.not_before) == (
+        Medium.MESSAGE,
+        TO.reply_to,
+        ASKED,
+    )
+    assert (survey.remind_at, survey.expires) == (
+        at("2025-10-19 16:00"),
+        at("2025-10-21 16:00"),
+    )
+    assert survey.answer == event_id("answer-1")
+
+
+def test_nothing_is_asked_while_intake_says_not_to() -> None:
+    hear(nothing(), answered(ask=False), ASKED).then_nothing()
+
+
+def test_one_survey_per_handling_cycle() -> None:
+    story = asked()
+    hear(story, answered(answer="again"), ASKED).then_nothing()
+    done = hear(story, reply("r1", 8), ASKED)
+    hear(done, answered(answer="again"), ASKED).then_nothing()
+
+
+def test_pain_no_second_survey_after_reopening_every_cycle_is_asked() -> None:
+    """S6: three cycles, three surveys (3, 2, 9)."""
+    story = hear(asked(), reply("r1", 3, False), at("2025-10-18 20:30"))
+    assert outcome(story) == (SurveyOutcome.DISSATISFIED, "not_resolved")
+    story = hear(story, answered(cycle=2), at("2025-10-19 19:00"))
+    assert story.one(SurveyAsked).cycle == 2
+    story = hear(story, reply("r2", 2, cycle=2), at("2025-10-19 21:40"))
+    assert outcome(story) == (SurveyOutcome.DISSATISFIED, "score")
+    story = hear(story, answered(cycle=3), at("2025-10-20 15:00"))
+    story = hear(story, reply("r3", 9, cycle=3), at("2025-10-20 15:20"))
+    assert outcome(story) == (SurveyOutcome.SATISFIED, "score")
+    assert [one.score for one in story.state.surveys.values()] == [3, 2, 9]
+    assert len({one.id for one in story.state.surveys.values()}) == 3
+
+
+def test_an_older_cycle_is_not_asked_any_more() -> None:
+    story = hear(nothing(), answered(cycle=2), ASKED)
+    hear(story, answered(cycle=1), ASKED).then_nothing()
+
+
+def test_an_anonymous_customer_without_address_is_unreachable_at_once() -> None:
+    story = hear(nothing(), answered(to=correspondent(address=False)), ASKED)
+    story.then(
+        SurveyConcluded(
+            cycle=1,
+            survey=None,
+            answer=event_id("answer-1"),
+            outcome=SurveyOutcome.UNREACHABLE,
+            reason="no_address",
+        )
+    )
+    hear(story, answered(to=correspondent(address=False)), ASKED).then_nothing()
+
+
+@pytest.mark.parametrize(
+    ("score", "resolved", "expected"),
+    [
+        (5, None, SurveyOutcome.DISSATISFIED),
+        (6, None, SurveyOutcome.SATISFIED),
+        (10, False, SurveyOutcome.DISSATISFIED),
+        (1, True, SurveyOutcome.DISSATISFIED),
+        (None, True, SurveyOutcome.SATISFIED),
+        (None, False, SurveyOutcome.DISSATISFIED),
+    ],
+)
+def test_dissatisfied_is_a_score_of_5_or_less_or_not_resolved(
+    score: int | None, resolved: bool | None, expected: SurveyOutcome
+) -> None:
+    assert outcome(hear(asked(), reply("r", score, resolved), ASKED))[0] is expected
+
+
+def test_an_operator_sets_what_dissatisfied_means() -> None:
+    rules = {"remind_after_hours": 24, "ends_after_hours": 72, "dissatisfied_up_to": 7}
+    story = hear(nothing(survey=rules), answered(), ASKED)
+    assert outcome(hear(story, reply("r", 7), ASKED))[0] is SurveyOutcome.DISSATISFIED
+
+
+def test_words_alone_are_kept_and_the_asking_goes_on() -> None:
+    story = hear(asked(), reply("r"), ASKED).then_types(SurveyAnswered)
+    assert story.one(SurveyAnswered).satisfied is None
+    assert story.state.open_survey is not None
+    hear(story, reply("r2", 8), ASKED).then_types(SurveyAnswered, SurveyConcluded)
+
+
+def test_a_reply_told_twice_is_told_once() -> None:
+    story = hear(asked(), reply("r", 8), ASKED)
+    hear(story, reply("r", 8), ASKED).then_nothing()
+
+
+def test_a_reply_before_anything_was_asked_is_nothing() -> None:
+    hear(nothing(), reply("r", 8), ASKED).then_nothing()
+
+
+# --- one reminder after 24 h, the end after 72 h -------------------------------------------------
+
+
+def test_one_reminder_after_24_hours_and_never_a_second() -> None:
+    story = asked().fire("survey.remind")
+    notice = story.one(NoticeIssued)
+    assert (notice.kind, notice.not_before) == (NoticeKind.REMINDER, at("2025-10-19 16:00"))
+    assert dict(story.timers) == {"survey.end": at("2025-10-21 16:00")}
+
+
+def test_pain_reminders_at_midnight_a_reminder_due_at_night_waits_until_nine() -> None:
+    story = asked(when=at("2025-10-18 23:58"))
+    assert survey_notice(story).not_before == at("2025-10-19 09:00")
+    story = story.fire("survey.remind")
+    assert story.now == at("2025-10-19 23:58")
+    assert story.one(NoticeIssued).not_before == at("2025-10-20 09:00")
+
+
+def test_no_answer_ends_after_72_hours() -> None:
+    story = due_before(asked(), at("2025-10-21 16:00"))
+    story = story.fire("survey.end")
+    assert story.now == at("2025-10-21 16:00")
+    assert outcome(story) == (SurveyOutcome.NO_ANSWER, "expired")
+    assert dict(story.timers) == {}
+
+
+def test_no_reminder_once_the_customer_has_answered() -> None:
+    assert dict(hear(asked(), reply("r", 8), ASKED).timers) == {}
+
+
+def test_a_reply_at_the_very_end_is_in_time_and_one_microsecond_later_late() -> None:
+    end = at("2025-10-21 16:00")
+    assert outcome(hear(asked(), reply("r", 8), end))[0] is SurveyOutcome.SATISFIED
+    late = hear(asked(), reply("r", 8), end + timedelta(microseconds=1))
+    assert outcome(late)[0] is SurveyOutcome.NO_ANSWER
+    assert late.one(SurveyAnswered).late
+
+
+def test_after_an_outage_beyond_the_end_nobody_is_reminded() -> None:
+    story = asked()
+    command = story.decider.timer_command(timer="survey.remind", at=at("2025-10-19 16:00"))
+    story = story.when(command, now=at("2025-10-22 10:00"))
+    assert outcome(story) == (SurveyOutcome.NO_ANSWER, "expired")
+
+
+def test_a_timer_without_a_survey_is_nothing() -> None:
+    story = hear(asked(), reply("r", 8), ASKED)
+    command = story.decider.timer_command(timer="survey.end", at=at("2025-10-21 16:00"))
+    story.when(command).then_nothing()
+
+
+# --- race 1: withdrawn while the survey is out ---------------------------------------------------
+
+
+def test_race_1_withdrawn_then_answered_the_reply_is_late() -> None:
+    story = hear(asked(), withdrawn(), ASKED)
+    assert outcome(story) == (SurveyOutcome.CANCELLED, "withdrawn")
+    assert dict(story.timers) == {}
+    story = hear(story, reply("r", 2, closed=True), ASKED + timedelta(hours=1))
+    story.then_types(SurveyAnswered)
+    late = story.one(SurveyAnswered)
+    assert (late.late, late.satisfied) == (True, False)
+
+
+def test_race_1_answered_then_withdrawn_the_conclusion_stands() -> None:
+    story = hear(asked(), reply("r", 8), ASKED)
+    hear(story, withdrawn(), ASKED).then_nothing()
+    assert story.state.surveys[1].outcome is SurveyOutcome.SATISFIED
+
+
+def test_withdrawn_before_any_answer_the_outcome_of_the_asking_is_on_record() -> None:
+    story = hear(nothing(), withdrawn(), ASKED)
+    story.then(SurveyConcluded(cycle=1, outcome=SurveyOutcome.CANCELLED, reason="withdrawn"))
+    hear(story, answered(), ASKED).then_nothing()
+
+
+def test_a_withdrawn_complaint_that_comes_back_is_asked_in_its_new_cycle() -> None:
+    story = hear(asked(), withdrawn(), ASKED)
+    assert hear(story, answered(cycle=2), ASKED).one(SurveyAsked).cycle == 2
+
+
+def test_a_merged_complaint_is_not_asked_and_after_an_unmerge_it_is() -> None:
+    story = hear(asked(), merged(), ASKED)
+    assert outcome(story) == (SurveyOutcome.CANCELLED, "merged")
+    again = hear(story, answered(), ASKED)
+    assert again.one(SurveyAsked).survey != story.state.surveys[1].id
+
+
+# --- calls ---------------------------------------------------------------------------------------
+
+
+def vip() -> Story:
+    return asked(correspondent(tier=ValueTier.IMPORTANT))
+
+
+def test_important_customers_get_a_call_instead_of_a_message() -> None:
+    story = vip()
+    assert survey_notice(story).by is Medium.CALL
+    survey = story.one(SurveyAsked)
+    assert (survey.by, survey.remind_at) == (Medium.CALL, None)
+    assert dict(story.timers) == {"survey.end": at("2025-10-21 16:00")}
+    assert [row.table for row in story.rows].count("feedback_call") == 1
+
+
+def test_a_call_that_reaches_the_customer_takes_the_answer() -> None:
+    story = vip()
+    notice = survey_notice(story)
+    story = calls(story, notice, reached=False).then_types(NoticeAttempted)
+    assert story.one(NoticeAttempted).result is DeliveryResult.NOT_REACHED
+    story = calls(story, notice, reached=True, score=9, words="v1.sealed.words")
+    story.then_types(NoticeAttempted, SurveyAnswered, SurveyConcluded)
+    assert (story.one(SurveyAnswered).contact, story.one(SurveyAnswered).score) == (None, 9)
+    assert "feedback_call" not in [row.table for row in story.rows]
+    calls(story, notice, reached=True).then_refused(CallOver)
+
+
+def test_a_survey_nobody_could_be_reached_for_ends_unreachable() -> None:
+    story = vip()
+    story = calls(story, survey_notice(story), reached=False)
+    assert outcome(story.fire("survey.end")) == (SurveyOutcome.UNREACHABLE, "not_reached")
+
+
+def test_a_customer_reached_who_would_not_answer_gave_no_answer() -> None:
+    story = vip()
+    story = calls(story, survey_notice(story), reached=True)
+    assert outcome(story.fire("survey.end")) == (SurveyOutcome.NO_ANSWER, "expired")
+
+
+def test_a_failed_survey_becomes_a_call_and_its_reminder_is_dropped() -> None:
+    story = asked()
+    failed = survey_notice(story)
+    story = hear(story, delivery(failed.notice, DeliveryResult.FAILED, ASKED), ASKED)
+    call = survey_notice(story)
+    assert (call.by, call.repeats) == (Medium.CALL, failed.notice)
+    assert dict(story.timers) == {"survey.end": at("2025-10-21 16:00")}
+    assert outcome(calls(story, call, reached=True, resolved=True)) == (
+        SurveyOutcome.SATISFIED,
+        "score",
+    )
+
+
+def test_a_message_after_all_delivered_is_no_call() -> None:
+    story = asked()
+    notice = survey_notice(story)
+    calls(story, notice, reached=True).then_refused(NotACall)
+    unknown = notice.model_copy(update={"notice": event_id("unknown")})
+    calls(story, unknown, reached=True).then_refused(NoticeUnknown)
+
+
+def test_a_score_is_taken_only_from_a_customer_who_was_reached_and_asked() -> None:
+    story = vip()
+    calls(story, survey_notice(story), reached=False, score=9).then_refused(NothingAsked)
+    voice = hear(nothing(), clocks_started(correspondent(voice_only=True)), at("2025-10-17 17:00"))
+    voice = hear(voice, answered_by_work(), ASKED)
+    answer = voice.one(NoticeIssued)
+    calls(voice, answer, reached=True, score=9).then_refused(NothingAsked)
+    calls(voice, answer, reached=True).then_types(NoticeAttempted)
+
+
+def test_nobody_calls_about_an_answer_once_its_asking_is_over() -> None:
+    story = hear(nothing(), clocks_started(), at("2025-10-17 17:00"))
+    story = hear(story, answered_by_work(), ASKED)
+    answer = story.one(NoticeIssued)
+    story = hear(story, delivery(answer.notice, DeliveryResult.FAILED, ASKED), ASKED)
+    call = story.one(NoticeIssued)
+    story = hear(hear(story, answered(), ASKED), reply("r", 8), ASKED)
+    calls(story, call, reached=True).then_refused(CallOver)
+
+
+# --- erased --------------------------------------------------------------------------------------
+
+
+def test_who_is_forgotten_is_not_asked_any_more() -> None:
+    erased = PersonErased(mode=ErasureMode.LOCKED, basis="asked", complaints=(event_id("x"),))
+    erased = erased.model_copy(update={"complaints": (SUBJECT,)})
+    story = hear(asked(), erased, ASKED)
+    assert outcome(story) == (SurveyOutcome.UNREACHABLE, "erased")
+    hear(nothing(), erased, ASKED).then_nothing()
