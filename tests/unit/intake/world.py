@@ -217,7 +217,10 @@ class World:
         return self
 
     def tell(self, *told: Mapping[str, Any] | bytes | None) -> list[Mapping[str, Any]]:
-        """One batch of messages by Kafka; what became of each. Sealed ones are kind and detail."""
+        """One batch of messages by Kafka; what became of each. The clock goes along with them."""
+        for one in told:
+            if isinstance(one, Mapping):
+                self.clock.jump(datetime.fromisoformat(one["time"]))
         raw = [
             RawMessage(wire(one) if isinstance(one, dict) else one, f"complaints.channel/0/{n}")  # type: ignore[arg-type]
             for n, one in enumerate(told)
