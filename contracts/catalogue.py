@@ -52,6 +52,7 @@ _INTAKE = _of(
         {
             "sla_watch": "starts its clocks: clocks.started",
             "escalation": "VIP and severe, media or regulator: case.requested",
+            "audit": "its archive's cohort, and which receipt is which complaint",
         },
     ),
     (
@@ -142,6 +143,7 @@ _INTAKE = _of(
             "routing": "routes (tier1: the manager, another person), same owner of record",
             "sla_watch": "the new cycle's clocks, not the legal ones",
             "escalation": "route escalate and no case yet: case.requested",
+            "audit": "retention no longer runs",
         },
     ),
 )
@@ -316,7 +318,12 @@ _HOUSEKEEPING = (
         ),
     ),
     *_of("routing", "team", "team id", (h.TeamChanged, {})),
-    *_of(SERVICES, "policy", "policy name", (h.PolicyActivated, {})),
+    *_of(
+        SERVICES,
+        "policy",
+        "policy name",
+        (h.PolicyActivated, {"sla_watch": "keeps its versions for its reports"}),
+    ),
     *_of("intake", "message", "message (UUIDv5 of its source and id)", (h.MessageRefused, {})),
     *_of(SERVICES, "housekeeping", "source and partition", (h.GapResolved, {})),
     *_of(SERVICES, "housekeeping", "pseudonym", (h.RoleChanged, {})),
