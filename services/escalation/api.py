@@ -1,6 +1,10 @@
-"""The 10015 desk over HTTP: its queue, what an officer does with a case, and money to approve."""
+"""The 10015 desk over HTTP: its queue, what an officer does with a case, and money to approve.
 
-from collections.abc import Awaitable, Callable, Sequence
+Words that officers write are sealed here, before anything is decided, under the key of the
+complaint's person: no plaintext reaches an event or a view.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 from uuid import UUID
@@ -10,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from contracts.escalation import CorrectiveAction, ReportedWhat
-from contracts.values import ChannelKind, Code, Decision, Digest, Instant, Reason, Sealed
+from contracts.messages import Words
+from contracts.values import ChannelKind, Code, Decision, Digest, Instant, Reason
 from libs.decider import To
 from libs.web import Ask, Caller, Page, PageQuery, Router, allow, command, page_of
 from services.escalation import views
@@ -36,6 +41,14 @@ class Querying(Protocol):
         """What `call(connection, *args)` returns."""
 
 
+class Sealer(Protocol):
+    """Seals what people wrote about a complaint (intake's `POST /seal`)."""
+
+    async def seal_many(self, complaint: UUID, texts: Mapping[str, str]) -> Mapping[str, str]:
+        """Field -> plaintext in, field -> token out, all bound to the complaint's person."""
+
+
+Note = Annotated[Words, Field(min_length=1)]
 CaseNumber = Annotated[int, Path(ge=1, le=100_000, description="the case's number")]
 FindingNumber = Annotated[int, Path(ge=1, le=100_000, description="the finding's number")]
 
@@ -49,8 +62,8 @@ class Declining(_Body):
 
     reason: Reason
     """Why."""
-    note: Sealed | None = None
-    """Words to the customer about it, sealed (`POST /seal` of intake)."""
+    note: Note | None = None
+    """Words to the customer about it; sealed here."""
 
 
 class Contacting(_Body):
@@ -60,8 +73,6 @@ class Contacting(_Body):
     """How."""
     reached: bool
     """Whether the customer was reached."""
-    occurred_at: Instant | None = None
-    """When it happened, if it is reported late; left out: now."""
 
 
 class Instructing(_Body):
@@ -71,8 +82,19 @@ class Instructing(_Body):
     """The team."""
     due: Instant
     """By when."""
-    text: Sealed
-    """What to do, sealed."""
+    text: Note
+    """What to do; sealed here."""
+
+
+class Correcting(_Body):
+    """What must be set right (003 限时整改)."""
+
+    owner: Code
+    """The team that owes it."""
+    due: Instant
+    """By when."""
+    action: Note | None = None
+    """What, in words; sealed here."""
 
 
 class Deciding(_Body):
@@ -80,11 +102,11 @@ class Deciding(_Body):
 
     decision: Decision
     """Upheld, partly, or rejected."""
-    reasons: Sealed
-    """Why, in words for the customer, sealed."""
+    reasons: Note
+    """Why, in words for the customer; sealed here."""
     final: bool = False
     """The final response, which names the right to appeal (DOMAIN rule 10)."""
-    corrective_action: CorrectiveAction | None = None
+    corrective_action: Correcting | None = None
     """What must be set right, by whom and when."""
 
 
@@ -118,8 +140,8 @@ class Refusing(_Body):
 
     reason: Reason
     """Why."""
-    note: Sealed | None = None
-    """Words about it, sealed."""
+    note: Note | None = None
+    """Words about it; sealed here."""
 
 
 class QueueQuery(PageQuery):
@@ -150,9 +172,9 @@ class ComplaintCases(_Body):
     """Money asked for, granted or refused, by finding."""
 
 
-def routes(query: Querying) -> Sequence[Router]:
+def routes(query: Querying, sealer: Sealer) -> Sequence[Router]:
     """Escalation's routers."""
-    return (desk_routes(query), case_routes(), money_routes(query))
+    return (desk_routes(query), case_routes(sealer), money_routes(query, sealer))
 
 
 def desk_routes(query: Querying) -> Router:
@@ -193,7 +215,7 @@ def desk_routes(query: Querying) -> Router:
     return router
 
 
-def case_routes() -> Router:
+def case_routes(sealer: Sealer) -> Router:
     """What an officer does with one case."""
     router = Router(prefix="/complaints/{complaint}/cases/{case}", tags=["cases"])
 
@@ -212,7 +234,8 @@ def case_routes() -> Router:
         ask: Annotated[Ask, command("escalation.decline")],
     ) -> Response:
         """Do not take it, with the reason; a customer who asked is told."""
-        told = DeclineCase(at=ask.now, case=case, reason=body.reason, note=body.note)
+        words = await _seal(sealer, complaint, note=body.note)
+        told = DeclineCase(at=ask.now, case=case, reason=body.reason, note=words["note"])
         return await ask(To(str(complaint), told))
 
     @router.command("/contacts")
@@ -228,7 +251,6 @@ def case_routes() -> Router:
             case=case,
             channel=body.channel,
             reached=body.reached,
-            occurred_at=body.occurred_at,
         )
         return await ask(To(str(complaint), told))
 
@@ -240,7 +262,14 @@ def case_routes() -> Router:
         ask: Annotated[Ask, command("escalation.instruct")],
     ) -> Response:
         """Tell a team what to do; routing gives it the work."""
-        told = Instruct(at=ask.now, case=case, team=body.team, due=body.due, text=body.text)
+        words = await sealer.seal_many(complaint, {"instruction": body.text})
+        told = Instruct(
+            at=ask.now,
+            case=case,
+            team=body.team,
+            due=body.due,
+            text=words["instruction"],
+        )
         return await ask(To(str(complaint), told))
 
     @router.command("/decision")
@@ -251,13 +280,21 @@ def case_routes() -> Router:
         ask: Annotated[Ask, command("escalation.decide")],
     ) -> Response:
         """Decide; the customer is told, and what is decided is not rewritten."""
+        correcting = body.corrective_action
+        action = correcting.action if correcting else None
+        words = await _seal(sealer, complaint, reasons=body.reasons, action=action)
+        reasons = words["reasons"]
+        assert reasons is not None
         told = DecideCase(
             at=ask.now,
             case=case,
             decision=body.decision,
-            reasons=body.reasons,
+            reasons=reasons,
             final=body.final,
-            corrective_action=body.corrective_action,
+            corrective_action=correcting
+            and CorrectiveAction(
+                owner=correcting.owner, due=correcting.due, action=words["action"]
+            ),
         )
         return await ask(To(str(complaint), told))
 
@@ -299,7 +336,7 @@ def _ending_routes(router: Router) -> None:
         return await ask(To(str(complaint), PassUp(at=ask.now, case=case, reason=body.reason)))
 
 
-def money_routes(query: Querying) -> Router:
+def money_routes(query: Querying, sealer: Sealer) -> Router:
     """Compensation above a proposer's limit, for the next authority."""
     router = Router(tags=["compensation"])
 
@@ -334,7 +371,17 @@ def money_routes(query: Querying) -> Router:
         ask: Annotated[Ask, command("escalation.refuse")],
     ) -> Response:
         """Do not give it, with the reason."""
-        told = RefuseCompensation(at=ask.now, finding=finding, reason=body.reason, note=body.note)
+        words = await _seal(sealer, complaint, note=body.note)
+        told = RefuseCompensation(
+            at=ask.now, finding=finding, reason=body.reason, note=words["note"]
+        )
         return await ask(To(str(complaint), told))
 
     return router
+
+
+async def _seal(sealer: Sealer, complaint: UUID, **texts: str | None) -> Mapping[str, str | None]:
+    """Field -> token; what was not said stays unsaid, and nothing is sealed for nothing."""
+    said = {field: text for field, text in texts.items() if text is not None}
+    tokens = await sealer.seal_many(complaint, said) if said else {}
+    return {field: tokens.get(field) for field in texts}

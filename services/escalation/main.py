@@ -9,6 +9,7 @@ from libs.eventlog.service import Service
 from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
 from libs.timekeeping.clock import Clock
+from libs.vault.client import VaultClient
 from services.escalation import api, reactions, views
 from services.escalation.config import Settings
 from services.escalation.domain.policy import compile_policy
@@ -32,9 +33,10 @@ def describe() -> Service:
 
 def build(settings: Settings, clock: Clock) -> App:
     """One instance of the service."""
+    sealer = VaultClient(lambda: settings.intake_url, settings.service_token_file)
     interface = Interface(
         title="Bihuan Escalation 升级 (10015)",
         version="0.1.0",
-        routers=lambda app: (*api.routes(app.query), operations(app)),
+        routers=lambda app: (*api.routes(app.query, sealer), operations(app)),
     )
     return App(describe(), settings, clock, interface)

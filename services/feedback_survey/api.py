@@ -1,6 +1,9 @@
-"""Telling and asking over HTTP: calls to make, what was sent, and how satisfied customers were."""
+"""Telling and asking over HTTP: calls to make, what was sent, and how satisfied customers were.
 
-from collections.abc import Awaitable, Callable, Sequence
+What a customer says on the phone is sealed here, before anything is decided.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 from uuid import UUID
@@ -9,8 +12,9 @@ from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from contracts.values import Score, Sealed
-from libs.decider import Lookups, To
+from contracts.messages import Words
+from contracts.values import Score
+from libs.decider import To
 from libs.web import Ask, Caller, Page, Paging, Router, allow, command, page_of
 from services.feedback_survey import views
 from services.feedback_survey.domain.commands import RecordCall
@@ -22,6 +26,13 @@ class Querying(Protocol):
 
     def __call__(self, call: Callable[..., Any], *args: Any) -> Awaitable[Any]:
         """What `call(connection, *args)` returns."""
+
+
+class Sealer(Protocol):
+    """Seals what people wrote about a complaint (intake's `POST /seal`)."""
+
+    async def seal_many(self, complaint: UUID, texts: Mapping[str, str]) -> Mapping[str, str]:
+        """Field -> plaintext in, field -> token out, all bound to the complaint's person."""
 
 
 class _Body(BaseModel):
@@ -37,8 +48,8 @@ class Attempt(_Body):
     """1 to 10, as the customer said."""
     resolved: bool | None = None
     """Whether the customer calls it resolved."""
-    words: Sealed | None = None
-    """The customer's words, sealed (`POST /seal` of intake)."""
+    words: Annotated[Words, Field(min_length=1)] | None = None
+    """The customer's words; sealed here."""
 
 
 class Told(_Body):
@@ -57,12 +68,12 @@ class MonthQuery(BaseModel):
     month: str = Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="Shanghai, `2025-10`")
 
 
-def routes(query: Querying) -> Sequence[Router]:
+def routes(query: Querying, sealer: Sealer) -> Sequence[Router]:
     """feedback_survey's routers."""
-    return (call_routes(query), notice_routes(query))
+    return (call_routes(query, sealer), notice_routes(query))
 
 
-def call_routes(query: Querying) -> Router:
+def call_routes(query: Querying, sealer: Sealer) -> Router:
     """Customers to call (回访), and what came of each attempt."""
     router = Router(prefix="/calls", tags=["calls"])
 
@@ -81,22 +92,21 @@ def call_routes(query: Querying) -> Router:
         notice: UUID, body: Attempt, ask: Annotated[Ask, command("feedback_survey.attempt")]
     ) -> Response:
         """Record an attempt; a survey's answer concludes it, like one by message."""
+        complaint: UUID | None = await query(views.complaint_of, notice)
+        if complaint is None:
+            raise NoticeUnknown
+        words = None
+        if body.words is not None:
+            words = (await sealer.seal_many(complaint, {"words": body.words}))["words"]
         told = RecordCall(
             at=ask.now,
             notice=notice,
             reached=body.reached,
             score=body.score,
             resolved=body.resolved,
-            words=body.words,
+            words=words,
         )
-
-        def chosen(lookups: Lookups) -> Sequence[To]:
-            known = lookups.rows("feedback_notice", notice=notice)
-            if not known:
-                raise NoticeUnknown
-            return (To(str(known[0]["complaint"]), told),)
-
-        return await ask(chosen)
+        return await ask(To(str(complaint), told))
 
     return router
 

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 from contracts.catalogue import DECODE
+from contracts.feedback_survey import NoticeIssued
 from contracts.runtime import HOUSEKEEPING
 from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
+from libs.messaging import topics
 from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
 from libs.timekeeping.clock import Clock
+from libs.vault.client import VaultClient
 from services.feedback_survey import api, reactions, views
 from services.feedback_survey.config import Settings
 from services.feedback_survey.domain.policy import compile_policy
@@ -27,14 +30,16 @@ def describe() -> Service:
         tables=views.TABLES,
         compile_policy=compile_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
+        copies={NoticeIssued.type: topics.OUTBOUND},
     )
 
 
 def build(settings: Settings, clock: Clock) -> App:
     """One instance of the service."""
+    sealer = VaultClient(lambda: settings.intake_url, settings.service_token_file)
     interface = Interface(
         title="Bihuan Feedback survey 回访",
         version="0.1.0",
-        routers=lambda app: (*api.routes(app.query), operations(app)),
+        routers=lambda app: (*api.routes(app.query, sealer), operations(app)),
     )
     return App(describe(), settings, clock, interface)

@@ -319,6 +319,14 @@ def notices_of(conn: Connection[Any], complaint: UUID) -> list[ShownNotice]:
     return [ShownNotice(**row) for row in found.fetchall()]
 
 
+def complaint_of(conn: Connection[Any], notice: UUID) -> UUID | None:
+    """The complaint that a notice is about; None when there is no such notice."""
+    row = conn.execute(
+        "SELECT complaint FROM feedback_notice WHERE notice = %s", (notice,)
+    ).fetchone()
+    return None if row is None else row["complaint"]
+
+
 def surveys_of(conn: Connection[Any], complaint: UUID) -> list[ShownSurvey]:
     """Every cycle's asking, oldest first (S6: three surveys, 3, 2, 9)."""
     found = conn.execute(
