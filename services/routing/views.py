@@ -347,6 +347,7 @@ _CORRECTED: Mapping[Verdict, ClockState] = {
     Verdict.RUNNING: ClockState.RUNNING,
     Verdict.MET: ClockState.OVER,
     Verdict.BREACHED: ClockState.BREACHED,
+    Verdict.CANCELLED: ClockState.OVER,
 }
 
 

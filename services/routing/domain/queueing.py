@@ -321,12 +321,12 @@ def assign(work: Work | None, command: Assign, context: Context) -> list[Event]:
     """A manager, the handler or the owner's desk asks a team or a person to take it."""
     rules = Rules.at(context.policies, command.at)
     work = steering(work, command.by, rules)
+    concerned = Concerned(work.profile.about, rules.teams)
+    if concerned.bars(command.agent, command.team):
+        raise ConcernsThem
     team = rules.teams.by_code.get(command.team)
     if team is None:
         raise NoSuchTeam
-    concerned = Concerned(work.profile.about, rules.teams)
-    if concerned.bars_team(team.team) or concerned.bars(command.agent, team.team):
-        raise ConcernsThem
     if command.agent is not None:
         seat = team.seat_of.get(command.agent)
         if seat is None:
