@@ -26,6 +26,9 @@ from services.intake.domain.identity import message_key
 from services.intake.domain.matching import receipt_for
 from services.intake.domain.receipt import read_receipt
 
+ASKED_MAX = 500
+"""Messages asked about in one request."""
+
 
 class Querying(Protocol):
     """Runs a query on a connection of its own: `await query(views.volume, ...)`."""
@@ -169,6 +172,22 @@ class MessageQuery(BaseModel):
     id: Line
 
 
+class MessagesAsked(_Body):
+    """Which messages are asked about."""
+
+    source: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+    """Their common `source`."""
+    ids: Annotated[tuple[Line, ...], Field(min_length=1, max_length=ASKED_MAX)]
+    """Their `id`s."""
+
+
+class MessageOutcomes(_Body):
+    """What became of each message, in the order asked."""
+
+    outcomes: list[MessageOutcome | None]
+    """Null: not seen; it may still be on its way."""
+
+
 def routes(query: Querying, tell: Tell) -> Sequence[Router]:
     """Intake's routers; the vault's own are mounted beside them."""
     return (message_routes(query, tell), complaint_routes(query), desk_routes(query))
@@ -202,6 +221,19 @@ def message_routes(query: Querying, tell: Tell) -> Router:
         if told is None:
             raise MessageUnseen
         return MessageOutcome.model_validate(told)
+
+    @router.post("/messages/outcomes")
+    async def message_outcomes(
+        asked: MessagesAsked, _caller: Annotated[Caller, allow("intake.status")]
+    ) -> MessageOutcomes:
+        """What became of many messages of one source, at once: a query, which changes nothing."""
+        keys = [message_key(asked.source, one) for one in asked.ids]
+        told = await query(views.message_outcomes, keys)
+        return MessageOutcomes(
+            outcomes=[
+                MessageOutcome.model_validate(one) if one["outcome"] else None for one in told
+            ]
+        )
 
     @router.get("/refused-messages")
     async def refused_messages(

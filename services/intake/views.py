@@ -5,7 +5,7 @@ events; persons by their random id only.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from contracts.feedback_survey import NoticeIssued
 from contracts.values import CATEGORY_NAMES, CHANNELS, PROVINCES, Category, ChannelKind, Kind, Names
 from libs.decider import Decider, Instant, Recorded, Row
 from libs.eventlog import Table
+from services.intake.domain.identity import refusal_subject
 from services.intake.domain.matching import CONTACTS, NOTICES, OPEN, RECEIPTS, REFUSED, outcome
 from services.intake.domain.message import Refusal
 from services.intake.domain.state import Complaint, Linked
@@ -567,6 +568,35 @@ def message_outcome(conn: "Connection[Any]", key: UUID) -> dict[str, Any] | None
     """What became of a message; None: it has not been seen."""
     told = dict(outcome(key, _Committed(conn)))
     return told if told["outcome"] else None
+
+
+def message_outcomes(conn: "Connection[Any]", keys: Sequence[UUID]) -> list[dict[str, Any]]:
+    """What became of many messages, in order, in two statements; `outcome` None: not seen."""
+    wanted = {CONTACTS: list(keys), REFUSED: [UUID(refusal_subject(key)) for key in keys]}
+    found: _Fetched = _Fetched({})
+    for table, messages in wanted.items():
+        order = ", ".join(next(one.key for one in TABLES if one.name == table))
+        rows = conn.execute(
+            f"SELECT * FROM {table} WHERE message = ANY(%s) ORDER BY {order}", (messages,)
+        ).fetchall()
+        for row in rows:
+            found.by_message.setdefault((table, row["message"]), []).append(row)
+    return [dict(outcome(key, found)) for key in keys]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """Lookups on rows read in bulk, by their message."""
+
+    by_message: dict[tuple[str, UUID], list[dict[str, Any]]]
+
+    def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
+        """See `Lookups.rows`; asked by message only."""
+        return self.by_message.get((table, equal["message"]), [])
+
+    def state(self, kind: str, subject: str) -> Any:
+        """Queries read rows only."""
+        raise LookupError(f"a query does not fold {kind} {subject}")
 
 
 class _Committed:
