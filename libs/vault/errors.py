@@ -1,6 +1,6 @@
 """The ways the vault says no. None of them ever holds a plaintext, a key or a number."""
 
-from libs.decider import Conflict, DomainError, NotFound, Refused
+from libs.decider import DomainError, NotFound, Refused
 
 
 class BadToken(Refused):
@@ -8,6 +8,14 @@ class BadToken(Refused):
 
     rule = "bad-token"
     zh = "密文无效或已被改动"
+
+
+class TextTooLong(DomainError):
+    """A text to be sealed has more than 64 KiB in UTF-8; send less (DESIGN, The event: Limits)."""
+
+    status = 413
+    rule = "text-too-long"
+    zh = "文本超过 64 KiB 上限"
 
 
 class Erased(DomainError):
@@ -31,13 +39,6 @@ class PersonUnknown(NotFound):
 
     rule = "person-unknown"
     zh = "没有该客户的记录"
-
-
-class AlreadyKept(Conflict):
-    """Other bytes are kept for this place already."""
-
-    rule = "already-kept"
-    zh = "该位置已保存其他内容"
 
 
 class WrongVaultKey(RuntimeError):

@@ -48,7 +48,11 @@ class KeyRing:
 
     def index_of(self, number: str) -> bytes:
         """HMAC-SHA256 of a number in its one form: finds its person, and says nothing else."""
-        return hmac.digest(self.index, number.encode(), "sha256")
+        return hmac.digest(self.index, b"number" + number.encode(), "sha256")
+
+    def content_of(self, value: bytes) -> bytes:
+        """HMAC-SHA256 of bytes: tells the same from others, and says nothing else."""
+        return hmac.digest(self.index, b"content" + value, "sha256")
 
     def wrap(self, key: bytes, about: bytes, nonce: bytes) -> Wrapped:
         """`key` sealed with the newest version; `about` binds it to its place (AES-256-GCM)."""
@@ -95,7 +99,7 @@ def read_keyring(text: str) -> KeyRing:
     return KeyRing(versions, index or _derived(versions[min(versions)]))
 
 
-def load_keyring(path: Path) -> KeyRing:
+def read_master_key(path: Path) -> KeyRing:
     """The keys in a file of mode 0600; raises WrongVaultKey when others can read it."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
@@ -108,10 +112,10 @@ def make_key_file(path: Path) -> KeyRing:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return load_keyring(path)
+        return read_master_key(path)
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(f"1 {os.urandom(KEY_BYTES).hex()}\n")
-    return load_keyring(path)
+    return read_master_key(path)
 
 
 def _key(digits: str) -> bytes:

@@ -17,19 +17,19 @@ KEY_ID_BYTES: Final = 8
 class Randomness(Protocol):
     """The port; `about` says what a value is for and is ignored where chance decides."""
 
-    def person(self, about: bytes) -> UUID:
+    def person(self, about: bytes, /) -> UUID:
         """A new person's id: 122 random bits."""
         ...
 
-    def key_id(self, about: bytes) -> bytes:
+    def key_id(self, about: bytes, /) -> bytes:
         """8 bytes that name a key of a person."""
         ...
 
-    def key(self, about: bytes) -> bytes:
+    def key(self, about: bytes, /) -> bytes:
         """32 bytes of key."""
         ...
 
-    def nonce(self, about: bytes) -> bytes:
+    def nonce(self, about: bytes, /) -> bytes:
         """12 bytes, never twice under one key."""
         ...
 
@@ -37,19 +37,19 @@ class Randomness(Protocol):
 class SystemRandomness:
     """The operating system's."""
 
-    def person(self, about: bytes) -> UUID:
+    def person(self, _about: bytes, /) -> UUID:
         """A random UUID."""
         return UUID(bytes=os.urandom(16), version=4)
 
-    def key_id(self, about: bytes) -> bytes:
+    def key_id(self, _about: bytes, /) -> bytes:
         """8 random bytes."""
         return os.urandom(KEY_ID_BYTES)
 
-    def key(self, about: bytes) -> bytes:
+    def key(self, _about: bytes, /) -> bytes:
         """32 random bytes."""
         return os.urandom(KEY_BYTES)
 
-    def nonce(self, about: bytes) -> bytes:
+    def nonce(self, _about: bytes, /) -> bytes:
         """12 random bytes: under one person's key, far from 2**32 messages (SP 800-38D, 8.3)."""
         return os.urandom(NONCE_BYTES)
 
@@ -60,19 +60,19 @@ class SeededRandomness:
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
 
-    def person(self, about: bytes) -> UUID:
+    def person(self, about: bytes, /) -> UUID:
         """The same id for the same number."""
         return UUID(bytes=self._derived(b"person", about)[:16], version=4)
 
-    def key_id(self, about: bytes) -> bytes:
+    def key_id(self, about: bytes, /) -> bytes:
         """The same id for the same key."""
         return self._derived(b"key id", about)[:KEY_ID_BYTES]
 
-    def key(self, about: bytes) -> bytes:
+    def key(self, about: bytes, /) -> bytes:
         """The same key for the same person and key id."""
         return self._derived(b"key", about)
 
-    def nonce(self, about: bytes) -> bytes:
+    def nonce(self, about: bytes, /) -> bytes:
         """The same nonce for the same plaintext in the same place, another for any other."""
         return self._derived(b"nonce", about)[:NONCE_BYTES]
 

@@ -4,14 +4,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from libs.decider import DomainError, NotFound
-from libs.vault.sealing import Token, TokenBroken
-from libs.vault.store import Vault
-from libs.web.access import allow
+from libs.vault.store import Opened, Vault, accesses
+from libs.web.access import AccessTable, allow
 from libs.web.auth import Caller
 from libs.web.routing import Router
+
+OPEN_LOCKED = "vault.open_locked"
+"""The action of opening what is locked to storage: an auditor's (DOMAIN, Audit and retention)."""
 
 ITEMS_MAX = 500
 TEXT_CHARACTERS_MAX = 64 * 1024
@@ -73,7 +76,7 @@ class OpenRequest(_Body):
     complaint: UUID | None = None
 
 
-class Opened(_Body):
+class OpenedItem(_Body):
     """One token's plaintext, or why it did not open."""
 
     text: str | None = None
@@ -84,7 +87,7 @@ class Opened(_Body):
 class OpenAnswer(_Body):
     """One answer a token, in order."""
 
-    items: list[Opened]
+    items: list[OpenedItem]
 
 
 PersonsOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, UUID]]]
@@ -120,18 +123,20 @@ def routes(
             if person is None:
                 raise ComplaintUnseen
             items.append((person, one.field, one.text))
-        return SealAnswer(tokens=await in_thread(vault.seal_many, items))
+        return SealAnswer(tokens=await in_thread(lambda: vault.seal_many(items, known_only=True)))
 
     @router.post("/open")
     async def open_(
-        body: OpenRequest, caller: Annotated[Caller, allow("vault.open")]
+        body: OpenRequest, caller: Annotated[Caller, allow("vault.open")], request: Request
     ) -> OpenAnswer:
-        """Opens tokens for a stated purpose; each opening is on record first.
+        """Opens tokens for a stated purpose; each opening is on record before it is answered.
 
-        Answers 410 when every token's person has been erased.
+        A token that stays closed says why in its place: 410 erased, 403 locked, 422 no token.
+        When all stay closed for one reason, that is the answer's status.
         """
-        locked_too = "auditor" in caller.roles
-        opened: list[str | DomainError] = await in_thread(
+        access: AccessTable = request.app.state.access
+        locked_too = access.permits(caller.roles, OPEN_LOCKED)
+        opened: list[Opened] = await in_thread(
             lambda: vault.open_many(body.tokens, locked_too=locked_too)
         )
         await accessed(_accesses(body, opened), caller.actor)
@@ -143,29 +148,15 @@ def routes(
     return router
 
 
-def _shown(one: str | DomainError) -> Opened:
+def _shown(one: Opened) -> OpenedItem:
     if isinstance(one, DomainError):
-        return Opened(status=one.status, problem=one.rule)
-    return Opened(text=one)
+        return OpenedItem(status=one.status, problem=one.rule)
+    return OpenedItem(text=one.text)
 
 
-def _accesses(body: OpenRequest, opened: Sequence[str | DomainError]) -> list[Access]:
+def _accesses(body: OpenRequest, opened: Sequence[Opened]) -> list[Access]:
     """Which persons' fields were really opened."""
-    fields: dict[UUID, set[str]] = {}
-    for text, one in zip(body.tokens, opened, strict=True):
-        if isinstance(one, DomainError):
-            continue
-        try:
-            token = Token.parse(text)
-        except TokenBroken:
-            continue
-        fields.setdefault(token.person, set()).add(token.field)
     return [
-        Access(
-            person=person,
-            complaint=body.complaint,
-            purpose=body.purpose,
-            fields=tuple(sorted(names)),
-        )
-        for person, names in fields.items()
+        Access(person=person, complaint=body.complaint, purpose=body.purpose, fields=fields)
+        for person, fields in accesses(opened).items()
     ]

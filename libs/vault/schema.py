@@ -23,24 +23,29 @@ CREATE INDEX IF NOT EXISTS person_number_person ON person_number (person);
 CREATE TABLE IF NOT EXISTS person_key (
     person uuid NOT NULL,
     key_id bytea NOT NULL,
-    state text NOT NULL CHECK (state IN ('active', 'locked', 'destroyed')),
+    state text NOT NULL CHECK (state IN ('active', 'retired', 'locked', 'destroyed')),
     version integer,
     box bytea,
-    made_at timestamptz NOT NULL,
-    locked_at timestamptz,
-    destroyed_at timestamptz,
+    locked_until timestamptz,
     PRIMARY KEY (person, key_id),
     CHECK ((state = 'destroyed') = (box IS NULL))
 );
 CREATE UNIQUE INDEX IF NOT EXISTS person_key_active ON person_key (person) WHERE state = 'active';
 CREATE INDEX IF NOT EXISTS person_key_version ON person_key (version) WHERE box IS NOT NULL;
 CREATE TABLE IF NOT EXISTS unreadable (
-    subject uuid PRIMARY KEY,
+    subject uuid NOT NULL,
+    content bytea NOT NULL,
+    kept bigint GENERATED ALWAYS AS IDENTITY,
     place text NOT NULL,
     version integer NOT NULL,
     key_box bytea NOT NULL,
     box bytea NOT NULL,
-    kept_at timestamptz NOT NULL
+    PRIMARY KEY (subject, content)
+);
+CREATE TABLE IF NOT EXISTS erasure (
+    person uuid NOT NULL,
+    erased_at timestamptz NOT NULL,
+    PRIMARY KEY (person, erased_at)
 );
 """
 
@@ -53,22 +58,26 @@ def prepare(connection: Connection[Any], ring: KeyRing) -> None:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute(_TABLES)
-        rows = connection.execute("SELECT version, proof FROM wrapping_key").fetchall()
-        known = {int(version): bytes(proof) for version, proof in rows}
-        for version in ring.versions:
-            if known.setdefault(version, ring.check_of(version)) != ring.check_of(version):
-                raise WrongVaultKey(f"version {version} of the key file is not this vault's")
-        used = connection.execute(
-            "SELECT DISTINCT version FROM person_key WHERE box IS NOT NULL "
-            "UNION SELECT version FROM unreadable"
-        ).fetchall()
-        missing = sorted({int(row[0]) for row in used} - ring.versions.keys())
-        if missing:
-            raise WrongVaultKey(f"the key file lacks version {missing[0]}, which wraps keys here")
-        if rows and not known.keys() & {int(version) for version, _ in rows} & ring.versions.keys():
-            raise WrongVaultKey("the key file has no version that this vault knows")
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO wrapping_key VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                [(version, ring.check_of(version)) for version in ring.versions],
-            )
+        _refuse_other_keys(connection, ring)
+        connection.cursor().executemany(
+            "INSERT INTO wrapping_key VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [(version, ring.check_of(version)) for version in ring.versions],
+        )
+
+
+def _refuse_other_keys(connection: Connection[Any], ring: KeyRing) -> None:
+    rows = connection.execute("SELECT version, proof FROM wrapping_key").fetchall()
+    proofs = {int(version): bytes(proof) for version, proof in rows}
+    shared = proofs.keys() & ring.versions.keys()
+    if proofs and not shared:
+        raise WrongVaultKey("the key file has no version that this vault knows")
+    for version in sorted(shared):
+        if proofs[version] != ring.check_of(version):
+            raise WrongVaultKey(f"version {version} of the key file is not this vault's")
+    used = connection.execute(
+        "SELECT DISTINCT version FROM person_key WHERE box IS NOT NULL "
+        "UNION SELECT version FROM unreadable"
+    ).fetchall()
+    missing = sorted({int(row[0]) for row in used} - ring.versions.keys())
+    if missing:
+        raise WrongVaultKey(f"the key file lacks version {missing[0]}, which wraps keys here")

@@ -1,85 +1,103 @@
-"""AES-256-GCM under a key of each person's own; a token says whose it is, which field, which key.
+"""A sealed value: a text token that says whose it is and what; only that person's key opens it.
 
-Pure: keys and nonces come from outside. The person's id and the field's name are authenticated
-with the ciphertext, so a token moved to another person or field does not open.
+Token = `bs1.` + base64url without padding of
+
+    person (16) | key id (8) | length of field (1) | field (ASCII) | nonce (12) | ciphertext, tag
+
+AES-256-GCM; the additional data is everything before the nonce, with `bs1` in front. So a token
+copied to another person or another field does not open (DESIGN, Personal data).
 """
 
+import dataclasses
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-VERSION = "v1"
-NONCE_BYTES = 12
-KEY_BYTES = 32
-WRAP = b"bihuan data key of "
+from libs.vault.errors import BadToken, TextTooLong
+from libs.vault.randomness import KEY_ID_BYTES, NONCE_BYTES
 
+VERSION: Final = b"bs1"
+PREFIX: Final = "bs1."
+TAG_BYTES: Final = 16
+TEXT_BYTES_MAX: Final = 64 * 1024
+"""DESIGN, The event: Limits."""
 
-class TokenBroken(ValueError):
-    """This is no token of ours, or it was changed; the text never quotes it."""
+TOKEN_CHARACTERS_MAX: Final = 131_072
+FIELD: Final = re.compile(r"[a-z][a-z0-9_.-]{0,62}\Z")
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`v1.<person>.<field>.<nonce and ciphertext>`; opaque to everybody but the vault."""
+    """A token taken apart. Whose it is, and what field, can be seen; what it says cannot."""
 
     person: UUID
+    key_id: bytes
     field: str
-    sealed: bytes
+    nonce: bytes
+    box: bytes = dataclasses.field(repr=False)
 
-    def __str__(self) -> str:
-        body = urlsafe_b64encode(self.sealed).decode().rstrip("=")
-        return f"{VERSION}.{self.person.hex}.{self.field}.{body}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Token":
-        """From its text; raises TokenBroken."""
-        parts = text.split(".")
-        if len(parts) != 4 or parts[0] != VERSION:
-            raise TokenBroken("not a sealed token")
-        try:
-            person = UUID(hex=parts[1])
-            sealed = urlsafe_b64decode(parts[3] + "=" * (-len(parts[3]) % 4))
-        except ValueError:
-            raise TokenBroken("not a sealed token") from None
-        if len(sealed) <= NONCE_BYTES:
-            raise TokenBroken("not a sealed token")
-        return cls(person, parts[2], sealed)
+    @property
+    def bound(self) -> bytes:
+        """The additional data that the ciphertext is bound to."""
+        return bound(self.person, self.key_id, self.field)
 
 
-def bound_to(person: UUID, field: str) -> bytes:
-    """The additional data: whose it is and what (DESIGN, Personal data)."""
-    return f"{person.hex}|{field}".encode()
+def bound(person: UUID, key_id: bytes, name: str) -> bytes:
+    """What a ciphertext is bound to: format, person, key and field."""
+    encoded = name.encode("ascii")
+    return VERSION + person.bytes + key_id + bytes([len(encoded)]) + encoded
 
 
-def seal(key: bytes, person: UUID, field: str, plaintext: str, nonce: bytes) -> Token:
-    """A plaintext under a person's key; `nonce` is never used twice with one key."""
-    ciphertext = AESGCM(key).encrypt(nonce, plaintext.encode(), bound_to(person, field))
-    return Token(person, field, nonce + ciphertext)
+def seal(key: AESGCM, person: UUID, key_id: bytes, name: str, nonce: bytes, text: str) -> str:
+    """The token of `text`; raises TextTooLong, and ValueError for what is no field's name."""
+    if not FIELD.match(name):
+        raise ValueError("a field is a short name in lower case")
+    plain = text.encode("utf-8", "surrogatepass")
+    if len(plain) > TEXT_BYTES_MAX:
+        raise TextTooLong
+    bound_to = bound(person, key_id, name)
+    box = key.encrypt(nonce, plain, bound_to)
+    content = bound_to[len(VERSION) :] + nonce + box
+    return PREFIX + urlsafe_b64encode(content).decode("ascii").rstrip("=")
 
 
-def open_token(key: bytes, token: Token) -> str:
-    """The plaintext; raises TokenBroken when key, person, field or bytes do not agree."""
-    nonce, ciphertext = token.sealed[:NONCE_BYTES], token.sealed[NONCE_BYTES:]
+def parse(text: str) -> Token:
+    """The token in `text`; raises BadToken when it cannot be one, and never says more."""
+    encoded = text.removeprefix(PREFIX)
+    if len(text) > TOKEN_CHARACTERS_MAX or encoded == text or not _BASE64URL.match(encoded):
+        raise BadToken
     try:
-        plain = AESGCM(key).decrypt(nonce, ciphertext, bound_to(token.person, token.field))
-    except InvalidTag:
-        raise TokenBroken("the token does not open: it or its key was changed") from None
-    return plain.decode()
+        content = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    except NotBase64:
+        raise BadToken from None
+    if urlsafe_b64encode(content).decode("ascii").rstrip("=") != encoded:
+        raise BadToken  # the same bytes have one text, or a changed token could pass for unchanged
+    head = 16 + KEY_ID_BYTES
+    length = content[head] if len(content) > head else 0
+    start = head + 1 + length
+    name = content[head + 1 : start].decode("ascii", "replace")
+    if not FIELD.match(name) or len(content) < start + NONCE_BYTES + TAG_BYTES:
+        raise BadToken
+    return Token(
+        person=UUID(bytes=content[:16]),
+        key_id=content[16:head],
+        field=name,
+        nonce=content[start : start + NONCE_BYTES],
+        box=content[start + NONCE_BYTES :],
+    )
 
 
-def wrap(master: bytes, owner: UUID, key: bytes, nonce: bytes) -> bytes:
-    """A person's key as it is stored: sealed under the installation's key."""
-    return nonce + AESGCM(master).encrypt(nonce, key, WRAP + owner.bytes)
-
-
-def unwrap(master: bytes, owner: UUID, wrapped: bytes) -> bytes:
-    """A person's key again; raises TokenBroken under another installation's key."""
+def unseal(key: AESGCM, token: Token) -> str:
+    """The plaintext; raises BadToken when anything of the token was changed."""
     try:
-        return AESGCM(master).decrypt(
-            wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], WRAP + owner.bytes
-        )
+        plain = key.decrypt(token.nonce, token.box, token.bound)
     except InvalidTag:
-        raise TokenBroken("a person's key does not open under this vault's key") from None
+        raise BadToken from None
+    return plain.decode("utf-8", "surrogatepass")

@@ -1,331 +1,516 @@
-"""The vault: who a number is, each person's key, and what happened to it. A database of its own.
+"""The vault: who a number is, whose key seals what, and whether it may still be opened.
 
-Outside the log and outside rebuild; it needs backups of its own. Nothing in clear is ever stored:
-numbers are found by their HMAC, keys stand wrapped, and what is sealed lies elsewhere.
+Everything works on whole batches, one or two round trips each. Plaintext is never sent to the
+database, never stands in an exception, a `repr` or a log. State of keys is read at every call;
+only unwrapping is remembered, so locking and destroying count at once, on every instance.
 """
 
-import hmac
-import os
-import stat
+import dataclasses
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
-from pathlib import Path
 from threading import Lock
-from typing import Any
-from uuid import UUID, uuid4
+from typing import Any, Final
+from uuid import UUID, uuid5
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
-from libs.decider import Conflict, DomainError
-from libs.vault.sealing import (
-    KEY_BYTES,
-    NONCE_BYTES,
-    Token,
-    TokenBroken,
-    open_token,
-    seal,
-    unwrap,
-    wrap,
-)
+from libs.decider import DomainError
+from libs.vault.errors import BadToken, Erased, Locked, PersonUnknown
+from libs.vault.keyring import KeyRing, Wrapped, read_master_key
+from libs.vault.randomness import NONCE_BYTES, Randomness, SystemRandomness
+from libs.vault.schema import prepare
+from libs.vault.sealing import Token, parse, seal, unseal
 
-KEYS_CACHED_MAX = 20_000
-CONNECTIONS_MAX = 4
-
-TABLES = (
-    "CREATE TABLE IF NOT EXISTS person (person uuid PRIMARY KEY, number_hmac bytea UNIQUE)",
-    "CREATE TABLE IF NOT EXISTS person_key ("
-    "person uuid PRIMARY KEY, wrapped bytea, state text NOT NULL DEFAULT 'open', "
-    "until timestamptz)",
-    "CREATE TABLE IF NOT EXISTS unreadable (place text PRIMARY KEY, sealed bytea NOT NULL)",
-)
-
-
-class Erased(DomainError):
-    """The person's data has been destroyed; nobody can open it any more."""
-
-    status = 410
-    rule = "erased"
-    zh = "该个人信息已被删除"
-
-
-class Locked(DomainError):
-    """The person's data is locked to storage; only an auditor with a purpose may open it."""
-
-    status = 403
-    rule = "locked"
-    zh = "该个人信息已被封存,仅限审计人员说明用途后查看"
-
-
-class NotAToken(Conflict):
-    """What was given is not a token of this vault."""
-
-    status = 422
-    rule = "not-a-token"
-    zh = "不是有效的密封值"
-
-
-class KeyFileUnsafe(RuntimeError):
-    """The vault's key file is missing, of a wrong form, or readable by others."""
-
-
-class KeyState(StrEnum):
-    """How a person's data may be opened (DOMAIN, Audit and retention: PIPL)."""
-
-    OPEN = "open"
-    LOCKED = "locked"
-    DESTROYED = "destroyed"
+CACHED_KEYS_MAX: Final = 10_000
+CONNECTIONS_MAX: Final = 4
+CONNECTION_TIMEOUT_S: Final = 5.0
+REWRAP_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Randomness:
-    """Where ids, keys and nonces come from; seeded in tests."""
+class Plain:
+    """An opened value. Its `repr` says nothing of it."""
 
-    new_id: Callable[[], UUID] = uuid4
-    bytes: Callable[[int], bytes] = os.urandom
+    person: UUID
+    field: str
+    text: str = dataclasses.field(repr=False)
 
 
-def read_master_key(path: Path) -> bytes:
-    """The installation's 32-byte key from a file of mode 0600, in hexadecimal."""
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except (OSError, ValueError) as error:
-        raise KeyFileUnsafe(f"{path.name} cannot be read as 64 hexadecimal digits") from error
-    if mode & 0o077:
-        raise KeyFileUnsafe(f"{path.name} has mode {mode:o}; others must not read it (chmod 600)")
-    if len(key) != KEY_BYTES:
-        raise KeyFileUnsafe(f"{path.name} must hold 64 hexadecimal digits")
-    return key
+Opened = Plain | DomainError
+"""What became of a token: its plaintext, or why it stays closed - Erased, Locked, BadToken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """One person's key as the database has it now."""
+
+    key_id: bytes
+    state: str
+    wrapped: Wrapped | None = dataclasses.field(repr=False)
 
 
 class Vault:
-    """Finds persons, seals and opens. Safe to share between threads."""
+    """Sealing, opening and erasing, on a database of its own. Safe to share between threads."""
 
     def __init__(
         self,
         dsn: str,
-        master: bytes,
-        randomness: Randomness = Randomness(),
+        ring: KeyRing,
+        randomness: Randomness | None = None,
+        *,
+        cached_keys_max: int = CACHED_KEYS_MAX,
     ) -> None:
-        # Two keys from one: numbers are never hashed with what wraps keys.
-        self._wrapping = hmac.digest(master, b"wrapping", "sha256")
-        self._finding = hmac.digest(master, b"finding", "sha256")
-        self._random = randomness
-        self._keys: OrderedDict[UUID, tuple[KeyState, bytes]] = OrderedDict()
-        self._lock = Lock()
-        self._pool: ConnectionPool[Connection[DictRow]] = ConnectionPool(
+        """`dsn` is a libpq URI of the vault's own database; nothing is connected before `start`."""
+        self._ring = ring
+        self._random = randomness or SystemRandomness()
+        self._cached_keys_max = cached_keys_max
+        self._ciphers: OrderedDict[tuple[UUID, bytes], AESGCM] = OrderedDict()
+        self._caching = Lock()
+        self._pool: ConnectionPool[Connection[Any]] = ConnectionPool(
             dsn,
             min_size=1,
             max_size=CONNECTIONS_MAX,
+            timeout=CONNECTION_TIMEOUT_S,
             open=False,
-            timeout=5,
-            kwargs={"autocommit": True, "row_factory": dict_row},
+            kwargs={"autocommit": True},
+            check=ConnectionPool.check_connection,
         )
 
     def start(self) -> None:
-        """Opens the pool and makes the tables; safe at each start."""
+        """Connect, and make the tables where they are missing; safe at each start.
+
+        Raises WrongVaultKey for the key file of another vault.
+        """
         self._pool.open()
-        with self._pool.connection() as conn, conn.transaction():
-            conn.execute("SELECT pg_advisory_xact_lock(7231003)")
-            for statement in TABLES:
-                conn.execute(statement)
+        with self._pool.connection() as connection:
+            prepare(connection, self._ring)
 
     def close(self) -> None:
-        """Gives the connections back."""
+        """Give the connections back."""
         self._pool.close()
 
     # -- persons ---------------------------------------------------------------------------------
 
     def find_or_make_persons(self, numbers: Sequence[str]) -> list[UUID]:
-        """The random id of each number's person, in order; in one round trip, race-safe."""
+        """The random person id of each number, in order; the same number, the same person.
+
+        Numbers come in their one form (the door normalises them). One round trip; two instances
+        that meet a number at once agree on its person.
+        """
         if not numbers:
             return []
-        hashes = [self._hash(number) for number in numbers]
-        wanted = {one: self._random.new_id() for one in hashes}
-        with self._pool.connection() as conn:
-            rows = conn.execute(
-                # Sorted, so that two batches with the same numbers never wait for each other.
-                "WITH given AS (SELECT * FROM unnest(%b::bytea[], %b::uuid[]) AS g(hash, id)), "
-                "made AS (INSERT INTO person (person, number_hmac) "
-                "SELECT id, hash FROM given ORDER BY hash ON CONFLICT (number_hmac) DO NOTHING "
-                "RETURNING person, number_hmac) "
-                "SELECT person, number_hmac FROM made UNION ALL "
-                "SELECT p.person, p.number_hmac FROM person p JOIN given g "
-                "ON p.number_hmac = g.hash",
-                (list(wanted), list(wanted.values())),
+        indexes = [self._ring.index_of(number) for number in numbers]
+        distinct = sorted(set(indexes))
+        fresh = [self._random.person(index) for index in distinct]
+        with self._pool.connection() as connection:
+            rows = connection.execute(_FIND_OR_MAKE, (distinct, fresh)).fetchall()
+        persons = {bytes(index): person for index, person in rows}
+        return [persons[index] for index in indexes]
+
+    def find_persons(self, numbers: Sequence[str]) -> list[UUID | None]:
+        """The person of each number, or None; makes nobody."""
+        indexes = [self._ring.index_of(number) for number in numbers]
+        with self._pool.connection() as connection:
+            rows = connection.execute(
+                "SELECT number, person FROM person_number WHERE number = ANY(%s)", (indexes,)
             ).fetchall()
-            found = {bytes(row["number_hmac"]): row["person"] for row in rows}
-            if len(found) < len(wanted):
-                # Made by another while this statement ran: visible to the next one.
-                rows = conn.execute(
-                    "SELECT person, number_hmac FROM person WHERE number_hmac = ANY(%b::bytea[])",
-                    (list(wanted),),
-                ).fetchall()
-                found = {bytes(row["number_hmac"]): row["person"] for row in rows}
-        return [found[one] for one in hashes]
+        persons = {bytes(index): person for index, person in rows}
+        return [persons.get(index) for index in indexes]
 
-    def _hash(self, number: str) -> bytes:
-        return hmac.digest(self._finding, number.encode(), "sha256")
+    # -- sealing ---------------------------------------------------------------------------------
 
-    # -- sealing and opening ---------------------------------------------------------------------
+    def seal_many(
+        self, items: Sequence[tuple[UUID, str, str]], *, known_only: bool = False
+    ) -> list[str]:
+        """A token for each (person, field, plaintext), in order.
 
-    def seal_many(self, items: Sequence[tuple[UUID, str, str]]) -> list[str]:
-        """A token for each (person, field, plaintext), in order; makes missing keys.
-
-        Raises Erased or Locked when a person's data may not grow any more.
+        Makes a key for a person who has none that seals: a new one, or one whose earlier keys are
+        locked or destroyed. With `known_only` such a person is refused instead (PersonUnknown, or
+        Erased), as whoever is not the door may only seal for persons it heard of.
         """
-        keys = self._keys_of({person for person, _, _ in items}, make=True)
-        tokens = []
-        for person, field, plaintext in items:
-            state, key = keys[person]
-            if state is not KeyState.OPEN:
-                raise Erased if state is KeyState.DESTROYED else Locked
-            nonce = self._random.bytes(NONCE_BYTES)
-            tokens.append(str(seal(key, person, field, plaintext, nonce)))
-        return tokens
+        if not items:
+            return []
+        persons = list(dict.fromkeys(person for person, _, _ in items))
+        with self._pool.connection() as connection:
+            keys = self._sealing_keys(connection, persons)
+            missing = [person for person in persons if person not in keys]
+            if missing and known_only:
+                self._refuse_unknown(connection, missing)
+            if missing:
+                keys |= self._make_keys(connection, missing)
+        ciphers = {person: self._cipher(person, key) for person, key in keys.items()}
+        return [
+            seal(
+                ciphers[person],
+                person,
+                keys[person].key_id,
+                name,
+                self._random.nonce(_place(person, name, text)),
+                text,
+            )
+            for person, name, text in items
+        ]
 
-    def open_many(
-        self, tokens: Sequence[str], *, locked_too: bool = False
-    ) -> list[str | DomainError]:
-        """Each token's plaintext, or why it does not open: Erased, Locked, NotAToken.
+    def _sealing_keys(
+        self, connection: Connection[Any], persons: Sequence[UUID]
+    ) -> dict[UUID, _Key]:
+        rows = connection.execute(
+            "SELECT person, key_id, state, version, box FROM person_key "
+            "WHERE person = ANY(%s) AND state = 'active'",
+            (list(persons),),
+        ).fetchall()
+        return {row[0]: _key_of(row) for row in rows}
 
-        `locked_too` is for an auditor with a purpose (DOMAIN, PIPL).
+    def _make_keys(self, connection: Connection[Any], persons: Sequence[UUID]) -> dict[UUID, _Key]:
+        """An active key for each; where another instance was quicker, its key."""
+        ordered = sorted(persons)
+        rows = connection.execute(
+            "SELECT person, count(*)::integer FROM person_key WHERE person = ANY(%s) "
+            "GROUP BY person",
+            (ordered,),
+        ).fetchall()
+        earlier: dict[UUID, int] = dict(rows)
+        key_ids, versions, boxes = [], [], []
+        for person in ordered:
+            key_id = self._random.key_id(person.bytes + earlier.get(person, 0).to_bytes(4))
+            about = person.bytes + key_id
+            wrapped = self._ring.wrap(
+                self._random.key(about), about, self._random.nonce(b"key" + about)
+            )
+            key_ids.append(key_id)
+            versions.append(wrapped.version)
+            boxes.append(wrapped.box)
+        rows = connection.execute(_MAKE_KEYS, (ordered, key_ids, versions, boxes)).fetchall()
+        return {row[0]: _key_of(row) for row in rows}
+
+    def _refuse_unknown(self, connection: Connection[Any], persons: Sequence[UUID]) -> None:
+        """Raises for whom nothing may be sealed; a person found by number or locked passes."""
+        rows = connection.execute(
+            "SELECT person, bool_and(state = 'destroyed') FROM person_key "
+            "WHERE person = ANY(%(persons)s) GROUP BY person UNION ALL "
+            "SELECT person, false FROM person_number WHERE person = ANY(%(persons)s)",
+            {"persons": list(persons)},
+        ).fetchall()
+        erased = {row[0]: bool(row[1]) for row in sorted(rows, key=lambda row: not row[1])}
+        for person in persons:
+            if person not in erased:
+                raise PersonUnknown
+            if erased[person]:
+                raise Erased
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    def open_many(self, tokens: Sequence[str], *, locked_too: bool = False) -> list[Opened]:
+        """What each token says, in order, or why it stays closed: Erased, Locked, BadToken.
+
+        `locked_too` is the auditor's right. Whoever calls this puts the access on record before
+        anybody sees the outcome (`routes`).
         """
-        parsed: list[Token | None] = []
-        for text in tokens:
-            try:
-                parsed.append(Token.parse(text))
-            except TokenBroken:
-                parsed.append(None)
-        keys = self._keys_of({one.person for one in parsed if one is not None}, make=False)
-        return [self._open(one, keys, locked_too) for one in parsed]
-
-    def _open(
-        self,
-        token: Token | None,
-        keys: Mapping[UUID, tuple[KeyState, bytes]],
-        locked_too: bool,
-    ) -> str | DomainError:
-        if token is None or token.person not in keys:
-            return NotAToken()
-        state, key = keys[token.person]
-        if state is KeyState.DESTROYED:
-            return Erased()
-        if state is KeyState.LOCKED and not locked_too:
-            return Locked()
-        try:
-            return open_token(key, token)
-        except TokenBroken:
-            return NotAToken()
-
-    def _keys_of(
-        self, persons: Iterable[UUID], *, make: bool
-    ) -> dict[UUID, tuple[KeyState, bytes]]:
-        wanted = set(persons)
-        with self._lock:
-            keys = {one: self._keys[one] for one in wanted if one in self._keys}
-        missing = sorted(wanted - keys.keys())
-        if missing:
-            keys |= self._load_keys(missing, make=make)
-        return keys
-
-    def _load_keys(
-        self, persons: Sequence[UUID], *, make: bool
-    ) -> dict[UUID, tuple[KeyState, bytes]]:
-        with self._pool.connection() as conn:
-            if make:
-                made = [
-                    wrap(
-                        self._wrapping,
-                        person,
-                        self._random.bytes(KEY_BYTES),
-                        self._random.bytes(NONCE_BYTES),
-                    )
-                    for person in persons
-                ]
-                conn.execute(
-                    "INSERT INTO person_key (person, wrapped) "
-                    "SELECT * FROM unnest(%b::uuid[], %b::bytea[]) ON CONFLICT DO NOTHING",
-                    (list(persons), made),
-                )
-            rows = conn.execute(
-                "SELECT person, wrapped, state FROM person_key WHERE person = ANY(%b::uuid[])",
+        parsed = [_parsed(token) for token in tokens]
+        persons = {one.person for one in parsed if isinstance(one, Token)}
+        if not persons:
+            return [BadToken() for _ in tokens]
+        with self._pool.connection() as connection:
+            rows = connection.execute(
+                "SELECT person, key_id, state, version, box FROM person_key WHERE person = ANY(%s)",
                 (list(persons),),
             ).fetchall()
-        loaded = {row["person"]: self._unwrapped(row) for row in rows}
-        with self._lock:
-            self._keys.update(loaded)
-            while len(self._keys) > KEYS_CACHED_MAX:
-                self._keys.popitem(last=False)
-        return loaded
+        keys = {(row[0], bytes(row[1])): _key_of(row) for row in rows}
+        return [
+            self._open(one, keys.get((one.person, one.key_id)), locked_too)
+            if isinstance(one, Token)
+            else one
+            for one in parsed
+        ]
 
-    def _unwrapped(self, row: Mapping[str, Any]) -> tuple[KeyState, bytes]:
-        if row["wrapped"] is None:
-            return KeyState.DESTROYED, b""
-        key = unwrap(self._wrapping, row["person"], bytes(row["wrapped"]))
-        return KeyState(row["state"]), key
+    def _open(self, token: Token, key: _Key | None, locked_too: bool) -> Opened:
+        if key is None:
+            return BadToken()
+        if key.wrapped is None:
+            self._forget(token.person, key.key_id)
+            return Erased()
+        try:
+            # Before the lock is looked at: a forged token is never told what it would find.
+            text = unseal(self._cipher(token.person, key), token)
+        except BadToken as refusal:
+            return refusal
+        if key.state == "locked" and not locked_too:
+            return Locked()
+        return Plain(token.person, token.field, text)
 
-    # -- bytes nobody could read -----------------------------------------------------------------
+    def _cipher(self, person: UUID, key: _Key) -> AESGCM:
+        """The key, unwrapped; at most `cached_keys_max` are remembered."""
+        place = (person, key.key_id)
+        with self._caching:
+            known = self._ciphers.get(place)
+            if known is not None:
+                self._ciphers.move_to_end(place)
+                return known
+        assert key.wrapped is not None
+        cipher = AESGCM(self._ring.unwrap(key.wrapped, person.bytes + key.key_id))
+        with self._caching:
+            self._ciphers[place] = cipher
+            if len(self._ciphers) > self._cached_keys_max:
+                self._ciphers.popitem(last=False)
+        return cipher
 
-    def keep_unreadable(self, place: str, value: bytes) -> None:
-        """Keeps bytes that cannot be read, sealed, until they are settled."""
-        nonce = self._random.bytes(NONCE_BYTES)
-        owner = UUID(bytes=sha256(place.encode()).digest()[:16])
-        with self._pool.connection() as conn:
-            conn.execute(
-                "INSERT INTO unreadable (place, sealed) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                (place, wrap(self._wrapping, owner, value, nonce)),
-            )
-
-    def unreadable(self, place: str) -> bytes | None:
-        """The bytes kept for that place, or None."""
-        owner = UUID(bytes=sha256(place.encode()).digest()[:16])
-        with self._pool.connection() as conn:
-            row = conn.execute(
-                "SELECT sealed FROM unreadable WHERE place = %s", (place,)
-            ).fetchone()
-        return None if row is None else unwrap(self._wrapping, owner, bytes(row["sealed"]))
-
-    def settle_unreadable(self, place: str) -> None:
-        """They have been settled: away with them."""
-        with self._pool.connection() as conn:
-            conn.execute("DELETE FROM unreadable WHERE place = %s", (place,))
+    def _forget(self, person: UUID, key_id: bytes) -> None:
+        with self._caching:
+            self._ciphers.pop((person, key_id), None)
 
     # -- erasing ---------------------------------------------------------------------------------
 
-    def lock(self, person: UUID, until: datetime | None) -> None:
-        """Locked to storage: operations cannot read, an auditor only with a purpose."""
-        self._set(
-            "UPDATE person_key SET state = 'locked', until = %s "
-            "WHERE person = %s AND state <> 'destroyed'",
-            (until, person),
-            person,
-        )
+    def lock(self, person: UUID, until: datetime | None = None) -> bool:
+        """Lock what was sealed so far: only an auditor opens it, with a purpose (PIPL).
 
-    def destroy(self, person: UUID) -> None:
-        """The key is gone, and with it every plaintext, wherever its tokens lie."""
-        self._set(
-            "INSERT INTO person_key (person, wrapped, state) VALUES (%s, NULL, 'destroyed') "
-            "ON CONFLICT (person) DO UPDATE SET wrapped = NULL, state = 'destroyed', until = NULL",
-            (person,),
-            person,
-        )
-        with self._pool.connection() as conn:
-            conn.execute("UPDATE person SET number_hmac = NULL WHERE person = %s", (person,))
+        What the same person says later is sealed with a new key and can be read: a lapsed purpose
+        does not stop a new one. `until` is kept for people to see. Returns whether anything was
+        locked now. Raises PersonUnknown, Erased.
+        """
+        with self._pool.connection() as connection:
+            self._refuse_nobody(connection, person)
+            locked = connection.execute(
+                "UPDATE person_key SET state = 'locked', locked_until = %s "
+                "WHERE person = %s AND state IN ('active', 'retired')",
+                (until, person),
+            )
+            return locked.rowcount > 0
 
-    def destroy_again(self, persons: Iterable[UUID]) -> None:
-        """After a restore: what was destroyed is destroyed again (DESIGN, Personal data)."""
-        for person in persons:
-            self.destroy(person)
+    def unlock(self, person: UUID) -> bool:
+        """Take back a lock, e.g. one put on the wrong person; returns whether there was one.
 
-    def _set(self, statement: str, values: tuple[Any, ...], person: UUID) -> None:
-        with self._pool.connection() as conn:
-            conn.execute(statement, values)
-        with self._lock:
-            self._keys.pop(person, None)
+        The keys open again but seal no more (`retired`): what comes next gets a new key.
+        """
+        with self._pool.connection() as connection:
+            self._refuse_nobody(connection, person)
+            unlocked = connection.execute(
+                "UPDATE person_key SET state = 'retired', locked_until = NULL "
+                "WHERE person = %s AND state = 'locked'",
+                (person,),
+            )
+            return unlocked.rowcount > 0
+
+    def destroy(self, person: UUID, at: datetime) -> bool:
+        """Destroy every key the person has: what they sealed can be read by nobody, anywhere.
+
+        Not in Kafka, not in stores, not in archives; no chain breaks, for the tokens stay. The
+        number leads to the person no more. `at` is when it was decided (`person.erased`); the same
+        erasure again changes nothing, so whatever the person says after it stays readable.
+        Returns whether a key was destroyed now.
+        """
+        return self.destroy_again([(person, at)]) > 0
+
+    def destroy_again(self, erasures: Iterable[tuple[UUID, datetime]]) -> int:
+        """Apply erasures, (person, when decided), e.g. all those of the log after a restore.
+
+        A backup brings back keys that were destroyed after it was made. Before intake starts on a
+        restored vault, hand in every `person.erased` (destroyed) of the log: those the backup
+        knows change nothing, the others destroy what it brought back. Returns how many keys were
+        destroyed now.
+        """
+        asked = sorted(set(erasures))
+        if not asked:
+            return 0
+        persons, ats = [person for person, _ in asked], [at for _, at in asked]
+        with self._pool.connection() as connection, connection.transaction():
+            fresh = connection.execute(_REMEMBER_ERASURES, (persons, ats)).fetchall()
+            erased = sorted({row[0] for row in fresh})
+            rows = connection.execute(_DESTROY, (erased,)).fetchall()
+            connection.execute("DELETE FROM person_number WHERE person = ANY(%s)", (erased,))
+        for person, key_id in rows:
+            self._forget(person, bytes(key_id))
+        if rows:
+            with self._pool.connection() as connection:
+                # the old versions of the overwritten rows leave the table as well
+                connection.execute("VACUUM person_key, person_number")
+        return len(rows)
+
+    def erasures(self) -> list[tuple[UUID, datetime]]:
+        """Every erasure applied here, (person, when decided), oldest first."""
+        with self._pool.connection() as connection:
+            return connection.execute(
+                "SELECT person, erased_at FROM erasure ORDER BY erased_at, person"
+            ).fetchall()
+
+    def _refuse_nobody(self, connection: Connection[Any], person: UUID) -> None:
+        found = connection.execute(
+            "SELECT state FROM person_key WHERE person = %s ORDER BY state", (person,)
+        ).fetchall()
+        if not found:
+            raise PersonUnknown
+        if all(row[0] == "destroyed" for row in found):
+            raise Erased
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def rewrap(self) -> int:
+        """Wrap every key with the newest version, in batches; returns how many were rewrapped.
+
+        Tokens do not change. Afterwards older versions may leave the key file.
+        """
+        total = 0
+        while True:
+            with self._pool.connection() as connection, connection.transaction():
+                rows = connection.execute(_KEYS_OF_OLDER, (self._ring.newest, REWRAP_BATCH))
+                older = rows.fetchall()
+                for person, key_id, version, box in older:
+                    about = person.bytes + bytes(key_id)
+                    key = self._ring.unwrap(Wrapped(version, bytes(box)), about)
+                    wrapped = self._ring.wrap(key, about, SystemRandomness().nonce(about))
+                    connection.execute(
+                        "UPDATE person_key SET version = %s, box = %s "
+                        "WHERE person = %s AND key_id = %s AND box IS NOT NULL",
+                        (wrapped.version, wrapped.box, person, key_id),
+                    )
+            total += len(older)
+            if len(older) < REWRAP_BATCH:
+                return total + self._rewrap_unreadable()
+
+    def _rewrap_unreadable(self) -> int:
+        with self._pool.connection() as connection, connection.transaction():
+            rows = connection.execute(
+                "SELECT subject, content, version, key_box FROM unreadable WHERE version <> %s "
+                "FOR UPDATE",
+                (self._ring.newest,),
+            ).fetchall()
+            for subject, content, version, box in rows:
+                about = subject.bytes + bytes(content)
+                key = self._ring.unwrap(Wrapped(version, bytes(box)), about)
+                wrapped = self._ring.wrap(key, about, SystemRandomness().nonce(about))
+                connection.execute(
+                    "UPDATE unreadable SET version = %s, key_box = %s "
+                    "WHERE subject = %s AND content = %s",
+                    (wrapped.version, wrapped.box, subject, content),
+                )
+        return len(rows)
+
+    # -- bytes that nobody could read ------------------------------------------------------------
+
+    def keep_unreadable(self, place: str, value: bytes) -> None:
+        """Keep bytes that are no message, sealed, until they are settled.
+
+        `place` is `topic/partition/offset`, their subject its UUIDv5 (DESIGN, Inbox). The same
+        bytes again change nothing. Other bytes at the same place are kept beside the first: a
+        topic that was made anew counts its offsets from zero again.
+        """
+        subject = subject_of(place)
+        content = self._ring.content_of(value)
+        about = subject.bytes + content
+        key = self._random.key(b"unreadable" + about)
+        wrapped = self._ring.wrap(key, about, self._random.nonce(b"unreadable key" + about))
+        nonce = self._random.nonce(b"unreadable" + about)
+        box = nonce + AESGCM(key).encrypt(nonce, value, about)
+        with self._pool.connection() as connection:
+            connection.execute(
+                "INSERT INTO unreadable (subject, content, place, version, key_box, box) "
+                "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (subject, content, place, wrapped.version, wrapped.box, box),
+            )
+
+    def unreadable(self, place: str) -> bytes | None:
+        """The bytes kept last for a place, or None when they are settled or were never kept."""
+        subject = subject_of(place)
+        with self._pool.connection() as connection:
+            row = connection.execute(
+                "SELECT content, version, key_box, box FROM unreadable WHERE subject = %s "
+                "ORDER BY kept DESC LIMIT 1",
+                (subject,),
+            ).fetchone()
+        if row is None:
+            return None
+        about = subject.bytes + bytes(row[0])
+        key = self._ring.unwrap(Wrapped(row[1], bytes(row[2])), about)
+        box = bytes(row[3])
+        return AESGCM(key).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], about)
+
+    def settle_unreadable(self, place: str) -> bool:
+        """The bytes are settled: they and their key are gone. Returns whether there were any."""
+        with self._pool.connection() as connection:
+            gone = connection.execute(
+                "DELETE FROM unreadable WHERE subject = %s", (subject_of(place),)
+            )
+            return gone.rowcount > 0
+
+
+STREAMS: Final = UUID("3a4c0f5e-7b0d-5a52-8d0e-0c9f2a1be701")
+"""The namespace that the event log names streams by; a test keeps the two alike."""
+
+
+def subject_of(place: str) -> UUID:
+    """The subject of a record that cannot be read: UUIDv5 of topic, partition and offset."""
+    return uuid5(STREAMS, place)
+
+
+def accesses(opened: Iterable[Opened]) -> Mapping[UUID, tuple[str, ...]]:
+    """Person -> the fields that were really opened, each once, sorted."""
+    fields: dict[UUID, set[str]] = {}
+    for one in opened:
+        if isinstance(one, Plain):
+            fields.setdefault(one.person, set()).add(one.field)
+    return {person: tuple(sorted(names)) for person, names in fields.items()}
+
+
+def _parsed(token: str) -> Token | BadToken:
+    try:
+        return parse(token)
+    except BadToken as refusal:
+        return refusal
+
+
+def _key_of(row: Sequence[Any]) -> _Key:
+    wrapped = None if row[4] is None else Wrapped(row[3], bytes(row[4]))
+    return _Key(bytes(row[1]), row[2], wrapped)
+
+
+def _place(person: UUID, field: str, text: str) -> bytes:
+    content = sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return person.bytes + field.encode() + b"\0" + content
+
+
+_FIND_OR_MAKE: Final = """
+WITH given AS (
+    SELECT * FROM unnest(%s::bytea[], %s::uuid[]) AS given (number, person)
+), known AS (
+    SELECT number, person_number.person FROM person_number JOIN given USING (number)
+), made AS (
+    INSERT INTO person_number (number, person)
+    SELECT number, person FROM given
+    WHERE number NOT IN (SELECT number FROM known) ORDER BY number
+    -- an update that changes nothing, so that the row of whoever was quicker comes back
+    ON CONFLICT (number) DO UPDATE SET number = excluded.number
+    RETURNING number, person
+)
+SELECT number, person FROM known UNION ALL SELECT number, person FROM made
+"""
+
+_MAKE_KEYS: Final = """
+INSERT INTO person_key (person, key_id, state, version, box)
+SELECT person, key_id, 'active', version, box FROM unnest(
+    %s::uuid[], %s::bytea[], %s::integer[], %s::bytea[]
+) AS given (person, key_id, version, box) ORDER BY person
+ON CONFLICT (person) WHERE state = 'active' DO UPDATE SET state = 'active'
+RETURNING person, key_id, state, version, box
+"""
+
+_REMEMBER_ERASURES: Final = """
+INSERT INTO erasure (person, erased_at) SELECT * FROM unnest(%s::uuid[], %s::timestamptz[])
+ON CONFLICT DO NOTHING RETURNING person
+"""
+
+_DESTROY: Final = """
+UPDATE person_key SET state = 'destroyed', version = NULL, box = NULL, locked_until = NULL
+WHERE person = ANY(%s) AND box IS NOT NULL
+RETURNING person, key_id
+"""
+
+_KEYS_OF_OLDER: Final = """
+SELECT person, key_id, version, box FROM person_key
+WHERE version <> %s AND box IS NOT NULL LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+
+__all__ = ["Opened", "Plain", "Vault", "accesses", "read_master_key", "subject_of"]
