@@ -24,6 +24,7 @@ FEEDBACK_NOTICE = Table(
     {
         "notice": "uuid not null",
         "complaint": "uuid not null",
+        "number": "int not null",
         "cycle": "int not null",
         "kind": "text not null",
         "by": "text not null",
@@ -38,7 +39,7 @@ FEEDBACK_NOTICE = Table(
         "tried_at": "timestamptz",
     },
     key=("notice",),
-    indexes=("complaint, issued_at",),
+    indexes=("complaint, number",),
 )
 
 FEEDBACK_CALL = Table(
@@ -119,6 +120,7 @@ def _notice_row(complaint: UUID, notice: Notice) -> Row:
         "feedback_notice",
         {"notice": notice.id},
         complaint=complaint,
+        number=notice.number,
         cycle=notice.cycle,
         kind=notice.kind.value,
         by=notice.by.value,
@@ -191,6 +193,8 @@ class ShownNotice(_Shown):
     """Its id."""
     complaint: UUID
     """The complaint."""
+    number: int
+    """Its number among the complaint's notices."""
     cycle: int
     """The handling cycle."""
     kind: NoticeKind
@@ -313,7 +317,7 @@ class Satisfaction(_Shown):
 def notices_of(conn: Connection[Any], complaint: UUID) -> list[ShownNotice]:
     """Every notice of a complaint, oldest first."""
     found = conn.execute(
-        "SELECT * FROM feedback_notice WHERE complaint = %s ORDER BY issued_at, notice",
+        "SELECT * FROM feedback_notice WHERE complaint = %s ORDER BY number",
         (complaint,),
     )
     return [ShownNotice(**row) for row in found.fetchall()]

@@ -22,6 +22,7 @@ class Notice:
     """One notice that left, and what became of it; `issued` is kept while it may be called out."""
 
     id: UUID
+    number: int
     kind: NoticeKind
     cycle: int
     by: Medium

@@ -111,6 +111,7 @@ def evolve(state: Feedback | None, recorded: Recorded[Any]) -> Feedback:
 def _issued(state: Feedback, event: NoticeIssued, recorded: Recorded[Any]) -> Feedback:
     notice = Notice(
         id=event.notice,
+        number=len(state.notices) + 1,
         kind=event.kind,
         cycle=event.cycle,
         by=event.by,

@@ -1,0 +1,147 @@
+"""The 10015 desk on a real database, over HTTP."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from contracts.values import ContactKind, ValueTier
+from libs.decider.story import SUBJECT
+from services.escalation import api, views
+from services.escalation.main import describe
+from tests.integration.office import Office, office
+from tests.unit.escalation.heard import (
+    NOON,
+    at,
+    breached,
+    closed,
+    finding,
+    heard,
+    linked,
+    proposed,
+    registered,
+)
+
+CASE = f"/complaints/{SUBJECT}/cases/1"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Office]:
+    with office(describe(), api.routes, tmp_path, at("2025-10-11 09:00")) as running:
+        running.hear(heard(registered(), at("2025-10-11 09:00")))
+        yield running
+
+
+def test_from_the_queue_to_a_closed_case_and_the_rate(desk: Office) -> None:
+    desk.hear(heard(breached(), NOON, "breach"))
+    (waiting,) = desk.get("/cases")["items"]
+    assert (waiting["receipt"], waiting["trigger"], waiting["stage"]) == (
+        "TS-7781-4",
+        "breach",
+        "requested",
+    )
+    assert desk.post(f"{CASE}/accept").status_code == 200
+    assert desk.post(f"{CASE}/accept", actor="agent:1502").status_code == 409
+    assert desk.get("/cases")["items"] == []
+    assert len(desk.get("/cases?stage=accepted&stage=decided")["items"]) == 1
+    contact = {"channel": "hotline_10015", "reached": True}
+    assert desk.post(f"{CASE}/contacts", contact).status_code == 200
+    due = {"team": "network-gz", "due": "2025-10-15T16:00:00+08:00", "text": "按承诺修复"}
+    assert desk.post(f"{CASE}/instructions", due).status_code == 200
+    assert desk.post(f"{CASE}/close", {"unfinished": "team_dissolved"}).status_code == 409
+    decision = {"decision": "upheld", "reasons": "超过承诺时限", "final": True}
+    assert desk.post(f"{CASE}/decision", decision).status_code == 200
+    assert desk.post(f"{CASE}/close", {"unfinished": "team_dissolved"}).status_code == 200
+    known = desk.get(f"/complaints/{SUBJECT}")
+    (case,) = known["cases"]
+    assert (case["stage"], case["outcome"], case["reason"], case["final"]) == (
+        "closed",
+        "settled",
+        "team_dissolved",
+        True,
+    )
+    assert desk.get("/reports/escalation?month=2025-10", role="manager") == {
+        "month": "2025-10",
+        "complaints": 1,
+        "escalated": 1,
+        "cases": 1,
+        "by_trigger": {"breach": 1},
+        "by_ending": {"settled": 1},
+    }
+
+
+def test_what_officers_write_never_stands_in_a_table_in_clear(desk: Office) -> None:
+    desk.hear(heard(breached(), NOON, "breach"))
+    desk.post(f"{CASE}/accept")
+    secret = "MARKER-张三-13800138000"
+    desk.post(f"{CASE}/decision", {"decision": "partly", "reasons": secret})
+    names = desk.query(
+        lambda c: c.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        ).fetchall()
+    )
+    dumped = {
+        row["table_name"]: repr(
+            desk.query(lambda c, t: c.execute(f"SELECT t::text FROM {t} t").fetchall(), name)
+        )
+        for row in names
+        if (name := row["table_name"])
+    }
+    assert {one.name for one in views.TABLES} <= set(dumped)
+    marks = ("MARKER", b"MARKER".hex())  # bytea shows as hex
+    assert not [name for name, rows in dumped.items() if any(mark in rows for mark in marks)]
+
+
+def test_the_queue_comes_in_pages_highest_tier_first(desk: Office) -> None:
+    for number in range(5):
+        record = heard(linked(f"wish-{number}", ContactKind.ESCALATION_WISH), NOON, f"w-{number}")
+        desk.hear(replace(record, subject=str(UUID(int=number + 1))))
+    appeal = heard(linked("appeal", ContactKind.REGULATOR_REFERRAL), NOON, "appeal")
+    desk.hear(replace(appeal, subject=str(UUID(int=99))))
+    seen: list[str] = []
+    url: str | None = "/cases?limit=2"
+    while url:
+        page = desk.get(url)
+        seen += [one["complaint"] for one in page["items"]]
+        url = page["next"]
+    assert len(seen) == len(set(seen)) == 6
+    assert seen[0] == str(UUID(int=99))
+
+
+def test_s5_money_over_http(desk: Office) -> None:
+    desk.hear(heard(proposed(1, "373.00"), at("2025-10-11 10:00")))
+    (waiting,) = desk.get("/compensation")["items"]
+    assert (waiting["amount"], waiting["state"]) == ("373.00", "submitted")
+    url = f"/complaints/{SUBJECT}/compensation/1/approve"
+    assert desk.post(url, role="agent").status_code == 403
+    assert desk.post(url, actor="agent:8812").status_code == 403
+    assert desk.post(url).status_code == 200
+    assert desk.post(url).status_code == 409
+    desk.hear(heard(finding(2, corrects=1, overcharged="196.50"), at("2025-10-13 10:00")))
+    (supplement,) = desk.get("/compensation")["items"]
+    assert supplement["amount"] == "20.00"
+    refusal = f"/complaints/{SUBJECT}/compensation/2/refuse"
+    assert desk.post(refusal, {"reason": "not_proven"}).status_code == 200
+    granted = [one["granted"] for one in desk.get(f"/complaints/{SUBJECT}")["compensation"]]
+    assert granted == ["373.00", "373.00"]
+
+
+def test_race_2_on_a_real_database_the_request_is_withdrawn_with_the_complaint(
+    desk: Office,
+) -> None:
+    desk.hear(heard(breached(), NOON, "breach"))
+    desk.hear(heard(closed(), NOON))
+    assert desk.get("/cases")["items"] == []
+    assert desk.post(f"{CASE}/accept").status_code == 409
+    report = desk.get("/reports/escalation?month=2025-10", role="manager")
+    assert report["by_ending"] == {"withdrawn": 1}
+
+
+def test_reads_and_commands_need_their_action(desk: Office) -> None:
+    desk.get("/cases", role="agent", status=403)
+    desk.get("/reports/escalation?month=2025-13", role="manager", status=422)
+    desk.get("/cases?stage=unheard", status=422)
+    assert desk.post(f"/complaints/{SUBJECT}/cases/7/accept").status_code == 404
+    assert registered(ValueTier.IMPORTANT).registration.correspondent.receipt == "TS-7781-4"

@@ -1,0 +1,130 @@
+"""Notices, calls and the satisfaction report on a real database, over HTTP."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from contracts.values import Correspondent, DeliveryResult, ValueTier
+from libs.decider.story import SUBJECT
+from services.feedback_survey import api
+from services.feedback_survey.main import describe
+from tests.integration.office import Office, office
+from tests.unit.feedback_survey.heard import (
+    answered,
+    answered_by_work,
+    at,
+    clocks_started,
+    correspondent,
+    delivery,
+    heard,
+    reply,
+)
+
+ASKED = at("2025-10-18 16:00")
+VIP = correspondent(tier=ValueTier.IMPORTANT)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Office]:
+    with office(describe(), api.routes, tmp_path, at("2025-10-17 17:00")) as running:
+        yield running
+
+
+def asked(desk: Office, to: Correspondent, when: datetime = ASKED) -> None:
+    desk.hear(heard(clocks_started(to), at("2025-10-17 17:00")))
+    desk.hear(heard(answered_by_work(), when, "answer"))
+    desk.hear(heard(answered(to=to), when))
+
+
+def test_a_call_is_made_attempted_and_answered(desk: Office) -> None:
+    asked(desk, VIP)
+    (call,) = desk.get("/calls")["items"]
+    assert (call["kind"], call["receipt"], call["value_tier"]) == (
+        "survey",
+        "TS-7781-4",
+        "important",
+    )
+    url = f"/calls/{call['notice']}/attempts"
+    assert desk.post(url, {"reached": False}).status_code == 200
+    assert desk.get("/calls")["items"][0]["attempts"] == 1
+    said = {"reached": True, "score": 9, "resolved": True, "words": "很满意"}
+    assert desk.post(url, said).status_code == 200
+    assert desk.get("/calls")["items"] == []
+    assert desk.post(url, {"reached": True}).status_code == 409
+    told = desk.get(f"/notices/{SUBJECT}")
+    assert [one["kind"] for one in told["notices"]] == ["receipt", "answer", "survey"]
+    assert (told["surveys"][0]["outcome"], told["surveys"][0]["score"]) == ("satisfied", 9)
+    assert "text" not in told["notices"][0]
+
+
+def test_a_call_waits_for_the_morning(desk: Office) -> None:
+    asked(desk, VIP, at("2025-10-18 22:00"))
+    assert desk.get("/calls")["items"] == []
+    desk.clock.jump(at("2025-10-19 09:00"))
+    assert len(desk.get("/calls")["items"]) == 1
+
+
+def test_a_failed_survey_shows_up_as_a_call(desk: Office) -> None:
+    asked(desk, correspondent())
+    notices = desk.get(f"/notices/{SUBJECT}")["notices"]
+    survey = next(one for one in notices if one["kind"] == "survey")
+    report = delivery(survey["notice"], DeliveryResult.FAILED, ASKED)
+    desk.hear(heard(report, ASKED, "report"))
+    (call,) = desk.get("/calls")["items"]
+    assert call["notice"] != survey["notice"]
+
+
+def fire(desk: Office, name: str, due: datetime) -> bool:
+    """Fires a timer as the database has it, at its very instant."""
+    stored = desk.query(
+        lambda c: c.execute("SELECT due FROM timer WHERE name = %s", (name,)).fetchone()
+    )
+    assert stored["due"] == due
+    desk.clock.jump(due)
+    return desk.writer.transact(lambda work: work.fire("feedback", SUBJECT, name, due, True))
+
+
+def test_a_reminder_and_the_end_fire_from_the_database(desk: Office) -> None:
+    asked(desk, correspondent())
+    assert fire(desk, "survey.remind", at("2025-10-19 16:00"))
+    assert fire(desk, "survey.end", at("2025-10-21 16:00"))
+    told = desk.get(f"/notices/{SUBJECT}")
+    assert [one["kind"] for one in told["notices"]] == ["receipt", "answer", "survey", "reminder"]
+    assert told["surveys"][0]["outcome"] == "no_answer"
+    timers = desk.query(lambda c: c.execute("SELECT * FROM timer").fetchall())
+    assert timers == []
+
+
+def test_the_satisfaction_report_counts_every_cycle(desk: Office) -> None:
+    """S6: one complaint, three cycles, three surveys (3, 2, 9)."""
+    asked(desk, correspondent())
+    desk.hear(heard(reply("r1", 3, resolved=False), at("2025-10-18 20:30")))
+    desk.hear(heard(answered(cycle=2), at("2025-10-19 19:00")))
+    desk.hear(heard(reply("r2", 2, cycle=2), at("2025-10-19 21:40")))
+    desk.hear(heard(answered(cycle=3), at("2025-10-20 15:00")))
+    desk.hear(heard(reply("r3", 9, cycle=3), at("2025-10-20 15:20")))
+    report = desk.get("/reports/satisfaction?month=2025-10", role="manager")
+    assert report == {
+        "month": "2025-10",
+        "concluded": 3,
+        "by_outcome": {"dissatisfied": 2, "satisfied": 1},
+        "answered": 3,
+        "satisfied": 1,
+        "scored": 3,
+        "score_sum": 14,
+        "by_score": {"2": 1, "3": 1, "9": 1},
+        "resolved": 0,
+        "not_resolved": 1,
+        "late": 0,
+    }
+    scores = [one["score"] for one in desk.get(f"/notices/{SUBJECT}")["surveys"]]
+    assert scores == [3, 2, 9]
+
+
+def test_an_unknown_notice_and_a_foreign_role_are_refused(desk: Office) -> None:
+    unknown = "00000000-0000-4000-8000-000000000404"
+    assert desk.post(f"/calls/{unknown}/attempts", {"reached": True}).status_code == 404
+    desk.get("/calls", role="partner", status=403)
+    assert desk.get(f"/notices/{unknown}") == {"notices": [], "surveys": []}
