@@ -25,6 +25,9 @@ READ_BYTES_MAX = 4 * 1024 * 1024
 PROBLEM_CHARACTERS_MAX = 500
 FAULTS_TOLD_MAX = 5
 
+_TOO_LONG = ("string_too_long", "value_error")
+"""Too many characters, or too many bytes: the contract's own check on the words is no other."""
+
 _CHANNELS = {kind.value: kind for kind in ChannelKind}
 _SOURCE = re.compile(r"[!-~]{1,200}\Z")
 _ID = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}\Z")
@@ -120,7 +123,7 @@ def _faulty(parsed: Mapping[str, Any], rule: str, problem: str) -> Faulty:
 def _told(error: ValidationError) -> tuple[str, str]:
     """The rule and the sentence for a message that does not fit, quoting nothing of it."""
     errors = error.errors(include_url=False)
-    if any(one["loc"] == ("data", "text") and one["type"] == "string_too_long" for one in errors):
+    if any(one["loc"] == ("data", "text") and one["type"] in _TOO_LONG for one in errors):
         return "text-too-large", "`data.text` is larger than 64 KB; send the rest as evidence."
     fault = invalid([{**one, "loc": _place(one)} for one in errors])
     faults: tuple[Fault, ...] = getattr(fault, "faults", ())

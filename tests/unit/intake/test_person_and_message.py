@@ -1,0 +1,49 @@
+"""Every access to personal data is on record; a refusal stands once (DOMAIN, Audit)."""
+
+from uuid import UUID
+
+from contracts.housekeeping import ErasureMode, MessageRefused, PersonAccessed, PersonErased
+from libs.decider.story import Story
+from services.intake import views
+from services.intake.domain.identity import message_key, refusal_subject
+from services.intake.domain.message import RefuseMessage
+from services.intake.domain.person import AlreadyDestroyed, RecordAccess, RecordErasure
+from tests.unit.intake.world import PERSON, TOLD
+
+PERSON_STORY = Story(views.DECIDERS[2], subject=str(PERSON), now=TOLD)
+KEY = message_key("10010", "call-1")
+MESSAGE_STORY = Story(views.DECIDERS[1], subject=refusal_subject(KEY), now=TOLD)
+
+ACCESS = RecordAccess(at=TOLD, complaint=KEY, by="agent:a-1", purpose="answer", fields=("text",))
+
+
+def test_each_opening_is_an_event_of_its_own() -> None:
+    story = PERSON_STORY.when(ACCESS).when(ACCESS)
+    assert story.one(PersonAccessed) == PersonAccessed(
+        complaint=KEY, by="agent:a-1", purpose="answer", fields=("text",)
+    )
+    assert story.state.accesses == 2
+
+
+def erasure(mode: ErasureMode) -> RecordErasure:
+    return RecordErasure(at=TOLD, mode=mode, basis="request")
+
+
+def test_locked_then_destroyed_and_never_back() -> None:
+    story = PERSON_STORY.when(erasure(ErasureMode.LOCKED)).then_types(PersonErased)
+    story.when(erasure(ErasureMode.LOCKED)).then_nothing()
+    story = story.when(erasure(ErasureMode.DESTROYED)).then_types(PersonErased)
+    story.when(erasure(ErasureMode.LOCKED)).then_refused(AlreadyDestroyed)
+    story.when(ACCESS).then_types(PersonAccessed)
+
+
+def test_a_refusal_stands_once_and_shows() -> None:
+    refuse = RefuseMessage(
+        at=TOLD, key=KEY, source="10010", message="call-1", rule="malformed", problem="p"
+    )
+    story = MESSAGE_STORY.when(refuse).then_types(MessageRefused)
+    story.when(refuse.model_copy(update={"rule": "other"})).then_nothing()
+    (row,) = story.rows
+    assert dict(row.key) == {"message": UUID(refusal_subject(KEY))}
+    assert dict(row.values)["rule"] == "malformed"
+    assert dict(row.values)["at"] == TOLD
