@@ -1,0 +1,1 @@
+"""The long-term log: every byte kept, checked on arrival, told as a timeline, proven again."""

@@ -1,0 +1,1 @@
+"""What makes the log provable, and how it is told to people. Pure."""

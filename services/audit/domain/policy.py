@@ -1,0 +1,214 @@
+"""How events are told to people: short sentences in English and Chinese, as versioned data.
+
+A wording names fields of the event's contract in braces; one that names a field which the contract
+does not have never comes into force. Sealed fields cannot be named.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.values import CATEGORY_NAMES, CHANNELS, PROVINCES, Names, Version
+from services.audit.domain.shape import Shape, shape_of
+
+WORDS = "words"
+"""The policy's name."""
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+EACH = "each"
+
+_FIELD = re.compile(r"\{([a-z_][a-z0-9_.]*)\}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One sentence in both languages."""
+
+    en: str
+    zh: str
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Both(_Part):
+    """A name or a stretch of a sentence in both languages."""
+
+    en: Annotated[str, Field(max_length=500)]
+    zh: Annotated[str, Field(max_length=500)]
+
+
+class Wording(Both):
+    """A sentence, and when it is the right one: every field of `when` has that value."""
+
+    when: dict[str, str | int | bool | None] = Field(default_factory=dict)
+    each: str | None = None
+    """The list that `{each}` tells, one `item` after another."""
+    item: Both | None = None
+
+    def fits(self, data: Mapping[str, Any]) -> bool:
+        """Whether this wording is for such a body."""
+        return all(_at(data, path.split(".")) == value for path, value in self.when.items())
+
+
+class WordsPolicy(_Part):
+    """One version of the words."""
+
+    name: str
+    version: Version
+    effective_from: str
+    unset: Both
+    """What stands for a field that knows nothing."""
+    otherwise: Both
+    """The sentence for an event no wording knows; `{type}` is its type."""
+    values: dict[str, Both]
+    """What codes are called: `<field>.<code>`, or `<code>` wherever it stands."""
+    events: dict[str, tuple[Wording, ...]]
+    """Event type -> its wordings; the first that fits is taken."""
+
+
+class Words:
+    """A version of the words, checked against the contracts and ready to speak.
+
+    Raises ValueError where a wording names what the event does not have or is not to be shown.
+    """
+
+    def __init__(self, policy: WordsPolicy) -> None:
+        self.policy = policy
+        for kind, wordings in policy.events.items():
+            shape = shape_of(kind)
+            if shape is None:
+                raise ValueError(f"no contract knows {kind}")
+            for wording in wordings:
+                _check(kind, shape, wording)
+            if not wordings or wordings[-1].when:
+                raise ValueError(f"{kind}: the last wording is for every case and has no `when`")
+
+    def say(self, kind: str, data: Any) -> Said:
+        """The event in a sentence; a body that does not fit its contract is told by its type."""
+        wordings = self.policy.events.get(kind, ())
+        if not isinstance(data, dict) or not wordings:
+            both = self.policy.otherwise
+            return Said(both.en.replace("{type}", kind), both.zh.replace("{type}", kind))
+        wording = next(one for one in wordings if one.fits(data))
+        return Said(self._fill(wording, data, "en"), self._fill(wording, data, "zh"))
+
+    def _fill(self, wording: Wording, data: Mapping[str, Any], language: str) -> str:
+        def field_of(match: re.Match[str]) -> str:
+            if match[1] == EACH and wording.each is not None and wording.item is not None:
+                item = getattr(wording.item, language)
+                listed = _at(data, wording.each.split(".")) or ()
+                return self._listed([self._put(item, one, language) for one in listed], language)
+            return self._value(match[1], _at(data, match[1].split(".")), language)
+
+        return _FIELD.sub(field_of, getattr(wording, language))
+
+    def _put(self, template: str, data: Any, language: str) -> str:
+        return _FIELD.sub(
+            lambda match: self._value(match[1], _at(data, match[1].split(".")), language),
+            template,
+        )
+
+    def _value(self, path: str, value: Any, language: str) -> str:
+        match value:
+            case None | "" | []:
+                return str(getattr(self.policy.unset, language))
+            case bool():
+                return self._named(path, "true" if value else "false", language)
+            case list():
+                return self._listed([self._value(path, one, language) for one in value], language)
+            case dict():
+                return " ".join(self._value(path, one, language) for one in value.values() if one)
+            case str() if _INSTANT.fullmatch(value):
+                return local(datetime.fromisoformat(value))
+            case _:
+                return self._named(path, str(value), language)
+
+    def _listed(self, told: Sequence[str], language: str) -> str:
+        return ("、" if language == "zh" else ", ").join(told)
+
+    def _named(self, path: str, code: str, language: str) -> str:
+        name = path.rpartition(".")[2]
+        for key in _keys(name, code):
+            known = self.policy.values.get(key)
+            if known is not None:
+                return str(getattr(known, language))
+        names = _CONTRACT_NAMES.get(name, {}).get(code)
+        return code if names is None else str(getattr(names, language))
+
+
+def compile_policy(name: str, content: Mapping[str, Any]) -> Words:
+    """The words, ready to speak; raises ValueError when they are not sound."""
+    if name != WORDS:
+        raise ValueError(f"audit follows no policy {name!r}")
+    return Words(WordsPolicy.model_validate(content))
+
+
+def local(instant: datetime) -> str:
+    """An instant as people in Shanghai read it, to the minute or, where it has any, the second."""
+    there = instant.astimezone(SHANGHAI)
+    return there.strftime("%Y-%m-%d %H:%M:%S" if there.second else "%Y-%m-%d %H:%M")
+
+
+def _keys(name: str, code: str) -> Iterator[str]:
+    """`clock.repair.broadband.rural`, `clock.repair.broadband`, `clock.repair`, then the code."""
+    yield f"{name}.{code}"
+    above = code
+    while "." in above:
+        above = above.rpartition(".")[0]
+        yield f"{name}.{above}"
+    yield code
+
+
+_CHANNEL_NAMES = {kind.value: channel.names for kind, channel in CHANNELS.items()}
+_CONTRACT_NAMES: Mapping[str, Mapping[str, Names]] = {
+    "category": {category.value: names for category, names in CATEGORY_NAMES.items()},
+    "channel": _CHANNEL_NAMES,
+    "kind": _CHANNEL_NAMES,
+    **dict.fromkeys(("province", "home_province", "visited_province", "informed"), PROVINCES),
+}
+"""What the contracts themselves call the codes of a field."""
+
+
+def _at(data: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
+
+
+def _check(kind: str, shape: Shape, wording: Wording) -> None:
+    named = [*_FIELD.findall(wording.en), *_FIELD.findall(wording.zh)]
+    for path in (*named, *wording.when, *((wording.each,) if wording.each else ())):
+        if path != EACH:
+            _check_path(kind, shape, path)
+    if (EACH in named) != (wording.each is not None and wording.item is not None):
+        raise ValueError(f"{kind}: `{{each}}` needs `each` and `item`, and they need it")
+    if wording.each is not None and wording.item is not None:
+        listed = shape.at(wording.each.split("."))
+        if listed is None or listed.items is None:
+            raise ValueError(f"{kind}: {wording.each} is no list")
+        for path in _FIELD.findall(wording.item.en) + _FIELD.findall(wording.item.zh):
+            _check_path(f"{kind} {wording.each}", listed.items, path)
+
+
+def _check_path(kind: str, shape: Shape, path: str) -> None:
+    found = shape.at(path.split("."))
+    if found is None:
+        raise ValueError(f"{kind} has no field {path}")
+    if _holds_sealed(found):
+        raise ValueError(f"{kind}: {path} is sealed and is not told")
+
+
+def _holds_sealed(shape: Shape) -> bool:
+    return (
+        shape.sealed
+        or (shape.items is not None and _holds_sealed(shape.items))
+        or any(_holds_sealed(inner) for inner in shape.fields.values())
+    )
