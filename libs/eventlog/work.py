@@ -407,7 +407,7 @@ class _Overlay:
         for row in before:
             if (row.table, row.key) not in kept:
                 self._put(row, None)
-        unchanged = set(before) if _hashable(before) else set()
+        unchanged = set(before) if _hashable((*before, *after)) else set()
         for row in after:
             if not unchanged or row not in unchanged:
                 self._put(row, row)
