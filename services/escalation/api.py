@@ -57,6 +57,10 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
+class Nothing(_Body):
+    """Nothing more to say."""
+
+
 class Declining(_Body):
     """The desk does not take the case."""
 
@@ -221,7 +225,10 @@ def case_routes(sealer: Sealer) -> Router:
 
     @router.command("/accept")
     async def accept(
-        complaint: UUID, case: CaseNumber, ask: Annotated[Ask, command("escalation.accept")]
+        complaint: UUID,
+        case: CaseNumber,
+        _body: Nothing,
+        ask: Annotated[Ask, command("escalation.accept")],
     ) -> Response:
         """Take the case. The customer's first contact is still to be made."""
         return await ask(To(str(complaint), AcceptCase(at=ask.now, case=case)))
@@ -356,6 +363,7 @@ def money_routes(query: Querying, sealer: Sealer) -> Router:
     async def approve(
         complaint: UUID,
         finding: FindingNumber,
+        _body: Nothing,
         ask: Annotated[Ask, command("escalation.approve")],
     ) -> Response:
         """Give it, within your role's limit for the whole complaint; never your own proposal."""

@@ -74,7 +74,7 @@ class Office:
     def post(self, url: str, body: Any = None, *, role: str = "desk", **more: Any) -> Any:
         """A command over HTTP: the answer, whatever it is."""
         headers = self.headers(role, **more)
-        return Client(self.api).post(url, headers=headers, **({"json": body} if body else {}))
+        return Client(self.api).post(url, headers=headers, json=body or {})
 
     def get(self, url: str, *, role: str = "desk", status: int = 200) -> Any:
         """A query over HTTP."""
