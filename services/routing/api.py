@@ -11,7 +11,7 @@ from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from fastapi import Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from contracts.housekeeping import Seat
@@ -92,6 +92,13 @@ class InstructionUnknown(Refused):
 
     rule = "instruction-unknown"
     zh = "没有该项待执行的指令"
+
+
+class TeamUnsound(Refused):
+    """A team seats nobody twice and keeps hours that are known."""
+
+    rule = "team-unsound"
+    zh = "班组设置不正确"
 
 
 class _Body(BaseModel):
@@ -483,7 +490,8 @@ def _instructed(told: ReportBack, complaint: UUID, lookups: Lookups) -> ReportBa
         if (row["case_number"], row["instruction"]) not in carried_out
     ]
     if told.case is None and told.instruction is None:
-        mine = [one for one in given if one[2] == told.by.team]
+        # Only who has the work may report, so the team that has it is the reporter's.
+        mine = [one for one in given if work is not None and one[2] == work.team]
         if not mine:
             return told
         case, instruction, _ = mine[-1]
@@ -741,11 +749,15 @@ def team_routes(policies: Callable[[], Policies]) -> Router:
         """
         now = ask.now
         known = policies().in_force(TEAMS, now)
-        changed = Team(team=team, **dict(body))
         told = ChangeTeam(at=now, team=team, **body.model_dump(exclude={"names"}))
         targets = [To(f"team:{team}", told)]
+        try:
+            changed = Team(team=team, **dict(body))
+            following = _next_version(known.version, known.compiled, changed, now)
+        except ValidationError as error:
+            raise TeamUnsound(str(error.errors()[0]["msg"])) from error
         if known.compiled.by_code.get(team) != changed:
-            targets.append(To(TEAMS, _next_version(known.version, known.compiled, changed, now)))
+            targets.append(To(TEAMS, following))
         return await ask(targets)
 
     return router

@@ -1,0 +1,328 @@
+"""Desks at work on a real database, over HTTP: queues, promises, money, answers, teams."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contracts.escalation import CaseInstructed, CompensationGranted, GrantedUnder
+from contracts.intake import ComplaintClosed, Outcome
+from contracts.sla_watch import ClockBreached, ClocksStarted, ClockWarned, StartCause, VerdictBasis
+from contracts.values import (
+    Basis,
+    Category,
+    Clock,
+    ClockPurpose,
+    Language,
+    PolicyRef,
+    Profile,
+    Urgency,
+    WarningLevel,
+)
+from libs.decider import Event, Policies
+from libs.decider.story import SUBJECT
+from services.routing import api, views
+from services.routing.main import describe
+from tests.integration.office import Office, office
+from tests.unit.routing.desks import NOON, heard, profile, t
+from tests.unit.routing.test_reactions import verified
+from tests.unit.web.client import Client
+
+WORK = f"/work/{SUBJECT}"
+BILLING = profile(Category.BILLING_OVERCHARGE)
+RESOLVE_DUE = t("2025-10-17 00:00")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Office]:
+    running: list[Office] = []
+
+    def policies() -> Policies:
+        return running[0].writer.policies
+
+    def routes(query: Any, sealer: Any) -> Any:
+        return api.routes(query, sealer, policies)
+
+    with office(describe(), routes, tmp_path, NOON) as one:
+        running.append(one)
+        yield one
+
+
+def hear(desk: Office, event: Event, sequence: int = 1, subject: str = SUBJECT) -> None:
+    source = f"/bihuan/{'sla_watch' if event.type.startswith('clock') else 'intake'}"
+    desk.hear(heard(event, at=desk.clock.now(), subject=subject, sequence=sequence, source=source))
+
+
+def told(about: Profile = BILLING) -> Event:
+    return verified().model_copy(update={"profile": about})
+
+
+def clocks() -> ClocksStarted:
+    def clock(code: str, purpose: ClockPurpose, due: Any) -> Clock:
+        return Clock(
+            clock=code,
+            started_in=1,
+            purpose=purpose,
+            clock_from=NOON,
+            due=due,
+            policy=PolicyRef(name="clocks", version="v1"),
+        )
+
+    started = [
+        clock("first_contact", ClockPurpose.FIRST_CONTACT, t("2025-10-09 13:00")),
+        clock("resolve", ClockPurpose.RESOLVE, RESOLVE_DUE),
+        clock("legal_answer", ClockPurpose.LEGAL_ANSWER, t("2025-10-25 00:00")),
+    ]
+    return ClocksStarted(
+        cycle=1, cause=StartCause.REGISTERED, clock_from=NOON, clocks=tuple(started)
+    )
+
+
+def taken(desk: Office) -> str:
+    """The complaint in the hands of whoever was asked; returns that agent."""
+    hear(desk, told())
+    team = desk.get(WORK, role="agent")["team"]
+    agent = {"billing-care": "5301", "billing-second": "5311"}[team]
+    answer = desk.post(f"{WORK}/accept", {}, role="agent", actor=f"agent:{agent}")
+    assert answer.status_code == 200, answer.text
+    return agent
+
+
+def post(desk: Office, agent: str, what: str, body: dict[str, Any], role: str = "agent") -> Any:
+    return desk.post(f"{WORK}/{what}", body or {}, role=role, actor=f"agent:{agent}")
+
+
+def queue(desk: Office, agent: str, query: str = "") -> list[dict[str, Any]]:
+    headers = desk.headers("agent", actor=f"agent:{agent}")
+    rows: list[dict[str, Any]] = []
+    url: str | None = f"/queue{query}"
+    while url:
+        answer = Client(desk.api).get(url, headers=headers)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        rows += page["items"]
+        url = page["next"]
+    return rows
+
+
+def test_from_the_queue_to_the_answer(desk: Office) -> None:
+    agent = taken(desk)
+    hear(desk, clocks())
+    [item] = queue(desk, agent)
+    assert (item["complaint"], item["due"]) == (SUBJECT, "2025-10-09T05:00:00.000000Z")
+    contact = {"channel": "hotline_10010", "reached": True}
+    assert post(desk, agent, "contact", contact).status_code == 200
+    [item] = queue(desk, agent)
+    assert item["due"] == "2025-10-16T16:00:00.000000Z", "the first contact is made"
+    answer = {"explanation": "多收费用已核实", "decision": "upheld", "told_by": "message"}
+    done = post(desk, agent, "answer", answer)
+    assert [one["type"] for one in done.json()["events"]] == ["work.answered.v1"]
+    assert queue(desk, agent) == []
+    [owned] = queue(desk, agent, "?of=owned")
+    assert (owned["phase"], owned["owner_agent"]) == ("answered", agent)
+
+
+def test_the_queue_goes_by_urgency_and_due_time_in_pages(desk: Office) -> None:
+    """The issue: "A desk view: my queue by urgency and due time"."""
+    abroad = profile(Category.ROAMING_DOMESTIC)
+    wanted: list[tuple[str, Urgency, Any]] = [
+        ("1", Urgency.ORDINARY, t("2025-10-20 00:00")),
+        ("2", Urgency.URGENT, t("2025-10-30 00:00")),
+        ("3", Urgency.ORDINARY, t("2025-10-10 00:00")),
+        ("4", Urgency.ORDINARY, None),
+        ("5", Urgency.URGENT, t("2025-10-12 00:00")),
+    ]
+    for number, urgency, due in wanted:
+        subject = str(UUID(int=int(number)))
+        hear(desk, told(abroad.model_copy(update={"urgency": urgency})), subject=subject)
+        started = clocks()
+        resolve = started.clocks[1].model_copy(update={"due": due})
+        hear(desk, started.model_copy(update={"clocks": (resolve,)}), subject=subject)
+    rows = queue(desk, "6201", "?limit=2")
+    assert [UUID(row["complaint"]).int for row in rows] == [5, 2, 3, 1, 4]
+
+
+def test_warned_and_breached_promises_show_and_ask_for_a_plan(desk: Office) -> None:
+    """EVENTS 28: "from 80 % asks for a delay plan"."""
+    agent = taken(desk)
+    hear(desk, clocks(), 1)
+    resolve = {"clock": "resolve", "started_in": 1, "purpose": ClockPurpose.RESOLVE}
+    hear(desk, ClockWarned(cycle=1, **resolve, level=WarningLevel.MOST, due=RESOLVE_DUE), 2)
+    assert queue(desk, agent)[0]["warned"] == "80"
+    assert desk.get(WORK, role="agent")["delay_plans_wanted"] == ["resolve"]
+    plan = {"clock": "resolve", "new_due": "2025-10-20T12:00:00+08:00", "plan": "周一上门"}
+    assert post(desk, agent, "delay-plan", plan).status_code == 200
+    assert desk.get(WORK, role="agent")["delay_plans_wanted"] == []
+    breached = ClockBreached(cycle=1, **resolve, due_at=RESOLVE_DUE, basis=VerdictBasis.COMPLETE)
+    hear(desk, breached, 3)
+    [item] = queue(desk, agent)
+    assert (item["breached"], item["due"]) == (1, "2025-10-09T05:00:00.000000Z")
+
+
+def test_a_promise_is_checked_against_the_clocks_that_were_heard(desk: Office) -> None:
+    agent = taken(desk)
+    hear(desk, clocks())
+    late = post(desk, agent, "promise", {"new_due": "2025-10-17T00:00:01+08:00"})
+    assert (late.status_code, late.json()["rule"]) == (422, "later-than-policy")
+    assert post(desk, agent, "promise", {"new_due": "2025-10-17T00:00:00+08:00"}).status_code == 200
+    missing = {"clock": "repair.broadband", "new_due": "2025-10-20T12:00:00+08:00", "plan": "x"}
+    assert post(desk, agent, "delay-plan", missing).json()["rule"] == "no-such-clock"
+
+
+def test_s5_compensation_comes_before_the_answer(desk: Office) -> None:
+    agent = taken(desk)
+    refund = {"finding": 1, "basis": "double_refund"}
+    early = post(desk, agent, "compensation", refund)
+    assert (early.status_code, early.json()["rule"]) == (422, "no-such-finding")
+    for amount in ("186.505", "-1", "1e3", "NaN", 186.5):
+        finding = {"cause": "operator", "overcharged": amount}
+        assert post(desk, agent, "finding", finding).status_code == 422
+    finding = {"cause": "operator", "overcharged": "186.50"}
+    assert post(desk, agent, "finding", finding).status_code == 200
+    assert post(desk, agent, "compensation", refund).status_code == 200
+    [shown] = desk.get(WORK, role="agent")["findings"]
+    assert (shown["overcharged"], shown["proposed"]) == ("186.50", "373.00")
+    answer = {"explanation": "已核实", "decision": "upheld", "told_by": "call"}
+    waits = post(desk, agent, "answer", answer)
+    assert (waits.status_code, waits.json()["rule"]) == (409, "compensation-pending")
+    granted = CompensationGranted(
+        cycle=1,
+        finding=1,
+        basis=Basis.DOUBLE_REFUND,
+        amount="373.00",
+        total="373.00",
+        under=GrantedUnder.APPROVAL,
+        by="9001",
+        role="desk",
+    )
+    hear(desk, granted, 9)
+    assert post(desk, agent, "answer", answer).status_code == 200
+
+
+def test_an_opinion_carries_out_the_instruction_the_team_was_given(desk: Office) -> None:
+    agent = taken(desk)
+    instructed = CaseInstructed(
+        cycle=1,
+        case=1,
+        tier=2,
+        instruction=1,
+        team="mobile-care",
+        due=RESOLVE_DUE,
+        text="v1.sealed.text",
+    )
+    hear(desk, instructed, 9)
+    assert desk.get(WORK, role="agent")["team"] == "mobile-care"
+    by = {"role": "agent", "actor": "agent:5001"}
+    assert desk.post(f"{WORK}/accept", {}, **by).status_code == 200
+    wrong = {"opinion": "已重建", "case": 7, "instruction": 1}
+    assert desk.post(f"{WORK}/opinion", wrong, **by).json()["rule"] == "instruction-unknown"
+    assert desk.post(f"{WORK}/opinion", {"opinion": "已重建"}, **by).status_code == 200
+    state = desk.writer.begin().state("work", SUBJECT)
+    assert state.carried_out == {(1, 1)}
+    assert state.agent == agent, "back at the owner's desk"
+
+
+def test_what_people_write_stands_nowhere_in_clear(desk: Office) -> None:
+    agent = taken(desk)
+    secret = "MARKER-张三-13800138000"
+    asked = {
+        "waiting_for": "customer",
+        "reason": "bill_needed",
+        "question": secret,
+        "until": "2025-10-13T12:00:00+08:00",
+    }
+    assert post(desk, agent, "suspend", asked).status_code == 200
+    assert post(desk, agent, "resume", {}).status_code == 200
+    assert post(desk, agent, "promise", {"new_due": "2025-10-10T12:00:00+08:00", "plan": secret})
+    answer = {"explanation": secret, "decision": "partly", "told_by": "call", "next_steps": secret}
+    assert post(desk, agent, "answer", answer).status_code == 200
+    tables = [one.name for one in views.TABLES]
+    for table in tables:
+        rows = desk.query(
+            lambda conn, name: conn.execute(f"SELECT * FROM {name}").fetchall(), table
+        )
+        assert secret not in repr(rows)
+    events = desk.query(
+        lambda conn: conn.execute(
+            f"SELECT state FROM {desk.writer.store.recorder.events_table_name}"
+        ).fetchall()
+    )
+    assert all(secret.encode() not in bytes(row["state"]) for row in events)
+    assert any(b"v1.sealed.explanation" in bytes(row["state"]) for row in events)
+
+
+def test_a_manager_assigns_to_whoever_has_least(desk: Office) -> None:
+    subjects = [str(UUID(int=number)) for number in range(1, 5)]
+    for subject in subjects:
+        hear(desk, told(), subject=subject)
+    for subject in subjects[:2]:
+        body = {"team": "billing-care", "agent": "5301"}
+        assert desk.post(f"/work/{subject}/assign", body, role="manager").status_code == 200
+    body = {"team": "billing-care"}
+    assert desk.post(f"/work/{subjects[2]}/assign", body, role="manager").status_code == 200
+    assert desk.post(f"/work/{subjects[3]}/assign", body, role="manager").status_code == 200
+    loads = desk.get("/reports/loads", role="manager")["rows"]
+    by_agent = {row["agent"]: row["assigned"] for row in loads if row["team"] == "billing-care"}
+    assert by_agent == {"5301": 2, "5302": 1, "5303": 1}
+    assert desk.post(f"/work/{subjects[0]}/assign", body, role="agent").status_code == 403
+
+
+def test_a_changed_team_counts_for_the_next_complaint(desk: Office) -> None:
+    """Both in one transaction: `team.changed`, and the policy that routing decides by."""
+    before = desk.get("/teams", role="manager")
+    seat = {"agent": "5999", "skills": ["billing"], "languages": ["zh", "en"]}
+    body = {"queues": ["billing"], "seats": [seat], "province": "hainan"}
+    answer = put(desk, "/teams/hainan-billing", body)
+    assert [one["type"] for one in answer.json()["events"]] == [
+        "team.changed.v1",
+        "policy.activated.v1",
+    ]
+    after = desk.get("/teams", role="manager")
+    assert (before["version"], after["version"]) == ("v1", "v1+1")
+    hear(desk, told(profile(Category.BILLING, home="hainan", language=Language.ZH)))
+    assert desk.get(WORK, role="agent")["team"] == "hainan-billing"
+    assert put(desk, "/teams/hainan-billing", body).json()["events"] == []
+    [row] = desk.query(lambda conn: conn.execute("SELECT * FROM team").fetchall())
+    assert (row["team"], row["province"]) == ("hainan-billing", "hainan")
+    for odd in ({"calendar": "never"}, {"seats": [seat, seat]}):
+        answer = put(desk, "/teams/odd", {**body, **odd})
+        assert (answer.status_code, answer.json()["rule"]) == (422, "team-unsound")
+
+
+def put(desk: Office, url: str, body: dict[str, Any]) -> Any:
+    return Client(desk.api).request("PUT", url, headers=desk.headers("admin"), json=body)
+
+
+def test_a_repeated_key_returns_the_first_outcome(desk: Office) -> None:
+    agent = taken(desk)
+    headers = desk.headers("agent", actor=f"agent:{agent}")
+    body = {"new_due": "2025-10-10T12:00:00+08:00", "plan": "明天中午前答复"}
+    first = Client(desk.api).post(f"{WORK}/promise", headers=headers, json=body)
+    again = Client(desk.api).post(f"{WORK}/promise", headers=headers, json=body)
+    assert (first.status_code, first.content) == (again.status_code, again.content)
+    assert len(desk.get(WORK, role="agent")["promises"]) == 1
+
+
+def test_only_some_may_date_a_fact(desk: Office) -> None:
+    agent = taken(desk)
+    late = {"channel": "sms", "reached": True, "occurred_at": "2025-10-09T11:30:00+08:00"}
+    assert post(desk, agent, "contact", late).status_code == 403
+    assert post(desk, agent, "contact", late, role="manager").status_code == 200
+
+
+def test_what_is_not_known_is_not_found(desk: Office) -> None:
+    assert desk.get(f"/work/{UUID(int=77)}", role="agent", status=404)["rule"] == "no-such-work"
+    assert desk.post(f"/work/{UUID(int=77)}/take", {}, role="agent").status_code == 404
+    desk.get("/teams", role="agent", status=403)
+    desk.get("/queue?of=nobody", role="agent", status=422)
+
+
+def test_owners_and_ended_work_are_reported(desk: Office) -> None:
+    agent = taken(desk)
+    hear(desk, ComplaintClosed(cycle=1, outcome=Outcome.WITHDRAWN), 5)
+    shown = desk.get(WORK, role="agent")
+    assert (shown["phase"], shown["end_reason"]) == ("ended", "closed")
+    [row] = desk.get("/reports/owners", role="manager")["rows"]
+    assert (row["owner_agent"], row["ended"], row["under_way"]) == (agent, 1, 0)
