@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from libs.decider import DomainError, NotFound
 from libs.vault.store import Opened, Vault, accesses
@@ -41,25 +41,26 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ToSeal(_Body):
-    """One plaintext: whose it is (or about whose complaint) and what field it is."""
+class ForPerson(_Body):
+    """One plaintext: whose it is, and what field."""
 
-    person: UUID | None = None
-    complaint: UUID | None = None
+    person: UUID
     field: FieldName
     text: Text
 
-    @model_validator(mode="after")
-    def _bound_to_one(self) -> "ToSeal":
-        if (self.person is None) == (self.complaint is None):
-            raise ValueError("say person or complaint, one of them")
-        return self
+
+class ForComplaint(_Body):
+    """One plaintext: about which complaint, for its person, and what field."""
+
+    complaint: UUID
+    field: FieldName
+    text: Text
 
 
 class SealRequest(_Body):
     """Plaintexts to be sealed."""
 
-    items: Annotated[list[ToSeal], Field(min_length=1, max_length=ITEMS_MAX)]
+    items: Annotated[list[ForPerson | ForComplaint], Field(min_length=1, max_length=ITEMS_MAX)]
 
 
 class SealAnswer(_Body):
@@ -115,14 +116,18 @@ def routes(
         body: SealRequest, _caller: Annotated[Caller, allow("vault.seal")]
     ) -> SealAnswer:
         """Seals plaintexts under their persons' keys."""
-        complaints = [one.complaint for one in body.items if one.complaint is not None]
+        complaints = [one.complaint for one in body.items if isinstance(one, ForComplaint)]
         persons = await persons_of(complaints) if complaints else {}
-        items = []
-        for one in body.items:
-            person = one.person or (persons.get(one.complaint) if one.complaint else None)
-            if person is None:
-                raise ComplaintUnseen
-            items.append((person, one.field, one.text))
+        if not set(complaints) <= persons.keys():
+            raise ComplaintUnseen
+        items = [
+            (
+                one.person if isinstance(one, ForPerson) else persons[one.complaint],
+                one.field,
+                one.text,
+            )
+            for one in body.items
+        ]
         return SealAnswer(tokens=await in_thread(lambda: vault.seal_many(items, known_only=True)))
 
     @router.post("/open")
