@@ -6,8 +6,8 @@ all in bulk, one round for a batch, and outside any transaction.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -23,7 +23,6 @@ from contracts.values import (
     CustomerClass,
     Kind,
     Profile,
-    RegulatorReferral,
     ReplyTo,
     Urgency,
     ValueTier,
@@ -141,12 +140,15 @@ class Refusable:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A message that was read, with its person and what its words are about."""
+    """A message that was read: its key, its instant, and what its words are about."""
 
     index: int
     raw: RawMessage
     message: ChannelMessage
-    told: Told
+    key: UUID
+    at: datetime
+    profile: Profile
+    classified: Classified
 
 
 class IntakeDoor:
@@ -173,15 +175,13 @@ class IntakeDoor:
                 prepared[index] = self._refusable(one, found)
             else:
                 try:
-                    taken.append(_Taken(index, one, found, _told(found, policies)))
+                    taken.append(_take(index, one, found, policies))
                 except DomainError as error:
                     prepared[index] = self._refusable(one, _fault_of(found, error))
                 except ValidationError:
-                    # Never quoted, for it quotes: what channels may say and what our records hold
-                    # have drifted apart, and one message must not stop its batch.
                     prepared[index] = self._refusable(one, _fault_of(found, DoesNotFit()))
-        known = self._known(taken)
-        for one_taken, told in zip(known, self._sealed(known), strict=True):
+        persons = self._persons(taken)
+        for one_taken, told in zip(taken, self._sealed(taken, persons), strict=True):
             if isinstance(told, DomainError):
                 faulty = _fault_of(one_taken.message, told)
                 prepared[one_taken.index] = self._refusable(one_taken.raw, faulty)
@@ -202,53 +202,50 @@ class IntakeDoor:
 
     # -- persons and sealing ---------------------------------------------------------------------
 
-    def _known(self, taken: Sequence[_Taken]) -> list[_Taken]:
-        """The same with everybody who gave a number known by the vault's random id."""
-        numbers = [
-            subscriber_key(one.message.data.subscriber)
+    def _persons(self, taken: Sequence[_Taken]) -> list[UUID]:
+        """Who says each: the vault's random id for a number, else a stranger of its own."""
+        keys = [
+            None
+            if one.message.data.subscriber is None
+            else subscriber_key(one.message.data.subscriber)
             for one in taken
-            if one.message.data.subscriber is not None
         ]
-        distinct = list(dict.fromkeys(numbers))
-        persons = dict(
-            zip(distinct, self._vault.find_or_make_persons(distinct), strict=True)
-            if distinct
-            else ()
-        )
-        known = []
-        for one in taken:
-            subscriber = one.message.data.subscriber
-            if subscriber is None:
-                known.append(one)
-            else:
-                person = persons[subscriber_key(subscriber)]
-                known.append(replace(one, told=replace(one.told, person=person, anonymous=False)))
-        return known
+        numbers = list(dict.fromkeys(key for key in keys if key is not None))
+        found = self._vault.find_or_make_persons(numbers) if numbers else ()
+        known = dict(zip(numbers, found, strict=True))
+        return [
+            stranger(one.key) if key is None else known[key]
+            for one, key in zip(taken, keys, strict=True)
+        ]
 
-    def _sealed(self, taken: Sequence[_Taken]) -> Sequence[Told | DomainError]:
-        """The same sealed; a person whose data is locked stops no message but their own."""
+    def _sealed(
+        self, taken: Sequence[_Taken], persons: Sequence[UUID]
+    ) -> Sequence[Told | DomainError]:
+        """What is told of each, sealed; a person who is locked stops no message but their own."""
         try:
-            return self._seal(taken)
+            return self._seal(taken, persons)
         except DomainError as error:
             if len(taken) == 1:
                 return [error]
-        return [self._sealed([one])[0] for one in taken]
+        return [
+            self._sealed([one], [person])[0] for one, person in zip(taken, persons, strict=True)
+        ]
 
-    def _seal(self, taken: Sequence[_Taken]) -> list[Told]:
-        """What is told of each, with every plaintext replaced by its token; one call for all."""
+    def _seal(self, taken: Sequence[_Taken], persons: Sequence[UUID]) -> list[Told | DomainError]:
+        """Every plaintext of every message replaced by its token, in one call of the vault."""
         items: list[tuple[UUID, str, str]] = []
         places: list[tuple[int, str]] = []
-        for index, one in enumerate(taken):
+        for index, (one, person) in enumerate(zip(taken, persons, strict=True)):
             for field, plaintext in _plaintexts(one.message.data):
-                items.append((one.told.person, field, plaintext))
+                items.append((person, field, plaintext))
                 places.append((index, field))
         tokens: list[dict[str, str]] = [{} for _ in taken]
         sealed = self._vault.seal_many(items) if items else ()
         for (index, field), token in zip(places, sealed, strict=True):
             tokens[index][field] = token
         return [
-            _with_tokens(one.told, one.message.data, found)
-            for one, found in zip(taken, tokens, strict=True)
+            _told(one, person, found)
+            for one, person, found in zip(taken, persons, tokens, strict=True)
         ]
 
     # -- ready -----------------------------------------------------------------------------------
@@ -337,64 +334,70 @@ def _address(words: ChannelWords) -> tuple[ChannelKind, str, bool] | None:
     return kind, number, False
 
 
-def _with_tokens(told: Told, words: ChannelWords, tokens: Mapping[str, str]) -> Told:
-    address = _address(words)
-    reply_to = None
-    if address is not None:
-        reply_to = ReplyTo(kind=address[0], address=tokens[ADDRESS], voice_only=address[2])
-    return replace(told, text=tokens.get(TEXT), sender_name=tokens.get(NAME), reply_to=reply_to)
-
-
-def _told(message: ChannelMessage, policies: Policies) -> Told:
-    """What may be known of a message; its person is a stranger and nothing is sealed yet.
-
-    Raises PolicyMissing for a message from before there were rules.
-    """
-    words = message.data
-    at = message.time.astimezone(UTC)
-    key = message_key(message.source, message.id)
-    profile, classified = _placed(words, message, policies)
-    delivery = words.delivery
-    return Told(
-        key=key,
-        kind=words.kind,
-        channel=words.channel,
-        source=message.source,
-        message=message.id,
-        at=at,
-        person=stranger(key),
-        anonymous=True,
+def _take(index: int, raw: RawMessage, message: ChannelMessage, policies: Policies) -> _Taken:
+    """A message and what its words are about; raises PolicyMissing from before there were rules."""
+    profile, classified = _placed(message.data, message.time, policies)
+    return _Taken(
+        index=index,
+        raw=raw,
+        message=message,
+        key=message_key(message.source, message.id),
+        at=message.time.astimezone(UTC),
         profile=profile,
         classified=classified,
-        receipt=matching.quoted_receipt(words.receipt),
-        survey=(
-            SurveyReply(score=words.survey.score, resolved=words.survey.resolved)
-            if words.survey
-            else None
-        ),
-        delivery=(
-            DeliveryReport(
-                notice=delivery.notice,
-                by=delivery.by,
-                result=delivery.result,
-                at=at,
-                reason=delivery.reason,
-            )
-            if delivery
-            else None
-        ),
-        regulator=(
-            RegulatorReferral(ref=words.regulator.ref, report_by=words.regulator.report_by)
-            if words.regulator
-            else None
-        ),
-        evidence=words.evidence,
     )
 
 
-def _placed(
-    words: ChannelWords, message: ChannelMessage, policies: Policies
-) -> tuple[Profile, Classified]:
+def _told(taken: _Taken, person: UUID, tokens: Mapping[str, str]) -> Told | DomainError:
+    """All that may be known of a message beyond the door; DoesNotFit where records are narrower."""
+    message, words = taken.message, taken.message.data
+    address = _address(words)
+    try:
+        return Told(
+            key=taken.key,
+            kind=words.kind,
+            channel=words.channel,
+            source=message.source,
+            message=message.id,
+            at=taken.at,
+            person=person,
+            anonymous=words.subscriber is None,
+            profile=taken.profile,
+            classified=taken.classified,
+            receipt=matching.quoted_receipt(words.receipt),
+            text=tokens.get(TEXT),
+            sender_name=tokens.get(NAME),
+            reply_to=(
+                ReplyTo(kind=address[0], address=tokens[ADDRESS], voice_only=address[2])
+                if address
+                else None
+            ),
+            survey=_survey(words),
+            delivery=_delivery(words, taken.at),
+            regulator=words.regulator,
+            evidence=words.evidence,
+        )
+    except ValidationError:
+        # Never quoted, for it quotes: what channels may say and what our records hold have drifted
+        # apart, and one message must not stop its batch.
+        return DoesNotFit()
+
+
+def _survey(words: ChannelWords) -> SurveyReply | None:
+    said = words.survey
+    return None if said is None else SurveyReply(score=said.score, resolved=said.resolved)
+
+
+def _delivery(words: ChannelWords, at: datetime) -> DeliveryReport | None:
+    told = words.delivery
+    if told is None:
+        return None
+    return DeliveryReport(
+        notice=told.notice, by=told.by, result=told.result, at=at, reason=told.reason
+    )
+
+
+def _placed(words: ChannelWords, at: datetime, policies: Policies) -> tuple[Profile, Classified]:
     """Category and urgency: as the channel says, else as the rules read the words (rule 4)."""
     language = words.language or language_of(words.text)
     category: Category | None = words.category
@@ -404,7 +407,7 @@ def _placed(
     classified = Classified(by="none" if category is None else "channel")
     reads = words.kind in SAYS_SOMETHING or words.kind is MessageKind.WITHDRAWAL
     if reads and words.text and (category is None or urgency is None):
-        policy = keywords_policy(policies, message.time)
+        policy = keywords_policy(policies, at)
         placement = classify(words.text, language, policy)
         rules = []
         if category is None and placement.rule is not None:

@@ -51,11 +51,18 @@ def classify(text: str, language: Language, policy: KeywordsPolicy) -> Placement
 def _matches(said: str, rules: Sequence[Needles]) -> Iterator[Needles]:
     for one in rules:
         for group in one.groups:
-            if not any(word in said for word in group):
+            if not _holds(said, group):
                 break
         else:
-            if not any(word in said for word in one.unless):
+            if not _holds(said, one.unless):
                 yield one
+
+
+def _holds(said: str, words: Sequence[str]) -> bool:
+    for word in words:  # noqa: SIM110 - `any` over a generator takes twice as long here
+        if word in said:
+            return True
+    return False
 
 
 def _surest(said: str, rules: Sequence[Needles]) -> tuple[Category, str | None]:

@@ -1,0 +1,1 @@
+"""Intake on a real database."""

@@ -1,0 +1,219 @@
+"""Intake over HTTP on a real PostgreSQL: told, asked about, set right, counted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.intake.domain.identity import message_key
+from tests.integration.intake.desk import Desk, desk
+from tests.unit.intake.world import at, message
+
+
+@pytest.fixture
+def intake(tmp_path: Path) -> Iterator[Desk]:
+    with desk(tmp_path) as opened:
+        yield opened
+
+
+BILLING = message(subscriber="13900000001", category="billing", home_province="guangdong")
+COMPLAINT = message_key("10010", "call-7781")
+
+
+def test_told_by_http_201_then_200_with_the_same_receipt(intake: Desk) -> None:
+    first, again = intake.tell(BILLING), intake.tell(BILLING)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert first.json()["outcome"] == "registered"
+    assert intake.events() == ["complaint.registered.v1", "complaint.verified.v1"]
+
+
+def test_a_second_contact_is_linked_and_what_became_of_it_can_be_asked(intake: Desk) -> None:
+    receipt = intake.tell(BILLING).json()["receipt"]
+    urge = message("wx-1", source="wechat", channel="wechat", subscriber="13900000001",
+                   category="billing")  # fmt: skip
+    told = intake.tell(urge)
+    assert (told.status_code, told.json()["outcome"]) == (201, "linked")
+    asked = intake.get("/messages?source=wechat&id=wx-1", "channel")
+    assert asked.json() == told.json()
+    assert asked.json()["receipt"] == receipt
+    assert intake.get("/messages?source=wechat&id=wx-2", "channel").status_code == 404
+
+
+def test_a_message_that_cannot_be_linked_is_a_problem_and_stays_on_record(intake: Desk) -> None:
+    lonely = message("w-1", kind="withdrawal", subscriber="13900000009")
+    for _ in range(2):
+        told = intake.tell(lonely)
+        assert (told.status_code, told.json()["rule"]) == (422, "nothing-to-link")
+    assert intake.events() == ["message.refused.v1"]
+    (refused,) = intake.get("/refused-messages", "admin").json()["items"]
+    assert (refused["source"], refused["id"], refused["rule"]) == (
+        "10010", "w-1", "nothing-to-link",
+    )  # fmt: skip
+
+
+def test_from_the_future_is_refused_by_rule(intake: Desk) -> None:
+    told = intake.tell({**BILLING, "time": "2025-10-11T09:05:01+08:00"})
+    assert (told.status_code, told.json()["rule"]) == (422, "from-the-future")
+
+
+@pytest.mark.parametrize(
+    "change", [{"data": {}}, {"specversion": "9"}, {"time": "soon"}, {"extra": 1}]
+)
+def test_what_has_not_the_documented_shape_never_reaches_the_door(
+    intake: Desk, change: dict[str, Any]
+) -> None:
+    told = intake.tell({**BILLING, **change})
+    assert (told.status_code, told.json()["rule"]) == (422, "invalid-request")
+    assert intake.events() == []
+
+
+# --- the customer's status query ------------------------------------------------------------------
+
+
+def test_the_customer_asks_by_receipt_however_it_is_written(intake: Desk) -> None:
+    receipt = intake.tell(BILLING).json()["receipt"]
+    for written in (receipt, receipt.replace("-", ""), receipt.replace("-", "%20")):
+        told = intake.get(f"/status/{written}", "channel")
+        assert told.status_code == 200, told.text
+    body = told.json()
+    assert body["state"] == "in_handling"
+    assert body["state_name"] == {"zh": "处理中", "en": "in handling"}
+    assert body["category_name"]["zh"] == "费用争议"
+    assert body["told_at"] == "2025-10-11T01:00:00.000000Z"
+
+
+def test_a_mistyped_receipt_is_told_from_an_unknown_one(intake: Desk) -> None:
+    receipt = intake.tell(BILLING).json()["receipt"]
+    wrong = receipt[:-1] + str((int(receipt[-1]) + 1) % 10)
+    assert intake.get(f"/status/{wrong}", "channel").json()["rule"] == "receipt-mistyped"
+    assert intake.get("/status/12", "channel").json()["rule"] == "receipt-unreadable"
+    answers = [intake.get(f"/status/1000-0000-000{digit}", "channel") for digit in range(10)]
+    # of ten numbers that differ in the last digit only, one can be right, and nobody has it
+    assert sorted(one.status_code for one in answers) == [404, *[422] * 9]
+
+
+# --- staff ----------------------------------------------------------------------------------------
+
+
+def test_a_desk_classifies_what_no_rule_could_place(intake: Desk) -> None:
+    intake.tell(message(text="你们看着办"))
+    (task,) = intake.get("/desk/unclassified").json()["items"]
+    assert task["complaint"] == str(COMPLAINT)
+    body = {"category": "product", "reason": "read_it"}
+    done = intake.post(f"/complaints/{COMPLAINT}/reclassify", body)
+    assert [one["type"] for one in done.json()["events"]] == ["complaint.reclassified.v1"]
+    assert intake.get("/desk/unclassified").json()["items"] == []
+    assert intake.get(f"/complaints/{COMPLAINT}").json()["category"] == "product"
+    assert intake.post(f"/complaints/{COMPLAINT}/reclassify", {"reason": "x"}).status_code == 422
+
+
+def test_a_desk_verifies_what_the_policy_leaves_to_it(intake: Desk) -> None:
+    intake.tell({**BILLING, "data": {**BILLING["data"], "representative": True}})
+    (task,) = intake.get("/desk/unverified").json()["items"]
+    assert task["complaint"] == str(COMPLAINT)
+    body = {"valid": False, "checked": ["identity"]}
+    refused = intake.post(f"/complaints/{COMPLAINT}/verify", body)
+    assert (refused.status_code, refused.json()["rule"]) == (422, "rejection-needs-reason")
+    body["reason"] = "no_papers"
+    assert intake.post(f"/complaints/{COMPLAINT}/verify", body).status_code == 200
+    assert intake.get("/desk/unverified").json()["items"] == []
+    assert intake.get(f"/complaints/{COMPLAINT}").json()["state"] == "rejected"
+
+
+def test_a_contact_is_unlinked_and_its_new_number_is_known_before_it_is_registered(
+    intake: Desk,
+) -> None:
+    intake.tell(BILLING)
+    intake.clock.jump(at("2025-10-12 20:15:00"))
+    urge = message("wx-1", source="wechat", channel="wechat", subscriber="13900000001",
+                   category="billing", time="2025-10-12T20:15:00+08:00")  # fmt: skip
+    intake.tell(urge)
+    contact = message_key("wechat", "wx-1")
+    path = f"/complaints/{COMPLAINT}/contacts/{contact}/unlink"
+    committed: list[Any] = []
+    intake.writer.on_commit.append(lambda recorded, _started: committed.extend(recorded))
+    assert intake.post(path, {"reason": "another_line"}, key="once").status_code == 200
+    assert intake.post(path, {"reason": "another_line"}, key="once").status_code == 200
+    assert intake.post(path, {"reason": "another_line"}).json()["events"] == []
+
+    told = intake.tell(urge).json()
+    assert told["complaint"] == str(contact)
+    status = intake.get(f"/status/{told['receipt']}", "channel").json()
+    assert status["state"] == "being_registered"
+
+    intake.react(committed)
+    status = intake.get(f"/status/{told['receipt']}", "channel").json()
+    assert (status["state"], status["told_at"]) == ("in_handling", "2025-10-12T12:15:00.000000Z")
+    contacts = intake.get(f"/complaints/{COMPLAINT}").json()["contacts"]
+    assert [one["held_by"] for one in contacts] == [str(COMPLAINT), str(contact)]
+    assert contacts[0]["words"].startswith("token-")
+
+
+def test_withdrawn_by_staff_is_closed_and_stays_closed(intake: Desk) -> None:
+    receipt = intake.tell(BILLING).json()["receipt"]
+    body = {"reason": "customer_said"}
+    done = intake.post(f"/complaints/{COMPLAINT}/withdraw", body)
+    assert [one["type"] for one in done.json()["events"]] == [
+        "complaint.withdrawn.v1", "complaint.closed.v1",
+    ]  # fmt: skip
+    status = intake.get(f"/status/{receipt}", "channel").json()
+    assert (status["state"], status["outcome"]) == ("closed", "withdrawn")
+    again = intake.post(f"/complaints/{COMPLAINT}/reclassify", {"urgency": "urgent", "reason": "r"})
+    assert (again.status_code, again.json()["rule"]) == (409, "complaint-not-open")
+
+
+def test_nothing_is_known_of_a_complaint_nobody_told(intake: Desk) -> None:
+    assert intake.get(f"/complaints/{COMPLAINT}").status_code == 404
+    gone = intake.post(f"/complaints/{COMPLAINT}/withdraw", {"reason": "r"})
+    assert (gone.status_code, gone.json()["rule"]) == (404, "complaint-unknown")
+
+
+def test_there_is_no_way_to_close_a_complaint_by_hand(intake: Desk) -> None:
+    paths = intake.http.openapi()["paths"]
+    assert paths
+    assert not [path for path in paths if "close" in path]
+
+
+# --- lists and reports ----------------------------------------------------------------------------
+
+
+def test_the_desks_list_comes_in_pages_longest_waiting_first(intake: Desk) -> None:
+    for number in range(5):
+        intake.tell(message(f"m-{number}", text="嗯", time=f"2025-10-11T08:0{number}:00+08:00"))
+    seen: list[str] = []
+    url: str | None = "/desk/unclassified?limit=2"
+    while url:
+        page = intake.get(url).json()
+        seen += [one["since"] for one in page["items"]]
+        url = page["next"]
+    assert seen == [f"2025-10-11T00:0{number}:00.000000Z" for number in range(5)]
+
+
+def test_volume_is_counted_by_category_province_and_channel(intake: Desk) -> None:
+    intake.tell(BILLING)
+    intake.tell({**BILLING, "id": "urge-1"})
+    other = {"text": "no signal", "channel": "sms", "visited_province": "xinjiang"}
+    intake.tell(message("m-2", **other, time="2025-10-10T09:00:00+08:00"))
+    by = {
+        name: intake.get(f"/reports/volume?by={name}", "manager").json()["rows"]
+        for name in ("category", "province", "channel")
+    }
+    assert [(row["key"], row["complaints"], row["contacts"]) for row in by["category"]] == [
+        ("billing", 1, 1), ("mobile.coverage", 1, 0),
+    ]  # fmt: skip
+    assert {row["key"]: row["name"]["en"] for row in by["province"]} == {
+        "guangdong": "Guangdong", "xinjiang": "Xinjiang",
+    }  # fmt: skip
+    assert {row["key"] for row in by["channel"]} == {"hotline_10010", "sms"}
+    since = "/reports/volume?told_from=2025-10-11T00:00:00Z&told_to=2025-10-12T00:00:00Z"
+    assert [row["key"] for row in intake.get(since, "manager").json()["rows"]] == ["billing"]
+
+
+def test_only_those_who_may_see_or_do_it(intake: Desk) -> None:
+    intake.tell(BILLING)
+    assert intake.get(f"/complaints/{COMPLAINT}", "channel").status_code == 403
+    assert intake.get("/desk/unclassified", "agent").status_code == 403
+    assert intake.post("/messages", BILLING, "auditor").status_code == 403
+    assert intake.get("/reports/volume", "channel").status_code == 403
