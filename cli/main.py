@@ -5,7 +5,7 @@ Exit codes: 0 all well, 1 something wrong was found, 2 used wrongly.
 
 import typer
 
-from cli import operate, run, serve
+from cli import operate, run, send, serve
 
 app = typer.Typer(
     name="bihuan",
@@ -19,6 +19,7 @@ app = typer.Typer(
     ),
 )
 run.register(app)
+send.register(app)
 operate.register(app)
 
 
