@@ -101,9 +101,9 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
 
 def _row(complaint: UUID, clock: Watched) -> Row:
     status, due, left, at, _, reason = clock.standing
-    state = status.value
-    if due is None and clock.open:
-        state = UNKNOWN
+    state = UNKNOWN if clock.open and clock.standing.uncertain else status.value
+    if status is Status.PAUSED:
+        due = None  # it will be due when it goes on; `left_us` says how long it then has
     code, instance, cycle = clock.name
     return Row(
         "sla_clock",

@@ -1,7 +1,6 @@
 """Clocks start: with a complaint, a reclassification, a new cycle, a forward, a promise, a case."""
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,6 +27,7 @@ from services.sla_watch.domain.commands import (
     StartWatching,
     WatchCommand,
 )
+from services.sla_watch.domain.facts import Fact, FactKind
 from services.sla_watch.domain.hearing import PENDING, end_of, hear, telling
 from services.sla_watch.domain.policy import (
     CLOCKS,
@@ -37,6 +37,7 @@ from services.sla_watch.domain.policy import (
     OncePer,
     Rule,
     Trigger,
+    trigger_of,
 )
 from services.sla_watch.domain.starting import (
     Counted,
@@ -52,13 +53,6 @@ from services.sla_watch.domain.state import Standing, Status, Watch, Watched
 from services.sla_watch.domain.telling import Change, Telling
 from services.sla_watch.domain.verdicts import judge, lapsed
 
-_ROUTES = {
-    None: Trigger.REGISTERED,
-    ReopenRoute.REWORK: Trigger.REOPENED_REWORK,
-    ReopenRoute.TIER1: Trigger.REOPENED_TIER1,
-}
-"""What a cycle's clocks start with; one that goes to 10015 has desk clocks only (convention 11)."""
-
 _FIRST_CYCLE = 1
 
 
@@ -71,6 +65,8 @@ class Begun:
     profile: Profile | None = None
     correspondent: Correspondent | None = None
     route: ReopenRoute | None = None
+    replayed: Fact | None = None
+    """What takes back an earlier stop, if anything does."""
 
 
 def start_watching(
@@ -98,32 +94,30 @@ def replace_clocks(
     wanted anew starts at the original contact and is judged by this cycle's pauses and answer.
     """
     if isinstance(command, ReplaceClocks):
-        cause = StartCause.RECLASSIFIED
         if command.profile == watch.profile:
             return []
+        cause, taken_back = StartCause.RECLASSIFIED, CancelReason.RECLASSIFIED
+        fact = end_of(command, CancelReason.RECLASSIFIED)
     else:
-        cause = StartCause.UNMERGED
         if watch.ended is None:
             return []
-    wanted = _wanted(watch, command.profile, context.policies)
-    kept = {
-        (clock.code, clock.cycle)
+        cause, taken_back = StartCause.UNMERGED, CancelReason.MERGED
+        fact = end_of(command, CancelReason.MERGED)._replace(kind=FactKind.RESTARTED, reason=None)
+    fact = fact._replace(profile=command.profile, route=watch.route)
+    going_on = {
+        clock.name
         for clock in watch.clocks
-        if clock.standing.status is not Status.CANCELLED
+        if clock.standing.status is not Status.CANCELLED or clock.standing.reason is not taken_back
     }
     starts = [
-        replace(start, instance=_instance(watch, start))
-        for start in wanted
-        if (start.rule.code, start.cycle) not in kept
+        start
+        for start in _wanted(watch, command.profile, context.policies)
+        if start.name not in going_on
     ]
-    events: Sequence[Event] = ()
-    if cause is StartCause.RECLASSIFIED:
-        tell = telling(watch, command, context)
-        tell.replaced_by = tuple(start.rule.code for start in starts)
-        stopped = _unwanted(watch, {start.rule.code for start in wanted}, context.policies)
-        fact = end_of(command, CancelReason.RECLASSIFIED, targets=stopped)
-        events = tell.tell(hear(watch, fact, context.policies).changes)
-    begun = Begun(cause, command.at, command.profile)
+    tell = telling(watch, command, context)
+    tell.replaced_by = tuple(start.rule.code for start in starts)
+    events = tell.tell(hear(watch, fact, context.policies).changes)
+    begun = Begun(cause, command.at, command.profile, replayed=fact)
     return [*events, *begin(watch, starts, begun, command, context)]
 
 
@@ -159,7 +153,7 @@ def start_more(
         case StartCase():
             cause, starts = StartCause.CASE_REQUESTED, _of_case(command, context.policies)
     known = {clock.name for clock in watch.clocks}
-    new = [one for one in starts if (one.rule.code, one.instance, one.cycle) not in known]
+    new = [start for start in starts if start.name not in known]
     return begin(watch, new, Begun(cause, command.at), command, context) if new else []
 
 
@@ -168,7 +162,7 @@ def reconsider(watch: Watch, command: ReconsiderCalendar, context: Context) -> S
     dues: list[Due] = []
     changes: list[Change] = []
     for clock in watch.clocks:
-        if clock.standing.due is not None or clock.standing.status is Status.CANCELLED:
+        if not clock.standing.uncertain or clock.standing.status is Status.CANCELLED:
             continue
         rule = rule_of(clock, context.policies)
         counted = count_anew(rule, clock.clock_from, context.policies, context.now)
@@ -219,27 +213,11 @@ def _of_cycle(
     profile: Profile,
     policies: Policies,
 ) -> list[Start]:
-    trigger = _ROUTES.get(route)
+    trigger = trigger_of(route)
     if trigger is None:
         return []
     table: ClockTable = policies.in_force(CLOCKS, clock_from).compiled
     return [Start(rule, cycle, clock_from) for rule in table.for_profile(trigger, profile)]
-
-
-def _unwanted(watch: Watch, codes: AbstractSet[str], policies: Policies) -> list[Watched]:
-    """Clocks that go by what the complaint is about, and that it does not need any more."""
-    return [
-        clock
-        for clock in watch.clocks
-        if clock.code not in codes
-        and (rule := rule_of(clock, policies)).of_a_cycle
-        and (rule.once_per is OncePer.COMPLAINT or clock.cycle == watch.cycle)
-    ]
-
-
-def _instance(watch: Watch, start: Start) -> str:
-    before = sum((start.rule.code, start.cycle) == (c.code, c.cycle) for c in watch.clocks)
-    return f"again-{before + 1}" if before else ""
 
 
 def _of_forward(watch: Watch, command: StartForward, policies: Policies) -> list[Start]:
@@ -313,7 +291,7 @@ def begin(
         warn_at = warnings_of(rule, counting, start.clock_from, counted.due, command.at)
         clock = contract(start, counted, warn_at)
         clocks.append(clock)
-        change = _at_once(watch, start, counted, clock, begun.clock_from, command.at)
+        change = _at_once(watch, start, counted, clock, begun, command.at)
         if change is not None:
             changes.append(change)
     started = ClocksStarted(
@@ -336,7 +314,7 @@ def _at_once(
     start: Start,
     counted: Counted,
     clock: Clock,
-    begun_at: datetime,
+    begun: Begun,
     at: datetime,
 ) -> Change | None:
     """How a clock stands as it begins, if not simply running.
@@ -344,14 +322,17 @@ def _at_once(
     One whose due is past already is breached with that due, recorded now (convention 9).
     """
     before = after = Standing(Status.RUNNING, counted.due)
-    if watch.facts or lapsed(clock.purpose, counted.due, at):
-        new = watched(clock, (begun_at, PENDING))
-        after = judge(new, start.rule, counted.calendar, watch.facts)
-        if after.status is Status.RUNNING and lapsed(clock.purpose, after.due, at):
-            after = Standing(Status.BREACHED, after.due)
-        if after != before and after.status is not Status.HELD:
-            return Change(new, start.rule, counted.calendar, before, after, fresh=True)
-    return None
+    if not watch.facts and not lapsed(clock.purpose, counted.due, at):
+        return None
+    stopped = next((one for one in watch.clocks if one.name == start.name), None)
+    new = watched(clock, stopped.begun if stopped else (begun.clock_from, PENDING))
+    facts = watch.facts if begun.replayed is None else (*watch.facts, begun.replayed)
+    after = judge(new, start.rule, counted.calendar, facts)
+    if after.status is Status.RUNNING and lapsed(clock.purpose, after.due, at):
+        after = Standing(Status.BREACHED, after.due)
+    if after == before or after.status is Status.HELD:
+        return None
+    return Change(new, start.rule, counted.calendar, before, after, fresh=True)
 
 
 def _due_of(

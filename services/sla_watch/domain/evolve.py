@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.sla_watch import (
@@ -104,11 +104,41 @@ def _started(watch: Watch | None, event: ClocksStarted, recorded: Recorded[Any])
         watch,
         cycle=event.cycle,
         profile=event.profile or watch.profile,
-        clocks=(*watch.clocks, *clocks),
+        clocks=_with_clocks(watch.clocks, clocks),
     )
-    if event.cause is StartCause.REOPENED:
-        return replace(watch, cycle_from=event.clock_from, route=event.route, ended=None)
-    return replace(watch, ended=None) if event.cause is StartCause.UNMERGED else watch
+    match event.cause:
+        case StartCause.REOPENED:
+            watch = replace(watch, cycle_from=event.clock_from, route=event.route, ended=None)
+            return watch.with_fact(_end(watch, event.clock_from, CancelReason.REOPENED, recorded))
+        case StartCause.RECLASSIFIED:
+            fact = _end(watch, event.clock_from, CancelReason.RECLASSIFIED, recorded)
+            return watch.with_fact(fact._replace(profile=event.profile, route=watch.route))
+        case StartCause.UNMERGED:
+            watch = replace(watch, ended=None)
+            fact = _end(watch, event.clock_from, CancelReason.MERGED, recorded)._replace(
+                kind=FactKind.RESTARTED, reason=None, profile=event.profile, route=watch.route
+            )
+            return watch.with_fact(fact)
+        case _:
+            return watch
+
+
+def _with_clocks(known: tuple[Watched, ...], new: tuple[Watched, ...]) -> tuple[Watched, ...]:
+    """New clocks; one that was stopped and starts again keeps its place and its beginning."""
+    begun = {clock.name: clock.begun for clock in known}
+    again = {
+        clock.name: replace(clock, begun=begun[clock.name]) for clock in new if clock.name in begun
+    }
+    if not again:
+        return (*known, *new)
+    return (
+        *(again.get(clock.name, clock) for clock in known),
+        *(clock for clock in new if clock.name not in again),
+    )
+
+
+def _end(watch: Watch, at: datetime, reason: CancelReason, recorded: Recorded[Any]) -> Fact:
+    return Fact(FactKind.ENDED, at, watch.cycle, None, recorded.sequence, reason=reason)
 
 
 def _met(watch: Watch, event: ClockMet, recorded: Recorded[Any]) -> Watch:
@@ -171,7 +201,7 @@ def _paused(watch: Watch, event: ClocksPaused, recorded: Recorded[Any]) -> Watch
     }
 
     def pause(clock: Watched) -> Watched:
-        standing = Standing(Status.PAUSED, clock.standing.due, left[clock.name], event.since)
+        standing = Standing(Status.PAUSED, clock.first_due, left[clock.name], event.since)
         return replace(clock, standing=standing, warn_at=(), paused_since=event.since)
 
     watch = _change_all(watch, event.clocks, pause)
@@ -228,23 +258,16 @@ def _cancelled(watch: Watch, event: ClocksCancelled, recorded: Recorded[Any]) ->
         return _decided(clock, standing, recorded)
 
     watch = _change_all(watch, event.clocks, cancel)
-    names = frozenset(name_of(one) for one in event.clocks)
-    first = next(clock for clock in watch.clocks if clock.name in names)
-    reopened = event.reason is CancelReason.REOPENED
+    if event.reason in (CancelReason.RECLASSIFIED, CancelReason.REOPENED):
+        return watch  # clocks.started follows and has it
     if event.reason in _OF_THE_COMPLAINT:
         watch = replace(watch, ended=event.since)
-    return watch.with_fact(
-        Fact(
-            FactKind.ENDED,
-            event.since,
-            event.cycle if reopened else first.cycle,
-            None,
-            recorded.sequence,
-            case=first.case,
-            reason=event.reason,
-            targets=names,
-        )
-    )
+    fact = _end(watch, event.since, event.reason, recorded)
+    if event.clocks:
+        name = name_of(event.clocks[0])
+        first = next(clock for clock in watch.clocks if clock.name == name)
+        fact = fact._replace(case=first.case, cycle=first.cycle)
+    return watch.with_fact(fact)
 
 
 def _noted(watch: Watch, event: ClocksNoted, recorded: Recorded[Any]) -> Watch:

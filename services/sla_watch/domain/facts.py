@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from contracts.sla_watch import CancelReason
-from contracts.values import ClockRef, EventRef
+from contracts.values import ClockRef, EventRef, Profile, ReopenRoute
 
 
 class FactKind(StrEnum):
@@ -23,6 +23,7 @@ class FactKind(StrEnum):
     SUSPENDED = "suspended"
     RESUMED = "resumed"
     ENDED = "ended"
+    RESTARTED = "restarted"
 
 
 ANSWERS = frozenset({FactKind.ANSWERED, FactKind.FINAL_RESPONSE})
@@ -30,7 +31,12 @@ ANSWERS = frozenset({FactKind.ANSWERED, FactKind.FINAL_RESPONSE})
 
 PAUSES = frozenset({FactKind.SUSPENDED, FactKind.RESUMED})
 
-_RANKS = {FactKind.SUSPENDED: 1, FactKind.RESUMED: 1, FactKind.ENDED: 2}
+_RANKS = {
+    FactKind.SUSPENDED: 1,
+    FactKind.RESUMED: 1,
+    FactKind.ENDED: 2,
+    FactKind.RESTARTED: 2,
+}
 
 
 class Key(NamedTuple):
@@ -50,8 +56,9 @@ class Fact(NamedTuple):
     """One fact that clocks are judged by.
 
     `order` is where it came in this stream; `case` and `forward` say which of several it concerns;
-    `reason` and `targets` are those of an end: which clocks it stops, when not all. `waiting_for`
-    is whom a pause waits for.
+    `reason` is that of an end; when a complaint was reclassified or taken up again, `profile` is
+    what it is about since and `route` where its cycle had gone. `waiting_for` is whom a pause waits
+    for.
     """
 
     kind: FactKind
@@ -62,7 +69,8 @@ class Fact(NamedTuple):
     case: int | None = None
     forward: int | None = None
     reason: CancelReason | None = None
-    targets: frozenset[tuple[str, str, int]] = frozenset()
+    profile: Profile | None = None
+    route: ReopenRoute | None = None
     waiting_for: str | None = None
 
     @property

@@ -8,6 +8,7 @@ from contracts.sla_watch import (
     CancelReason,
     ClockCorrected,
     ClockMet,
+    ClocksCancelled,
     ClocksNoted,
     ClocksPaused,
     ClocksRescheduled,
@@ -20,12 +21,15 @@ from libs.decider import Context, Event, Policies
 from services.sla_watch.domain.commands import EndClocks, TakeFact, WatchCommand
 from services.sla_watch.domain.facts import ANSWERS, PAUSES, Fact, FactKind
 from services.sla_watch.domain.starting import calendar_of, rule_of
-from services.sla_watch.domain.state import DECIDED, Status, Watch, Watched
+from services.sla_watch.domain.state import DECIDED, Status, Watch
 from services.sla_watch.domain.telling import Change, Telling
 from services.sla_watch.domain.verdicts import judge, step
 
 PENDING = 1 << 62
 """The order of a fact that is being heard: after all on record."""
+
+FOR_GOOD = frozenset({CancelReason.WITHDRAWN, CancelReason.REJECTED, CancelReason.MERGED})
+"""Ends that may overtake work still under way. A closing cannot: it follows from the answer."""
 
 _NOTED = {
     FactKind.ANSWERED: NotedFact.ANSWERED,
@@ -70,17 +74,19 @@ def take(watch: Watch, command: TakeFact, context: Context) -> Sequence[Event]:
 
 def end(watch: Watch, command: EndClocks, context: Context) -> Sequence[Event]:
     """Nobody owes anything any more: clocks stop without a verdict."""
-    fact = end_of(command, command.reason, command.case)
+    fact = end_of(command, command.reason, case=command.case)
     heard = hear(watch, fact, context.policies)
-    return telling(watch, command, context).tell(heard.changes)
+    events = telling(watch, command, context).tell(heard.changes)
+    if command.reason in FOR_GOOD and not any(isinstance(one, ClocksCancelled) for one in events):
+        # None was open. It is on record all the same: no clock may start any more.
+        nothing = ClocksCancelled(
+            cycle=watch.cycle, clocks=(), since=command.at, reason=command.reason
+        )
+        return [*events, nothing]
+    return events
 
 
-def end_of(
-    command: WatchCommand,
-    reason: CancelReason,
-    case: int | None = None,
-    targets: Iterable[Watched] = (),
-) -> Fact:
+def end_of(command: WatchCommand, reason: CancelReason, *, case: int | None = None) -> Fact:
     """The end of some clocks, as a fact."""
     return Fact(
         kind=FactKind.ENDED,
@@ -90,7 +96,6 @@ def end_of(
         order=PENDING,
         case=case,
         reason=reason,
-        targets=frozenset(clock.name for clock in targets),
     )
 
 
@@ -108,7 +113,7 @@ def hear(watch: Watch, fact: Fact, policies: Policies) -> Heard:
         if decided is not None and fact.at > decided:
             continue
         rule, calendar = rule_of(clock, policies), calendar_of(clock, policies)
-        if late or decided is not None or before.due is None:
+        if late or decided is not None or before.uncertain:
             after = judge(clock, rule, calendar, (*watch.facts, fact))
         else:
             after = step(before, fact, clock, rule, calendar)

@@ -22,6 +22,7 @@ from contracts.values import (
     Kind,
     PolicyRef,
     Profile,
+    ReopenRoute,
     Tier,
     Urgency,
     Version,
@@ -67,6 +68,20 @@ class Trigger(StrEnum):
 
 OF_A_CYCLE = frozenset({Trigger.REGISTERED, Trigger.REOPENED_REWORK, Trigger.REOPENED_TIER1})
 """Triggers that go by what a complaint is about; reclassifying asks these again."""
+
+
+_ROUTES = {
+    ReopenRoute.REWORK: Trigger.REOPENED_REWORK,
+    ReopenRoute.TIER1: Trigger.REOPENED_TIER1,
+}
+
+
+def trigger_of(route: ReopenRoute | None) -> Trigger | None:
+    """What a cycle's clocks start with: the first one, and one that was reopened this way.
+
+    None for a cycle that goes straight to 10015: it has desk clocks only (convention 11).
+    """
+    return Trigger.REGISTERED if route is None else _ROUTES.get(route)
 
 
 class OncePer(StrEnum):
@@ -130,7 +145,7 @@ Share = Annotated[str, AfterValidator(_share)]
 class Condition(_Schema):
     """When a clock starts; what is left out does not matter."""
 
-    on: Annotated[tuple[Trigger, ...], Field(min_length=1)]
+    upon: Annotated[tuple[Trigger, ...], Field(min_length=1)]
     kinds: tuple[Kind, ...] = ()
     categories: tuple[Category, ...] = ()
     except_categories: tuple[Category, ...] = ()
@@ -298,7 +313,11 @@ class Rule:
     @cached_property
     def of_a_cycle(self) -> bool:
         """Whether it starts with a handling cycle, by what the complaint is about."""
-        return any(OF_A_CYCLE & {*condition.on} for condition in self.when)
+        return any(OF_A_CYCLE & {*condition.upon} for condition in self.when)
+
+    def starts(self, trigger: Trigger | None, profile: Profile) -> bool:
+        """Whether this trigger starts it for such a complaint."""
+        return any(trigger in one.upon and one.holds_for(profile) for one in self.when)
 
     def counting(self, calendar: Calendar | None) -> Counting:
         """How it counts; a time that somebody set needs no calendar and runs through."""
@@ -329,9 +348,7 @@ class ClockTable:
         known = self._known.get(situation)
         if known is None:
             known = self._known[situation] = tuple(
-                rule
-                for rule in self.rules.values()
-                if any(trigger in one.on and one.holds_for(profile) for one in rule.when)
+                rule for rule in self.rules.values() if rule.starts(trigger, profile)
             )
         return known
 
@@ -343,7 +360,7 @@ class ClockTable:
             rule
             for rule in self.rules.values()
             if any(
-                Trigger.FORWARDED in one.on
+                Trigger.FORWARDED in one.upon
                 and one.holds_for(profile)
                 and (not one.complexities or (complexity or Unknown.UNKNOWN) in one.complexities)
                 and one.on_holiday in (None, holiday)
@@ -357,7 +374,7 @@ class ClockTable:
             rule
             for rule in self.rules.values()
             if any(
-                Trigger.CASE_REQUESTED in one.on and (not one.tiers or tier in one.tiers)
+                Trigger.CASE_REQUESTED in one.upon and (not one.tiers or tier in one.tiers)
                 for one in rule.when
             )
         )

@@ -25,6 +25,11 @@ class Start:
     due: datetime | None = None
     case: int | None = None
 
+    @property
+    def name(self) -> tuple[str, str, int]:
+        """The clock's name within its complaint."""
+        return (self.rule.code, self.instance, self.cycle)
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:

@@ -32,8 +32,8 @@ class Standing(NamedTuple):
     """Where a clock stands: the result of folding facts, and equal exactly when that is.
 
     `due` is None while the calendar does not reach it. A paused clock keeps `left` counted time
-    and its `due` waits for the resumption. `at` is when the promise was kept, the pause began or
-    the clock was cancelled; a breach is dated `due`.
+    until it goes on, and meanwhile `due` is only its first one. `at` is when the promise was kept,
+    the pause began or the clock was cancelled; a breach is dated `due`.
     """
 
     status: Status
@@ -42,6 +42,11 @@ class Standing(NamedTuple):
     at: datetime | None = None
     fact: EventRef | None = None
     reason: CancelReason | None = None
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether nobody can say yet when it is due, were it to go on now (convention 12)."""
+        return self.due is None or (self.status is Status.PAUSED and self.left is None)
 
     @property
     def decided_at(self) -> datetime | None:

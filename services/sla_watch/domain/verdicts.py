@@ -14,17 +14,31 @@ from contracts.values import ClockPurpose
 from libs.timekeeping.calendars import BeyondCalendar
 from libs.timekeeping.counting import Counting, midnight
 from services.sla_watch.domain.facts import Fact, FactKind
-from services.sla_watch.domain.policy import Calendar, OncePer, Rule
+from services.sla_watch.domain.policy import Calendar, OncePer, Rule, Trigger, trigger_of
 from services.sla_watch.domain.state import DECIDED, Standing, Status, Watched
 
 _BY_KEY = attrgetter("key")
+_REVOCABLE = frozenset({CancelReason.RECLASSIFIED, CancelReason.MERGED})
+"""Stops that may be taken back: reclassified again, or not the same matter after all."""
 
 
 def judge(clock: Watched, rule: Rule, calendar: Calendar | None, facts: Iterable[Fact]) -> Standing:
     """Where this clock stands, by all these facts."""
-    standing = Standing(Status.RUNNING, clock.first_due)
+    standing = unstopped = Standing(Status.RUNNING, clock.first_due)
     for fact in sorted(facts, key=_BY_KEY):
-        standing = step(standing, fact, clock, rule, calendar)
+        if _revives(fact, standing, clock, rule):
+            # Wanted again, it stands as if it had never been stopped (convention 9).
+            overdue = unstopped.status is Status.RUNNING and lapsed(
+                clock.purpose, unstopped.due, fact.at
+            )
+            standing = Standing(Status.BREACHED, unstopped.due) if overdue else unstopped
+        elif fact.kind is FactKind.RESTARTED or fact.reason in _REVOCABLE:
+            standing = step(standing, fact, clock, rule, calendar)
+        elif standing == unstopped:
+            standing = unstopped = step(standing, fact, clock, rule, calendar)
+        else:
+            standing = step(standing, fact, clock, rule, calendar)
+            unstopped = step(unstopped, fact, clock, rule, calendar)
     # What has come due once stays so: its timer has proven that nothing came before.
     if (
         standing.status is Status.RUNNING
@@ -51,7 +65,7 @@ def step(
     elif fact.kind is FactKind.SUSPENDED:
         if status is Status.RUNNING and _pauses(fact, clock, rule):
             left = None if due is None else rule.counting(calendar).counted(fact.at, due)
-            return Standing(Status.PAUSED, due, left, fact.at)
+            return Standing(Status.PAUSED, clock.first_due, left, fact.at)
     elif fact.kind is FactKind.RESUMED:
         if status is Status.PAUSED and _pauses(fact, clock, rule):
             return Standing(Status.RUNNING, due_after(standing, fact.at, rule.counting(calendar)))
@@ -117,7 +131,7 @@ def _stops(fact: Fact, clock: Watched, rule: Rule) -> bool:
     """Whether this end stops this clock."""
     match fact.reason:
         case CancelReason.RECLASSIFIED:
-            return clock.name in fact.targets
+            return _not_needed(fact, clock, rule) and _later_than_start(fact, clock)
         case CancelReason.REOPENED:
             once = rule.once_per
             return once not in (OncePer.COMPLAINT, OncePer.CASE) and clock.cycle < fact.cycle
@@ -129,6 +143,26 @@ def _stops(fact: Fact, clock: Watched, rule: Rule) -> bool:
             return _later_than_start(fact, clock)
         case _:  # withdrawn, rejected, merged: a case goes on until its desk ends it
             return rule.once_per is not OncePer.CASE and _later_than_start(fact, clock)
+
+
+def _not_needed(fact: Fact, clock: Watched, rule: Rule) -> bool:
+    """Whether a complaint about something else would not have this clock (convention 9)."""
+    assert fact.profile is not None
+    if not rule.of_a_cycle:
+        return False
+    if rule.once_per is OncePer.COMPLAINT:
+        return not rule.starts(Trigger.REGISTERED, fact.profile)
+    needed = rule.starts(trigger_of(fact.route), fact.profile)
+    return clock.cycle == fact.cycle and not needed
+
+
+def _revives(fact: Fact, standing: Standing, clock: Watched, rule: Rule) -> bool:
+    """Whether a clock that was stopped is wanted again from this fact on."""
+    if standing.status is not Status.CANCELLED or fact.profile is None:
+        return False
+    merged = fact.kind is FactKind.RESTARTED
+    stopped_by = CancelReason.MERGED if merged else CancelReason.RECLASSIFIED
+    return standing.reason is stopped_by and not _not_needed(fact, clock, rule)
 
 
 def _later_than_start(fact: Fact, clock: Watched) -> bool:

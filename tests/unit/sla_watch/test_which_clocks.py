@@ -1,0 +1,229 @@
+"""The clock table of DOMAIN: which clocks a complaint has, and what ends them without a verdict."""
+
+import pytest
+
+from contracts.feedback_survey import SurveyOutcome
+from contracts.sla_watch import (
+    CancelReason,
+    ClockBreached,
+    ClockCorrected,
+    ClocksCancelled,
+)
+from contracts.values import (
+    Category,
+    Decision,
+    DistrictType,
+    Kind,
+    ReopenRoute,
+    Urgency,
+)
+from tests.unit.sla_watch import told
+from tests.unit.sla_watch.play import Play
+from tests.unit.timekeeping.instants import at
+
+
+def billing(start: str = "2025-10-16 10:00") -> Play:
+    """A billing dispute on a plain Thursday: resolve is due 2025-10-24 00:00."""
+    return Play().hear(told.registered(start), start)
+
+
+# --- which clocks --------------------------------------------------------------------------------
+
+WHICH = [
+    ("mobile.coverage", {"reply.mobile"}),
+    ("mobile.noncoverage.sms", {"reply.mobile", "resolve"}),
+    ("broadband.fault", {"repair.broadband.urban", "legal.repair.urban"}),
+    ("broadband.install", {"install.broadband"}),
+    ("fixed_line.fault", {"resolve", "legal.repair.urban"}),
+    ("service.attitude", {"attitude"}),
+    ("value_added.cancel_all", {"resolve"}),
+    ("roaming.international", {"resolve"}),
+    ("privacy.harassment", {"resolve"}),
+    ("unclassified", set()),
+]
+ALWAYS = {"acknowledge", "first_contact", "legal.answer"}
+
+
+@pytest.mark.parametrize(("category", "own"), WHICH, ids=[category for category, _ in WHICH])
+def test_each_category_has_the_clocks_of_the_table(category: str, own: set[str]) -> None:
+    play = Play().hear(told.registered("2025-10-16 10:00", category), "2025-10-16 10:00")
+    assert play.codes() == ALWAYS | own
+
+
+def test_every_category_has_a_reply_a_resolution_or_a_clock_of_its_own() -> None:
+    for category in Category:
+        play = Play().hear(told.registered("2025-10-16 10:00", category.value), "2025-10-16 10:00")
+        assert play.codes() > ALWAYS or category is Category.UNCLASSIFIED, category
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        (Kind.SUGGESTION, {"acknowledge", "feedback.ordinary"}),
+        (Kind.PRAISE, {"acknowledge"}),
+        (Kind.CONSULTATION, {"acknowledge"}),
+    ],
+)
+def test_only_complaints_have_all_clocks_and_suggestions_get_feedback(
+    kind: Kind, codes: set[str]
+) -> None:
+    play = Play().hear(
+        told.registered("2025-10-16 10:00", "product", kind=kind), "2025-10-16 10:00"
+    )
+    assert play.codes() == codes
+
+
+def test_what_no_rule_could_place_gets_its_clocks_from_the_desk_that_classifies_it() -> None:
+    """DOMAIN rule 4: "receipt, acknowledge, first-contact and legal clocks run"."""
+    play = Play().hear(told.registered("2025-10-16 10:00", "unclassified"), "2025-10-16 10:00")
+    play.hear(told.reclassified("2025-10-16 10:00", "mobile.coverage"), "2025-10-16 12:00")
+    assert play.due("reply.mobile") == at("2025-10-21")
+
+
+def test_rural_and_urban_repair_differ() -> None:
+    for district, code, due in [
+        (DistrictType.URBAN, "repair.broadband.urban", "2025-10-17 10:00"),
+        (DistrictType.RURAL, "repair.broadband.rural", "2025-10-17 22:00"),
+    ]:
+        play = Play().hear(
+            told.registered("2025-10-16 10:00", "broadband.fault", district_type=district),
+            "2025-10-16 10:00",
+        )
+        assert play.due(code) == at(due)
+
+
+def test_an_urgent_cross_region_complaint_has_five_minutes() -> None:
+    play = Play().hear(
+        told.registered(
+            "2025-10-16 10:00",
+            urgency=Urgency.URGENT,
+            home_province="guangdong",
+            visited_province="xinjiang",
+        ),
+        "2025-10-16 10:00",
+    )
+    assert play.due("feedback.urgent") == at("2025-10-16 10:05")
+
+
+# --- ends and cases ------------------------------------------------------------------------------
+
+
+def test_withdrawal_cancels_what_is_not_yet_breached() -> None:
+    play = billing().until("2025-10-16 12:00").hear(told.withdrawn(), "2025-10-16 12:00")
+    assert {one.clock for one in play.one(ClocksCancelled).clocks} == {"resolve", "legal.answer"}
+    assert play.status("first_contact") == "breached"
+    play.until("2025-12-01")
+    assert play.just == []
+
+
+def test_rejected_as_not_valid_nothing_is_owed_any_more() -> None:
+    play = billing().hear(told.verified("2025-10-16 10:00", valid=False), "2025-10-16 10:01")
+    assert play.one(ClocksCancelled).reason is CancelReason.REJECTED
+    assert not any(clock.open for clock in (play.clock(code) for code in play.codes()))
+    assert (
+        billing().hear(told.verified("2025-10-16 10:00", valid=True), "2025-10-16 10:01").just == []
+    )
+
+
+def test_after_the_end_no_promise_or_forward_starts_a_clock() -> None:
+    play = billing().hear(told.withdrawn(), "2025-10-16 12:00")
+    assert play.hear(told.promised(1, "2025-10-18 12:00"), "2025-10-16 12:00").just == []
+    assert play.hear(told.forwarded(1, "2025-10-16 13:00"), "2025-10-16 13:00").just == []
+
+
+def test_the_regulators_case_goes_on_after_withdrawal() -> None:
+    """EVENTS 8: "tier 4 goes on"."""
+    play = billing().hear(told.case_requested(1, tier=4), "2025-10-16 11:00")
+    assert play.due("regulator.report", "case-1") == at("2025-10-28"), "day 10 = Sun 26, rolls"
+    play.hear(told.withdrawn(), "2025-10-17 09:00")
+    assert play.status("regulator.report", "case-1") == "running"
+    play.hear(told.reported(), "2025-10-20 09:00")
+    assert play.status("regulator.report", "case-1") == "met"
+
+
+def test_a_date_that_the_regulator_names_goes_before_the_limit() -> None:
+    play = billing().hear(
+        told.case_requested(1, tier=4, report_by="2025-10-20 17:00"), "2025-10-16 11:00"
+    )
+    assert play.due("regulator.report", "case-1") == at("2025-10-20 17:00")
+
+
+@pytest.mark.parametrize("reason", [CancelReason.CASE_DECLINED, CancelReason.CASE_CLOSED])
+def test_a_case_that_ends_takes_its_own_clocks_along(reason: CancelReason) -> None:
+    play = billing().hear(told.case_requested(1), "2025-10-16 11:00")
+    play.hear(told.case_requested(2, tier=3), "2025-10-16 11:30")
+    ended = told.declined(1) if reason is CancelReason.CASE_DECLINED else told.case_closed(1)
+    play.hear(ended, "2025-10-16 12:00")
+    cancelled = play.one(ClocksCancelled)
+    assert {(one.clock, one.instance) for one in cancelled.clocks} == {
+        ("desk.first_contact", "case-1"),
+        ("desk.decision", "case-1"),
+    }
+    assert cancelled.reason is reason
+    assert play.status("desk.decision", "case-2") == "running"
+    assert play.status("resolve") == "running"
+
+
+def test_a_final_or_rejecting_decision_answers_the_customer_an_upheld_one_does_not_yet() -> None:
+    upheld = billing().hear(told.case_requested(), "2025-10-16 11:00")
+    upheld.hear(told.decided(Decision.UPHELD), "2025-10-17 11:00")
+    assert upheld.status("desk.decision", "case-1") == "met"
+    assert upheld.status("resolve") == upheld.status("legal.answer") == "running"
+    for last_word in (told.decided(Decision.REJECTED), told.decided(Decision.PARTLY, final=True)):
+        play = billing().hear(told.case_requested(), "2025-10-16 11:00")
+        play.hear(last_word, "2025-10-17 11:00")
+        assert play.status("desk.decision", "case-1") == "met"
+        assert play.status("resolve") == play.status("legal.answer") == "met"
+
+
+def test_a_survey_has_a_clock_that_breaks_no_promise() -> None:
+    play = billing().hear(told.answered(), "2025-10-17 09:00")
+    play.hear(told.asked("2025-10-17 09:00"), "2025-10-17 09:00")
+    assert play.due("survey") == at("2025-10-20 09:00")
+    play.until("2025-10-25")
+    assert play.all(ClockBreached, "survey") == []
+    play.hear(told.concluded(SurveyOutcome.NO_ANSWER), "2025-10-20 09:00")
+    assert play.one(ClocksCancelled).reason is CancelReason.SURVEY_ENDED
+
+
+def test_a_survey_asked_and_ended_at_one_instant_leaves_nothing_running() -> None:
+    """An anonymous customer is unreachable at once; closed by the same answer, all is met."""
+    play = billing().hear(told.receipt(), "2025-10-16 10:00")
+    when = "2025-10-16 10:30"
+    for event in (
+        told.answered(),
+        told.asked(when),
+        told.concluded(SurveyOutcome.UNREACHABLE),
+        told.closed(),
+    ):
+        play.hear(event, when)
+    assert play.timer is None
+    assert {code: play.status(code) for code in ("resolve", "legal.answer", "survey")} == {
+        "resolve": "met",
+        "legal.answer": "met",
+        "survey": "cancelled",
+    }
+    assert play.all(ClockCorrected) == []
+
+
+def test_told_twice_is_told_once() -> None:
+    play = billing()
+    for event, when in [
+        (told.registered("2025-10-16 10:00"), "2025-10-16 10:00"),
+        (told.receipt(), "2025-10-16 10:00"),
+        (told.suspended(), "2025-10-16 10:10"),
+        (told.promised(1, "2025-10-20 12:00"), "2025-10-16 10:20"),
+        (told.forwarded(1, "2025-10-16 10:25"), "2025-10-16 10:25"),
+        (told.case_requested(), "2025-10-16 10:30"),
+        (told.reclassified("2025-10-16 10:00", "product"), "2025-10-16 10:40"),
+        (told.answered(), "2025-10-16 10:50"),
+        (told.reopened(2, "2025-10-17 10:00", ReopenRoute.REWORK), "2025-10-17 10:00"),
+    ]:
+        recorded = play.record(event, when)
+        play.take(recorded)
+        play.take(recorded)
+        assert play.just == [], type(event).__name__
+
+
+def test_events_before_any_registration_are_nobodys() -> None:
+    assert Play().hear(told.answered(), "2025-10-16 10:00").told == []
