@@ -12,7 +12,7 @@ from libs.decider import DomainError
 from libs.web.problem import Unavailable
 
 TIMEOUT_SECONDS = 10.0
-ITEMS_MAX = 500
+ITEMS_MAX = 100
 BATCH_BYTES_MAX = 240 * 1024
 """With its wrapping a batch stays under `libs.web.reading.BODY_BYTES_MAX`."""
 

@@ -16,7 +16,7 @@ from libs.web.routing import Router
 OPEN_LOCKED = "vault.open_locked"
 """The action of opening what is locked to storage: an auditor's (DOMAIN, Audit and retention)."""
 
-ITEMS_MAX = 500
+ITEMS_MAX = 100
 TEXT_CHARACTERS_MAX = 64 * 1024
 
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_CHARACTERS_MAX)]
