@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -42,13 +42,14 @@ DDL: tuple[str, ...] = (
     'source text COLLATE "C" NOT NULL, subject text COLLATE "C" NOT NULL, sequence bigint, '
     "position text NOT NULL, after text NOT NULL, type text NOT NULL, time timestamptz, "
     "previous bytea, digest bytea NOT NULL, state bytea NOT NULL, "
-    "PRIMARY KEY (cohort, partition, life, record_offset)) PARTITION BY LIST (cohort)",
+    "PRIMARY KEY (partition, life, record_offset, cohort)) PARTITION BY LIST (cohort)",
     "CREATE INDEX IF NOT EXISTS archive_subject ON archive (subject)",
     # Where each stream ends. Kept apart from the archive, so that a stream cut short is noticed.
     "CREATE TABLE IF NOT EXISTS head ("
     'subject text COLLATE "C" NOT NULL, source text COLLATE "C" NOT NULL, cohort date NOT NULL, '
     "sequence bigint NOT NULL, digest bytea NOT NULL, time timestamptz NOT NULL, "
     "PRIMARY KEY (subject, source)) WITH (fillfactor = 80)",
+    "CREATE INDEX IF NOT EXISTS head_cohort ON head (cohort)",
     # running = SHA-256(running before, digest of the record), from 32 zeros.
     "CREATE TABLE IF NOT EXISTS running_digest ("
     "partition int PRIMARY KEY, records bigint NOT NULL, digest bytea NOT NULL)",
@@ -93,8 +94,7 @@ class Filed:
     head: Head | None
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """What the archive needs to know of an event's bytes."""
 
     source: str

@@ -114,8 +114,9 @@ def _policies(data: Any) -> Iterator[tuple[str, str]]:
         if data.keys() == {"name", "version"}:
             yield str(data["name"]), str(data["version"])
             return
-        for inner in data.values():
-            yield from _policies(inner)
+        for name, inner in data.items():
+            if name != "content":  # of a policy being activated, not one that was followed
+                yield from _policies(inner)
     elif isinstance(data, list):
         for inner in data:
             yield from _policies(inner)

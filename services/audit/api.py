@@ -1,0 +1,372 @@
+"""What auditors ask: timelines, streams, faults, and the proof made again."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import psycopg
+from fastapi import Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from contracts.catalogue import SERVICES
+from contracts.values import Instant, Receipt
+from libs.decider import NotFound
+from libs.eventlog.envelope import event_id
+from libs.messaging.app import App
+from libs.web import Caller, Page, PageQuery, Paging, Router, Unavailable, allow, page_of
+from services.audit import views
+from services.audit.config import Settings
+from services.audit.domain.chain import FaultKind
+from services.audit.domain.policy import WORDS, Words
+from services.audit.domain.shape import show
+from services.audit.log import Log
+from services.audit.verification import Compared, Interrupted, Verified, verify
+
+Subject = Annotated[str, Path(min_length=1, max_length=200)]
+Service = Annotated[str, Path(pattern=f"^({'|'.join(SERVICES)})$")]
+
+
+class NoSuchComplaint(NotFound):
+    """The archive holds nothing about this complaint; it may still be under way."""
+
+    rule = "no-such-complaint"
+    zh = "档案中没有该投诉,可能尚在途中"
+
+
+class NoSuchStream(NotFound):
+    """The archive holds no such stream."""
+
+    rule = "no-such-stream"
+    zh = "档案中没有该事件流"
+
+
+class _Shown(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class EventShown(_Shown):
+    """An event, by its stream and number."""
+
+    source: str
+    subject: str
+    sequence: int
+    type: str
+    time: Instant | None
+
+
+class CauseShown(_Shown):
+    """What led to an event."""
+
+    kind: views.CauseKind
+    ref: str = Field(description="the event's id, the message's source and id, the timer's name …")
+    event: EventShown | None = Field(description="the event, where it is one that is archived")
+
+
+class PolicyShown(_Shown):
+    """A version of a policy that was followed."""
+
+    name: str
+    version: str
+
+
+class StepShown(_Shown):
+    """One event of a complaint: who, when, caused by what, under which policy version."""
+
+    id: UUID | None
+    source: str
+    type: str
+    sequence: int | None = Field(description="its number in its stream; null: unreadable")
+    partition: int
+    offset: int
+    time: Instant | None = Field(description="when it was recorded")
+    occurred: Instant | None = Field(description="when it happened, where that is another time")
+    actor: str
+    cause: CauseShown
+    policies: list[PolicyShown]
+    en: str
+    zh: str
+    data: JsonValue = Field(description="its body; sealed words are shown as 🔒")
+
+
+class TimelineShown(Page[StepShown]):
+    """A complaint's events from all services, in an order that respects causes."""
+
+    complaint: UUID
+    receipt: str | None
+    registered_at: Instant | None
+    closed_at: Instant | None = Field(description="null: it is open")
+
+
+class LinkShown(_Shown):
+    """One event as its chain sees it."""
+
+    id: UUID
+    sequence: int
+    type: str
+    time: Instant | None
+    previous: str = Field(description="SHA-256 of the event before, in hex")
+    digest: str = Field(description="SHA-256 of its bytes as they were accepted, in hex")
+    partition: int
+    offset: int
+    position: str
+
+
+class StreamShown(Page[LinkShown]):
+    """A stream's chain, and where it ends."""
+
+    source: str
+    subject: str
+    sequence: int
+    digest: str
+
+
+class FaultShown(_Shown):
+    """One thing that is wrong with the record of what happened."""
+
+    kind: FaultKind
+    source: str
+    subject: str
+    sequence: int | None
+    id: UUID | None = Field(description="the event's id; null where it is no single event")
+    what: str
+    since: Instant | None = Field(description="the time up to which the stream is proven")
+
+
+class VerificationShown(_Shown):
+    """What was looked at, and everything that is wrong with it."""
+
+    events: int
+    streams: int
+    compared: int = Field(description="records whose bytes were compared with Kafka's")
+    log: Compared
+    faults: list[FaultShown]
+    more: bool = Field(description="there are more faults than are listed")
+
+
+class Prover:
+    """Makes the proof again, one at a time, beside everything else this instance does."""
+
+    def __init__(self, app: App, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._one = asyncio.Lock()
+
+    def stop(self) -> None:
+        """Ends a proof under way."""
+        self._stopping.set()
+
+    async def run(self, *, with_log: bool) -> Verified:
+        """The whole archive; raises Unavailable when the service stops meanwhile."""
+        async with self._one:
+            try:
+                return await asyncio.to_thread(self._verify, with_log)
+            except Interrupted as error:
+                raise Unavailable from error
+            except psycopg.OperationalError as error:
+                raise Unavailable("The database cannot be reached.") from error
+
+    def _verify(self, with_log: bool) -> Verified:
+        inbox = self._app.inbox
+        log = Log(self._settings.kafka_bootstrap, inbox.topic) if with_log else None
+        try:
+            return verify(
+                self._settings.postgres_dsn.get_secret_value(),
+                log,
+                inbox.topic_id,
+                sort_mb=self._settings.verify_sort_mb,
+                stopping=self._stopping,
+            )
+        finally:
+            if log is not None:
+                log.close()
+
+
+def routers(app: App, prover: Prover) -> Sequence[Router]:
+    """Audit's routes."""
+    return (_timelines(app), _proofs(app, prover))
+
+
+def _timelines(app: App) -> Router:
+    router = Router(tags=["timeline"])
+
+    async def told(request: Request, complaint: UUID, page: PageQuery) -> TimelineShown:
+        steps = await app.query(views.timeline, complaint, page.after(int, int), page.limit)
+        about = await app.query(views.about, complaint) or {}
+        if not steps and not about:
+            raise NoSuchComplaint
+        words: Words = app.writer.policies.in_force(WORDS, app.clock.now()).compiled
+        shown, following = page_of(request, steps, page.limit, lambda step: step.place)
+        return TimelineShown(
+            complaint=complaint,
+            receipt=about.get("receipt"),
+            registered_at=about.get("registered_at"),
+            closed_at=about.get("closed_at"),
+            items=[_step(step, words) for step in shown],
+            next=following,
+        )
+
+    @router.get("/complaints/{complaint}/timeline", response_model=TimelineShown)
+    async def timeline(
+        request: Request,
+        complaint: UUID,
+        page: Paging,
+        _caller: Annotated[Caller, allow("audit.timeline")],
+    ) -> TimelineShown:
+        """Everything that happened to a complaint, from all services, causes first."""
+        return await told(request, complaint, page)
+
+    @router.get("/timeline/by-receipt/{receipt}", response_model=TimelineShown)
+    async def timeline_by_receipt(
+        request: Request,
+        receipt: Receipt,
+        page: Paging,
+        _caller: Annotated[Caller, allow("audit.timeline")],
+    ) -> TimelineShown:
+        """The same, by the receipt number the customer was told."""
+        complaint = await app.query(views.complaint_of, receipt)
+        if complaint is None:
+            raise NoSuchComplaint
+        return await told(request, complaint, page)
+
+    return router
+
+
+def _proofs(app: App, prover: Prover) -> Router:
+    router = Router(tags=["proof"])
+
+    @router.get("/verify", response_model=VerificationShown)
+    async def verification(
+        _caller: Annotated[Caller, allow("audit.verify")],
+        log: Annotated[bool, Query(description="compare with Kafka's log as well")] = True,
+    ) -> VerificationShown:
+        """Makes the proof again over the whole archive; takes about 15 s for a million events."""
+        verified = await prover.run(with_log=log)
+        return VerificationShown(
+            events=verified.events,
+            streams=verified.streams,
+            compared=verified.compared,
+            log=verified.log,
+            faults=[
+                _fault(one.kind.value, one.source, one.subject, one.sequence, one.what, one.since)
+                for one in verified.faults
+            ],
+            more=verified.more,
+        )
+
+    @router.get("/faults", response_model=Page[FaultShown])
+    async def faults(
+        request: Request, page: Paging, _caller: Annotated[Caller, allow("audit.verify")]
+    ) -> Page[FaultShown]:
+        """Breaks of chain or order that were found as records arrived."""
+        rows = await app.query(views.faults, page.after(int, int, int, str), page.limit)
+        shown, following = page_of(
+            request,
+            rows,
+            page.limit,
+            lambda row: (row["life"], row["partition"], row["record_offset"], row["kind"]),
+        )
+        names = ("kind", "source", "subject", "sequence", "what", "since")
+        return Page(items=[_fault(*(row[name] for name in names)) for row in shown], next=following)
+
+    @router.get("/streams/{service}/{subject}", response_model=StreamShown)
+    async def stream(
+        request: Request,
+        service: Service,
+        subject: Subject,
+        page: Paging,
+        _caller: Annotated[Caller, allow("audit.verify")],
+    ) -> StreamShown:
+        """A stream's chain: numbers and digests, for whoever checks bytes elsewhere."""
+        source = f"/bihuan/{service}"
+        head, links = await app.query(
+            views.stream, source, subject, page.after(int, int, int), page.limit
+        )
+        if head is None:
+            raise NoSuchStream
+        shown, following = page_of(
+            request,
+            links,
+            page.limit,
+            lambda row: (row["sequence"], row["life"], row["record_offset"]),
+        )
+        return StreamShown(
+            source=source,
+            subject=subject,
+            sequence=head["sequence"],
+            digest=bytes(head["digest"]).hex(),
+            items=[_link(source, subject, row) for row in shown],
+            next=following,
+        )
+
+    return router
+
+
+def _step(step: views.Step, words: Words) -> StepShown:
+    said = words.say(step.type, step.data)
+    event = step.cause.event
+    return StepShown(
+        id=step.id,
+        source=step.source,
+        type=step.type,
+        sequence=step.sequence,
+        partition=step.partition,
+        offset=step.place[1],
+        time=step.time,
+        occurred=step.occurred,
+        actor=step.actor,
+        cause=CauseShown(
+            kind=step.cause.kind,
+            ref=step.cause.ref,
+            event=EventShown(
+                source=event.source,
+                subject=event.subject,
+                sequence=event.sequence,
+                type=event.type,
+                time=event.time,
+            )
+            if event
+            else None,
+        ),
+        policies=[PolicyShown(name=name, version=version) for name, version in step.policies],
+        en=said.en,
+        zh=said.zh,
+        data=show(step.type, step.data),
+    )
+
+
+def _link(source: str, subject: str, row: Any) -> LinkShown:
+    return LinkShown(
+        id=event_id(source, subject, row["sequence"]),
+        sequence=row["sequence"],
+        type=row["type"],
+        time=row["time"],
+        previous=bytes(row["previous"] or b"").hex(),
+        digest=bytes(row["digest"]).hex(),
+        partition=row["partition"],
+        offset=row["record_offset"],
+        position=row["position"],
+    )
+
+
+def _fault(
+    kind: str,
+    source: str,
+    subject: str,
+    sequence: int | None,
+    what: str,
+    since: datetime | None,
+) -> FaultShown:
+    named = None if sequence is None else event_id(source, subject, sequence)
+    return FaultShown(
+        kind=FaultKind(kind),
+        source=source,
+        subject=subject,
+        sequence=sequence,
+        id=named,
+        what=what,
+        since=since,
+    )

@@ -1,0 +1,463 @@
+"""The proof made again: every byte of the archive against its digest, chain, order and log.
+
+First every record, partition by partition in the order of acceptance: do its bytes have the digest
+they were accepted with, do the columns say what the bytes say, does each source's position follow
+the one before, is the running digest the same, and are Kafka's bytes equal where it still has them.
+Then every stream by its links alone: PostgreSQL finds those that are not whole, and only these are
+looked at closely. Memory does not grow with the archive.
+"""
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import Connection, IsolationLevel
+from psycopg.rows import tuple_row
+
+from libs.messaging.position import START, Position
+from services.audit.archive import Read, read
+from services.audit.domain.chain import GENESIS, Fault, FaultKind, Head, Link, diagnose
+from services.audit.log import Entry, Log, LogAway, Tail
+
+FAULTS_MAX = 1_000
+"""So many faults are listed; that there are more is told."""
+
+STOP_CHECKED_EACH_RECORDS = 1_000
+
+_COLUMNS = (
+    "life, record_offset, source, subject, sequence, position, after, type, time, previous, "
+    "digest, state"
+)
+_TYPES = (
+    *("int4", "int8", "text", "text", "int8", "text", "text", "text", "timestamptz"),
+    *("bytea", "bytea", "bytea"),
+)
+
+
+class Compared(StrEnum):
+    """Whether the archive was compared with Kafka's log."""
+
+    COMPARED = "compared"
+    AWAY = "away"
+    """Kafka did not answer."""
+    NOT_ASKED = "not_asked"
+
+
+class Interrupted(RuntimeError):
+    """The service stops; the proof was not finished."""
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was looked at, and everything that is wrong with it, events by name first."""
+
+    events: int = 0
+    streams: int = 0
+    compared: int = 0
+    """Records whose bytes were compared with Kafka's."""
+    log: Compared = Compared.NOT_ASKED
+    faults: list[Fault] = field(default_factory=list)
+    more: bool = False
+    """There are more faults than are listed."""
+
+
+class Identity(NamedTuple):
+    """One event, by its stream and number."""
+
+    source: str
+    subject: str
+    sequence: int
+
+
+class _Row(NamedTuple):
+    life: int
+    offset: int
+    source: str
+    subject: str
+    sequence: int | None
+    position: str
+    after: str
+    type: str
+    time: datetime | None
+    previous: bytes | None
+    digest: bytes
+    state: bytes
+
+
+def verify(
+    dsn: str,
+    log: Log | None = None,
+    topic_id: str = "",
+    *,
+    sort_mb: int = 32,
+    stopping: threading.Event | None = None,
+) -> Verified:
+    """Makes the proof again on one snapshot of the database; blocks until done.
+
+    `log` and the id of its topic: where to compare with; without, or when Kafka does not answer,
+    the archive alone is proven. Raises Interrupted once `stopping` is set.
+    """
+    options = "-c timezone=UTC"
+    with psycopg.connect(dsn, options=options, row_factory=tuple_row) as conn:
+        conn.isolation_level = IsolationLevel.REPEATABLE_READ
+        conn.read_only = True
+        conn.execute("SELECT set_config('work_mem', %s, true)", (f"{sort_mb}MB",))
+        try:
+            return _Verification(conn, log, topic_id, stopping).run()
+        except LogAway:
+            conn.rollback()
+            conn.execute("SELECT set_config('work_mem', %s, true)", (f"{sort_mb}MB",))
+            verified = _Verification(conn, None, topic_id, stopping).run()
+            verified.log = Compared.AWAY
+            return verified
+
+
+class _Verification:
+    def __init__(
+        self,
+        conn: Connection[Any],
+        log: Log | None,
+        topic_id: str,
+        stopping: threading.Event | None,
+    ) -> None:
+        self.conn = conn
+        self.log = log
+        self.stopping = stopping or threading.Event()
+        self.findings = _Findings()
+        self.result = Verified()
+        found = conn.execute("SELECT life FROM log_life WHERE topic_id = %s", (topic_id,))
+        row = found.fetchone()
+        self.life: int | None = row[0] if row else None
+        upto = conn.execute(
+            "SELECT partition, next FROM inbox_offset WHERE topic_id = %s", (topic_id,)
+        )
+        self.upto: dict[int, int] = dict(upto.fetchall())
+
+    def run(self) -> Verified:
+        for partition in self._partitions():
+            _Partition(self, partition).run()
+        for cohort in self._cohorts():
+            self._chains(cohort)
+        result = self.result
+        result.log = Compared.COMPARED if self.log is not None else Compared.NOT_ASKED
+        result.faults, result.more = self.findings.settled()
+        return result
+
+    def look_up(self) -> None:
+        """Raises Interrupted when the service stops."""
+        if self.stopping.is_set():
+            raise Interrupted("the service stops")
+
+    def _partitions(self) -> Sequence[int]:
+        # The recursion jumps from one partition to the next in the index, wherever rows lie.
+        found = self.conn.execute(
+            "WITH RECURSIVE there (p) AS (SELECT min(partition) FROM archive UNION ALL "
+            "SELECT (SELECT min(partition) FROM archive WHERE partition > p) FROM there "
+            "WHERE p IS NOT NULL) SELECT p FROM there WHERE p IS NOT NULL "
+            "UNION SELECT partition FROM running_digest UNION SELECT partition FROM inbox_taken "
+            "ORDER BY 1"
+        )
+        return [partition for (partition,) in found.fetchall()]
+
+    # -- chains ----------------------------------------------------------------------------------
+
+    def _cohorts(self) -> Sequence[date]:
+        bounds = self.conn.execute(
+            "SELECT pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i "
+            "JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'archive'::regclass"
+        ).fetchall()
+        cohorts = {
+            date.fromisoformat(text)
+            for (bound,) in bounds
+            for text in re.findall(r"'(\d{4}-\d\d-\d\d)'", bound)
+        }
+        heads = self.conn.execute("SELECT DISTINCT cohort FROM head").fetchall()
+        return sorted(cohorts | {cohort for (cohort,) in heads})
+
+    def _chains(self, cohort: date) -> None:
+        """Which streams of a cohort are not whole, or do not end where they were accepted to."""
+        broken: list[tuple[str, str]] = []
+        for source, subject, streams in self.conn.execute(_BROKEN_STREAMS, {"cohort": cohort}):
+            if source is None:
+                self.result.streams += streams
+            else:
+                broken.append((source, subject))
+        for source, subject in broken[:FAULTS_MAX]:
+            self.look_up()
+            self.findings.add(*self._diagnosed(cohort, source, subject))
+        if len(broken) > FAULTS_MAX:
+            self.findings.more = True
+
+    def _diagnosed(self, cohort: date, source: str, subject: str) -> Iterator[Fault]:
+        links = [
+            Link(sequence, previous, digest, time, (life, offset))
+            for sequence, previous, digest, time, life, offset in self.conn.execute(
+                "SELECT sequence, coalesce(previous, ''), digest, time, life, record_offset "
+                "FROM archive WHERE cohort = %s AND source = %s AND subject = %s "
+                "AND sequence IS NOT NULL AND time IS NOT NULL",
+                (cohort, source, subject),
+            )
+        ]
+        row = self.conn.execute(
+            "SELECT sequence, digest, time FROM head "
+            "WHERE cohort = %s AND source = %s AND subject = %s",
+            (cohort, source, subject),
+        ).fetchone()
+        yield from diagnose(source, subject, links, Head(*row) if row else None)
+
+
+_BROKEN_STREAMS = f"""
+WITH link AS (
+  SELECT source, subject, sequence, previous, digest, time, life, record_offset,
+    lag(sequence, 1, 0::bigint) OVER w AS sequence_before,
+    lag(digest, 1, '\\x{GENESIS.hex()}'::bytea) OVER w AS digest_before,
+    lag(time) OVER w AS time_before,
+    lag(life) OVER w AS life_before,
+    lag(record_offset) OVER w AS offset_before,
+    lead(sequence) OVER w IS NULL AS is_last
+  FROM archive WHERE cohort = %(cohort)s AND sequence IS NOT NULL
+  WINDOW w AS (PARTITION BY subject, source ORDER BY sequence, life, record_offset)
+), stream AS (
+  SELECT source, subject, max(sequence) AS sequence,
+    (array_agg(digest) FILTER (WHERE is_last))[1] AS digest,
+    bool_or(sequence <> sequence_before + 1 OR previous IS DISTINCT FROM digest_before
+      OR time IS NULL OR time < time_before
+      OR (life, record_offset) < (life_before, offset_before)) AS broken
+  FROM link GROUP BY subject, source
+), compared AS MATERIALIZED (
+  SELECT source, subject, s.sequence IS NOT NULL AS there,
+    coalesce(s.broken, true) OR s.sequence IS DISTINCT FROM h.sequence
+      OR s.digest IS DISTINCT FROM h.digest AS broken
+  FROM stream s FULL JOIN (SELECT * FROM head WHERE cohort = %(cohort)s) h
+  USING (subject, source)
+)
+SELECT NULL, NULL, count(*) FILTER (WHERE there) FROM compared
+UNION ALL
+(SELECT source, subject, 1 FROM compared WHERE broken ORDER BY subject, source
+ LIMIT {FAULTS_MAX + 1})
+"""
+
+
+class _Partition:
+    """One partition's records in the order they were accepted, beside the log's."""
+
+    def __init__(self, whole: _Verification, partition: int) -> None:
+        self.whole = whole
+        self.findings = whole.findings
+        self.partition = partition
+        self.upto = whole.upto.get(partition, 0)
+        self.tail: Tail | None = None
+        if whole.log is not None and whole.life is not None:
+            self.tail = whole.log.tail(partition)
+        self.records = 0
+        self.running = GENESIS
+        self.sent: dict[str, str] = {}
+        """The last position seen of each source."""
+
+    def run(self) -> None:
+        conn = self.whole.conn
+        # In the order of the index: sorting would write all bytes to disk once more.
+        for switch in ("enable_sort", "enable_bitmapscan", "enable_seqscan"):
+            conn.execute(f"SET LOCAL {switch} = off")
+        query = (
+            f"COPY (SELECT {_COLUMNS} FROM archive WHERE partition = {self.partition} "
+            "ORDER BY life, record_offset) TO STDOUT (FORMAT BINARY)"
+        )
+        with conn.cursor() as curs, curs.copy(query) as copy:
+            copy.set_types(_TYPES)
+            for number, values in enumerate(copy.rows()):
+                if number % STOP_CHECKED_EACH_RECORDS == 0:
+                    self.whole.look_up()
+                self._record(_Row._make(values))
+        for switch in ("enable_sort", "enable_bitmapscan", "enable_seqscan"):
+            conn.execute(f"SET LOCAL {switch} = on")
+        self._rest_of_log()
+        self._ends()
+
+    def _record(self, row: _Row) -> None:
+        self.whole.result.events += 1
+        seen = read(row.state)
+        found = sha256(row.state).digest()
+        if found != row.digest or seen != (
+            row.source,
+            row.subject,
+            row.type,
+            row.sequence,
+            row.previous,
+            row.time,
+        ):
+            self._odd(row, seen, found)
+        digest: bytes | None = row.digest
+        if self.tail is not None and row.life == self.whole.life and row.offset >= self.tail.low:
+            digest = self._beside(self.tail, row)
+        if row.after != self.sent.get(row.source, str(START)):
+            self._gap(row.source, row.after, row.offset, row.time)
+        self.sent[row.source] = row.position
+        if digest is not None:
+            self._accepted(digest)
+
+    def _accepted(self, digest: bytes) -> None:
+        self.records += 1
+        self.running = sha256(self.running + digest).digest()
+
+    def _odd(self, row: _Row, seen: Read | None, found: bytes) -> None:
+        place = f"partition {self.partition}, offset {row.offset}"
+        stream = row.source, row.subject
+        if found != row.digest:
+            kind, what = FaultKind.CHANGED, f"its bytes are not those accepted ({place})"
+        elif seen is None:
+            kind, what = FaultKind.UNREADABLE, f"the bytes are not an event of ours ({place})"
+        else:
+            kind = FaultKind.MISLABELLED
+            what = f"it is filed under something else than its bytes say ({place})"
+        fault = Fault(kind, *stream, row.sequence, what, row.time)
+        if row.sequence is None or seen is None:
+            self.findings.add(fault)
+        else:
+            self.findings.suspect(
+                fault,
+                Identity(*stream, row.sequence),
+                Identity(seen.source, seen.subject, seen.sequence),
+            )
+
+    # -- beside the log --------------------------------------------------------------------------
+
+    def _beside(self, tail: Tail, row: _Row) -> bytes | None:
+        """Compares with the log; returns the digest of what was accepted there, by the log."""
+        while (entry := tail.peek()) is not None and entry.offset < row.offset:
+            self._only_in_log(tail.pop())
+        stream = row.source, row.subject
+        if entry is None or entry.offset != row.offset:
+            what = f"the log holds no record at partition {self.partition}, offset {row.offset}"
+            self.findings.add(Fault(FaultKind.ADDED, *stream, row.sequence, what, row.time))
+            return None
+        tail.pop()
+        self.whole.result.compared += 1
+        if entry.value == row.state:
+            return row.digest
+        what = f"the log holds other bytes at partition {self.partition}, offset {row.offset}"
+        self.findings.add(Fault(FaultKind.CHANGED, *stream, row.sequence, what, row.time))
+        return sha256(entry.value or b"").digest()
+
+    def _only_in_log(self, entry: Entry) -> None:
+        """A record that is not archived: foreign, sent twice, not taken yet, or taken away."""
+        if entry.headers is None or entry.value is None or entry.offset >= self.upto:
+            return
+        source = entry.headers.source
+        if entry.headers.position <= Position.parse(self.sent.get(source, str(START))):
+            return
+        seen = read(entry.value)
+        what = f"the log holds it at partition {self.partition}, offset {entry.offset}"
+        sequence, since = (seen.sequence, seen.time) if seen else (None, None)
+        self.findings.add(Fault(FaultKind.MISSING, source, entry.key, sequence, what, since))
+        self.sent[source] = str(entry.headers.position)
+        self._accepted(sha256(entry.value).digest())
+
+    def _rest_of_log(self) -> None:
+        if self.tail is None:
+            return
+        while (entry := self.tail.peek()) is not None and entry.offset < self.upto:
+            self._only_in_log(self.tail.pop())
+
+    # -- the partition as a whole ----------------------------------------------------------------
+
+    def _gap(self, source: str, after: str, offset: int, since: datetime | None) -> None:
+        what = (
+            f"in partition {self.partition} the record at offset {offset} follows position "
+            f"{after}, but the one before it has {self.sent.get(source, str(START))}"
+        )
+        self.findings.add(Fault(FaultKind.GAP, source, "", None, what, since))
+
+    def _ends(self) -> None:
+        conn = self.whole.conn
+        for source, generation, number in conn.execute(
+            "SELECT source, generation, id FROM inbox_taken WHERE partition = %s ORDER BY source",
+            (self.partition,),
+        ).fetchall():
+            taken, last = str(Position(generation, number)), self.sent.get(source, str(START))
+            if taken != last:
+                what = f"in partition {self.partition} position {taken} was taken, {last} is last"
+                self.findings.add(Fault(FaultKind.GAP, source, "", None, what))
+        row = conn.execute(
+            "SELECT records, digest FROM running_digest WHERE partition = %s", (self.partition,)
+        ).fetchone()
+        records, digest = row or (0, GENESIS)
+        if (records, digest) != (self.records, self.running):
+            what = (
+                f"the running digest of partition {self.partition} is not that of the {records} "
+                f"record(s) accepted; {self.records} are there"
+            )
+            self.findings.add(Fault(FaultKind.PARTITION, "", "", None, what))
+
+
+_STRONGEST_FIRST = (
+    FaultKind.SWAPPED,
+    FaultKind.ADDED,
+    FaultKind.MISSING,
+    FaultKind.CHANGED,
+    FaultKind.MISLABELLED,
+    FaultKind.CHAIN,
+    FaultKind.TIME,
+)
+
+
+class _Findings:
+    """Everything found, with one fault an event: the strongest, and what else speaks of it."""
+
+    def __init__(self) -> None:
+        self.more = False
+        self._faults: dict[tuple[Any, ...], list[Fault]] = {}
+        self._suspects: dict[Identity, Identity] = {}
+
+    def add(self, *faults: Fault) -> None:
+        for fault in faults:
+            key: tuple[Any, ...] = (fault.source, fault.subject, fault.sequence)
+            if fault.sequence is None:
+                key = (fault.kind, fault.what)
+            known = self._faults.get(key)
+            if known is not None:
+                known.append(fault)
+            elif len(self._faults) < FAULTS_MAX:
+                self._faults[key] = [fault]
+            else:
+                self.more = True
+
+    def suspect(self, fault: Fault, filed: Identity, bytes_say: Identity) -> None:
+        """A record whose bytes do not fit it; perhaps another one's stand there."""
+        self.add(fault)
+        if filed != bytes_say and len(self._suspects) < FAULTS_MAX:
+            self._suspects[filed] = bytes_say
+
+    def settled(self) -> tuple[list[Fault], bool]:
+        """The faults, those that name an event first, and whether there are more."""
+        for filed, bytes_say in self._suspects.items():
+            known = self._faults.get(filed)
+            if known is not None and self._suspects.get(bytes_say) == filed:
+                what = f"the bytes of number {bytes_say.sequence} stand in its place"
+                if bytes_say[:2] != filed[:2]:
+                    what += f" (of {bytes_say.source}, {bytes_say.subject})"
+                known.append(replace(known[0], kind=FaultKind.SWAPPED, what=what))
+        merged = [_merged(faults) for faults in self._faults.values()]
+        merged.sort(
+            key=lambda one: (one.sequence is None, one.source, one.subject, one.sequence or 0)
+        )
+        return merged, self.more
+
+
+def _merged(faults: Sequence[Fault]) -> Fault:
+    ranked = sorted(
+        faults,
+        key=lambda one: (
+            _STRONGEST_FIRST.index(one.kind)
+            if one.kind in _STRONGEST_FIRST
+            else len(_STRONGEST_FIRST)
+        ),
+    )
+    what = "; ".join(dict.fromkeys(one.what for one in ranked))
+    return replace(ranked[0], what=what)

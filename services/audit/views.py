@@ -1,0 +1,343 @@
+"""What auditors see: one complaint's timeline, streams, faults; and which receipt is whose."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from pydantic_core import from_json
+
+from contracts.intake import ComplaintClosed, ComplaintRegistered, ComplaintReopened
+from libs.decider import Recorded, Row
+from libs.eventlog import Table
+from libs.eventlog.envelope import event_id
+from services.audit.domain.shape import policies_in
+
+COMPLAINT = Table(
+    "complaint",
+    {
+        "complaint": "uuid not null",
+        "receipt": "text",
+        "registered_at": "timestamptz",
+        "closed_at": "timestamptz",
+    },
+    key=("complaint",),
+    indexes=("receipt",),
+)
+
+TABLES = (COMPLAINT,)
+
+Place = tuple[int, int]
+"""(life, offset): where a record lies in its partition of the log."""
+
+SEQUENCES_TRIED_MAX = 5_000
+"""Longer streams are not searched for a cause: complaints have tens of events."""
+
+
+def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
+    """Which receipt is which complaint, and when it closed (null: it is open)."""
+    key = {"complaint": recorded.subject}
+    match recorded.data:
+        case ComplaintRegistered(registration=registration):
+            yield Row.of(
+                "complaint",
+                key,
+                receipt=registration.correspondent.receipt,
+                registered_at=recorded.at,
+            )
+        case ComplaintClosed():
+            yield Row.of("complaint", key, closed_at=recorded.at)
+        case ComplaintReopened():
+            yield Row.of("complaint", key, closed_at=None)
+
+
+class CauseKind(StrEnum):
+    """What sort of thing led to an event (`causationid`)."""
+
+    EVENT = "event"
+    MESSAGE = "message"
+    """A channel message: its source and id."""
+    COMMAND = "command"
+    """A request by HTTP: its Idempotency-Key."""
+    TIMER = "timer"
+    """A timer came due: its name."""
+    OPERATOR = "operator"
+    SEED = "seed"
+    """The service's first start."""
+    RECORD = "record"
+    """A record of the log that could not be taken."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An event by its stream and number."""
+
+    source: str
+    subject: str
+    sequence: int
+    type: str
+    time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What led to an event; `event` is set where it is one that the archive holds."""
+
+    kind: CauseKind
+    ref: str
+    event: Named | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event of a complaint as the archive holds it; `data` is the body as it was recorded."""
+
+    place: Place
+    partition: int
+    id: UUID | None
+    source: str
+    type: str
+    sequence: int | None
+    time: datetime | None
+    occurred: datetime | None
+    actor: str
+    cause: Cause
+    policies: Sequence[tuple[str, str]]
+    data: Any
+
+
+_CAUSES: Mapping[str, CauseKind] = {
+    "message": CauseKind.MESSAGE,
+    "key": CauseKind.COMMAND,
+    "idempotency": CauseKind.COMMAND,
+    "operator": CauseKind.OPERATOR,
+    "seed": CauseKind.SEED,
+    "record": CauseKind.RECORD,
+}
+
+
+def cause_of(causation: str) -> Cause:
+    """What a `causationid` says, as far as it says it by itself."""
+    if _is_uuid(causation):
+        return Cause(CauseKind.EVENT, causation)
+    kind, colon, ref = causation.partition(":")
+    if kind == "timer" and colon:
+        return Cause(CauseKind.TIMER, ref.partition(":")[2])
+    if colon and kind in _CAUSES:
+        return Cause(_CAUSES[kind], ref)
+    return Cause(CauseKind.COMMAND if causation == "request" else CauseKind.OTHER, causation)
+
+
+def timeline(conn: Connection[Any], complaint: UUID, after: Place | None, limit: int) -> list[Step]:
+    """A complaint's events from all services, in an order that respects causes; limit + 1 at most.
+
+    All its records lie in one partition of the log, and an effect is appended after its cause was
+    read from there (DESIGN, One log): so the order of the log is such an order.
+    """
+    subject = str(complaint)
+    heads = _heads(conn, [subject])
+    if not heads:
+        return []
+    rows = conn.execute(
+        "SELECT life, record_offset, partition, source, type, sequence, time, state FROM archive "
+        "WHERE cohort = ANY(%s) AND subject = %s AND (life, record_offset) > (%s, %s) "
+        "ORDER BY life, record_offset LIMIT %s",
+        (
+            list({head.cohort for head in heads}),
+            subject,
+            *(after or (0, -1)),
+            limit + 1,
+        ),
+    ).fetchall()
+    return _Resolver(conn, heads).steps([_step(row) for row in rows])
+
+
+def complaint_of(conn: Connection[Any], receipt: str) -> UUID | None:
+    """The complaint with this receipt number."""
+    row = conn.execute(
+        "SELECT complaint FROM complaint WHERE receipt = %s ORDER BY complaint LIMIT 1", (receipt,)
+    ).fetchone()
+    return None if row is None else row["complaint"]
+
+
+def about(conn: Connection[Any], complaint: UUID) -> Mapping[str, Any] | None:
+    """Receipt, registration and closing of a complaint."""
+    return conn.execute(
+        "SELECT receipt, registered_at, closed_at FROM complaint WHERE complaint = %s",
+        (complaint,),
+    ).fetchone()
+
+
+def stream(
+    conn: Connection[Any], source: str, subject: str, after: tuple[int, int, int] | None, limit: int
+) -> tuple[Mapping[str, Any] | None, list[Mapping[str, Any]]]:
+    """A stream's head, and its links by (sequence, life, offset); limit + 1 at most."""
+    head = conn.execute(
+        "SELECT cohort, sequence, digest, time FROM head WHERE subject = %s AND source = %s",
+        (subject, source),
+    ).fetchone()
+    if head is None:
+        return None, []
+    links = conn.execute(
+        "SELECT sequence, type, time, previous, digest, partition, life, record_offset, position "
+        "FROM archive WHERE cohort = %s AND subject = %s AND source = %s AND sequence IS NOT NULL "
+        "AND (sequence, life, record_offset) > (%s, %s, %s) "
+        "ORDER BY sequence, life, record_offset LIMIT %s",
+        (head["cohort"], subject, source, *(after or (0, 0, -1)), limit + 1),
+    ).fetchall()
+    return head, list(links)
+
+
+def faults(
+    conn: Connection[Any], after: tuple[int, int, int, str] | None, limit: int
+) -> list[Mapping[str, Any]]:
+    """Breaks found on arrival, by (life, partition, offset, kind); limit + 1 at most."""
+    return conn.execute(
+        "SELECT * FROM fault WHERE (life, partition, record_offset, kind) > (%s, %s, %s, %s) "
+        "ORDER BY life, partition, record_offset, kind LIMIT %s",
+        (*(after or (0, 0, -1, "")), limit + 1),
+    ).fetchall()
+
+
+# -- steps and their causes -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _HeadRow:
+    source: str
+    subject: str
+    cohort: date
+    sequence: int
+
+
+def _heads(conn: Connection[Any], subjects: Sequence[str]) -> list[_HeadRow]:
+    rows = conn.execute(
+        "SELECT source, subject, cohort, sequence FROM head WHERE subject = ANY(%s)",
+        (list(subjects),),
+    ).fetchall()
+    return [_HeadRow(row["source"], row["subject"], row["cohort"], row["sequence"]) for row in rows]
+
+
+def _step(row: Mapping[str, Any]) -> Step:
+    """The archive shows even what it cannot read: as a record without content."""
+    try:
+        envelope = from_json(row["state"])
+    except ValueError:
+        envelope = {}
+    if not isinstance(envelope, dict):
+        envelope = {}
+    data = envelope.get("data")
+    return Step(
+        place=(row["life"], row["record_offset"]),
+        partition=row["partition"],
+        id=UUID(envelope["id"]) if _is_uuid(envelope.get("id")) else None,
+        source=row["source"],
+        type=row["type"],
+        sequence=row["sequence"],
+        time=row["time"],
+        occurred=_instant(envelope.get("occurredat")),
+        actor=str(envelope.get("actor", "")),
+        cause=cause_of(str(envelope.get("causationid", ""))),
+        policies=tuple(policies_in(data)),
+        data=data,
+    )
+
+
+class _Resolver:
+    """Finds the events that causes name.
+
+    Event ids follow from stream and number (DESIGN, The event), so they are found without an
+    index of ids: the complaint's own streams first, then those of complaints its bodies name.
+    """
+
+    def __init__(self, conn: Connection[Any], heads: Sequence[_HeadRow]) -> None:
+        self._conn = conn
+        self._heads = heads
+
+    def steps(self, steps: Sequence[Step]) -> list[Step]:
+        wanted = {step.cause.ref for step in steps if step.cause.kind is CauseKind.EVENT}
+        found = _search(self._heads, wanted)
+        missing = wanted - found.keys()
+        if missing:
+            named = {
+                one
+                for step in steps
+                if step.cause.ref in missing
+                for one in _uuids_in(step.data)
+                if one != self._heads[0].subject
+            }
+            found |= _search(_heads(self._conn, sorted(named)), missing)
+        named_events = self._describe(found)
+        return [
+            replace(step, cause=replace(step.cause, event=named_events.get(step.cause.ref)))
+            for step in steps
+        ]
+
+    def _describe(self, found: Mapping[str, tuple[_HeadRow, int]]) -> dict[str, Named]:
+        by_place = {
+            (head.source, head.subject, sequence): (reference, head)
+            for reference, (head, sequence) in found.items()
+        }
+        rows = self._conn.execute(
+            "SELECT a.source, a.subject, a.sequence, a.type, a.time FROM archive a "
+            "JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS w (source, subject, sequence) "
+            "ON a.source = w.source AND a.subject = w.subject AND a.sequence = w.sequence "
+            "WHERE a.cohort = ANY(%s) AND a.subject = ANY(%s)",
+            (
+                [source for source, _, _ in by_place],
+                [subject for _, subject, _ in by_place],
+                [sequence for _, _, sequence in by_place],
+                list({head.cohort for _, head in by_place.values()}),
+                list({head.subject for _, head in by_place.values()}),
+            ),
+        ).fetchall()
+        return {
+            by_place[row["source"], row["subject"], row["sequence"]][0]: Named(
+                row["source"], row["subject"], row["sequence"], row["type"], row["time"]
+            )
+            for row in rows
+        }
+
+
+def _search(heads: Iterable[_HeadRow], wanted: Iterable[str]) -> dict[str, tuple[_HeadRow, int]]:
+    left = set(wanted)
+    found: dict[str, tuple[_HeadRow, int]] = {}
+    for head in heads:
+        for sequence in range(1, min(head.sequence, SEQUENCES_TRIED_MAX) + 1):
+            if not left:
+                return found
+            reference = str(event_id(head.source, head.subject, sequence))
+            if reference in left:
+                left.discard(reference)
+                found[reference] = (head, sequence)
+    return found
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _is_uuid(text: Any) -> bool:
+    return isinstance(text, str) and _UUID.fullmatch(text) is not None
+
+
+def _uuids_in(data: Any) -> Iterable[str]:
+    if isinstance(data, dict):
+        for inner in data.values():
+            yield from _uuids_in(inner)
+    elif isinstance(data, list):
+        for inner in data:
+            yield from _uuids_in(inner)
+    elif _is_uuid(data):
+        yield data
+
+
+def _instant(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
