@@ -265,11 +265,11 @@ def warnings(
     that staff hear it once. Raises BeyondCalendar.
     """
     used = total - left
-    ahead = {
-        counting.after(since, level.used(total) - used): level.name
-        for level in levels
-        if level.used(total) > used
-    }
+    ahead: dict[datetime, str] = {}
+    for level in levels:
+        still = level.used(total) - used
+        if still > NOTHING:
+            ahead[counting.after(since, still)] = level.name
     return tuple(LevelAt(name, at) for at, name in sorted(ahead.items()))
 
 

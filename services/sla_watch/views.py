@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
@@ -67,13 +68,16 @@ PROMISE = Table(
 TABLES: tuple[Table, ...] = (CLOCK, PROMISE)
 
 
+_ROWS: WeakKeyDictionary[Watched, Row] = WeakKeyDictionary()
+"""The row of each clock in memory: most clocks do not change with most events."""
+
+
 # --- event -> rows ----------------------------------------------------------------------------
 
 
 def rows(subject: str, watch: Watch) -> Iterable[Row]:
     """One row per clock of a complaint."""
-    complaint = UUID(subject)
-    return [_row(complaint, clock) for clock in watch.clocks]
+    return [_ROWS.get(clock) or _row(UUID(subject), clock) for clock in watch.clocks]
 
 
 DECIDERS = (replace(CLOCKS_STREAM, rows=rows),)
@@ -105,8 +109,8 @@ def _row(complaint: UUID, clock: Watched) -> Row:
     if status is Status.PAUSED:
         due = None  # it will be due when it goes on; `left_us` says how long it then has
     code, instance, cycle = clock.name
-    return Row(
-        "sla_clock",
+    row = _ROWS[clock] = Row(
+        CLOCK.name,
         (
             ("complaint", complaint),
             ("clock", code),
@@ -115,15 +119,15 @@ def _row(complaint: UUID, clock: Watched) -> Row:
         ),
         (
             ("purpose", clock.purpose.value),
-            ("policy", clock.policy),
-            ("calendar", clock.calendar),
-            ("case_number", clock.case),
-            ("clock_from", clock.clock_from),
+            ("policy", clock.terms.policy),
+            ("calendar", clock.terms.calendar),
+            ("case_number", clock.terms.case),
+            ("clock_from", clock.terms.clock_from),
             ("due_at", due),
             ("month", clock.month),
             ("state", state),
             ("left_us", None if left is None else left // _MICROSECOND),
-            ("paused_since", clock.paused_since),
+            ("paused_since", at if status is Status.PAUSED else None),
             ("met_at", at if status is Status.MET else None),
             ("cancelled_at", at if status is Status.CANCELLED else None),
             ("cancelled_for", None if reason is None else reason.value),
@@ -132,6 +136,7 @@ def _row(complaint: UUID, clock: Watched) -> Row:
             ("corrections", clock.corrections),
         ),
     )
+    return row
 
 
 # --- rows -> answers --------------------------------------------------------------------------

@@ -165,10 +165,11 @@ def reconsider(watch: Watch, command: ReconsiderCalendar, context: Context) -> S
         if not clock.standing.uncertain or clock.standing.status is Status.CANCELLED:
             continue
         rule = rule_of(clock, context.policies)
-        counted = count_anew(rule, clock.clock_from, context.policies, context.now)
+        counted = count_anew(rule, clock.terms.clock_from, context.policies, context.now)
         if counted.due is None:
             continue
-        known = replace(clock, first_due=counted.due, calendar=counted.version)
+        terms = clock.terms._replace(first_due=counted.due, calendar=counted.version)
+        known = replace(clock, terms=terms)
         after = judge(known, rule, counted.calendar, watch.facts)
         met = clock.standing.status is Status.MET
         due = after.due if met else counted.due
@@ -325,7 +326,7 @@ def _at_once(
     if not watch.facts and not lapsed(clock.purpose, counted.due, at):
         return None
     stopped = next((one for one in watch.clocks if one.name == start.name), None)
-    new = watched(clock, stopped.begun if stopped else (begun.clock_from, PENDING))
+    new = watched(clock, stopped.terms.begun if stopped else (begun.clock_from, PENDING))
     facts = watch.facts if begun.replayed is None else (*watch.facts, begun.replayed)
     after = judge(new, start.rule, counted.calendar, facts)
     if after.status is Status.RUNNING and lapsed(clock.purpose, after.due, at):
@@ -345,8 +346,8 @@ def _due_of(
         started_in=clock.name[2],
         due=due,
         last_counted=None if due is None else last_counted_date(due),
-        warn_at=warnings_of(rule, counting, clock.clock_from, due, at),
-        calendar=clock.calendar,
+        warn_at=warnings_of(rule, counting, clock.terms.clock_from, due, at),
+        calendar=clock.terms.calendar,
     )
 
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from contracts.values import Clock, ClockRef, Due, Warn, WarningLevel
+from contracts.values import Clock, Due, Warn, WarningLevel
 from libs.decider import Policies, PolicyInForce
 from libs.timekeeping.calendars import BeyondCalendar
 from libs.timekeeping.counting import Counting, last_counted_date, warnings
 from services.sla_watch.domain.policy import CLOCKS, WORKING_DAYS, Calendar, ClockTable, Rule
-from services.sla_watch.domain.state import Standing, Status, Watched
+from services.sla_watch.domain.state import Standing, Status, Terms, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,15 @@ def _counted(rule: Rule, clock_from: datetime, version: PolicyInForce) -> Counte
 
 def rule_of(clock: Watched, policies: Policies) -> Rule:
     """The rule a clock started with; later versions never touch it (convention 11)."""
-    table: ClockTable = policies.version(CLOCKS, clock.policy).compiled
+    table: ClockTable = policies.version(CLOCKS, clock.terms.policy).compiled
     return table.rules[clock.name[0]]
 
 
 def calendar_of(clock: Watched, policies: Policies) -> Calendar | None:
     """The calendar a clock counts with; None when none matters."""
-    if clock.calendar is None:
+    if clock.terms.calendar is None:
         return None
-    calendar: Calendar = policies.version(WORKING_DAYS, clock.calendar).compiled
+    calendar: Calendar = policies.version(WORKING_DAYS, clock.terms.calendar).compiled
     return calendar
 
 
@@ -90,15 +90,16 @@ def watched(clock: Clock, begun: tuple[datetime, int]) -> Watched:
     """The clock as it starts to run; `begun` is when and where in the stream."""
     return Watched(
         name=(clock.clock, clock.instance, clock.started_in),
-        ref=ClockRef(clock=clock.clock, instance=clock.instance, started_in=clock.started_in),
         purpose=clock.purpose,
-        policy=clock.policy.version,
-        calendar=clock.calendar,
-        clock_from=clock.clock_from,
-        begun=begun,
-        first_due=clock.due,
-        pausable=clock.pausable,
-        case=clock.case,
+        terms=Terms(
+            policy=clock.policy.version,
+            calendar=clock.calendar,
+            clock_from=clock.clock_from,
+            begun=begun,
+            first_due=clock.due,
+            pausable=clock.pausable,
+            case=clock.case,
+        ),
         standing=Standing(Status.RUNNING, clock.due),
         warn_at=warnings_told(clock),
         last_counted=clock.last_counted,
@@ -154,7 +155,7 @@ def rescheduled(
         due=standing.due,
         last_counted=None if standing.due is None else last_counted_date(standing.due),
         warn_at=_warnings_ahead(clock, rule, calendar, standing.due, since),
-        calendar=clock.calendar,
+        calendar=clock.terms.calendar,
     )
 
 
@@ -165,11 +166,11 @@ def _warnings_ahead(
     due: datetime | None,
     since: datetime,
 ) -> tuple[Warn, ...]:
-    if due is None or clock.first_due is None or not rule.levels or due <= since:
+    if due is None or clock.terms.first_due is None or not rule.levels or due <= since:
         return ()
     counting = rule.counting(calendar)
     try:
-        total = counting.counted(clock.clock_from, clock.first_due)
+        total = counting.counted(clock.terms.clock_from, clock.terms.first_due)
         left: timedelta = counting.counted(since, due)
         ahead = warnings(counting, since, total, left, rule.levels)
     except BeyondCalendar:

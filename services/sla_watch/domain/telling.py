@@ -118,7 +118,9 @@ class Telling:
         if after.status is Status.CANCELLED:
             assert after.at is not None
             assert after.reason is not None
-            self.stopped.setdefault((after.at, after.reason), []).append(clock.ref)
+            self.stopped.setdefault((after.at, after.reason), []).append(
+                ClockRef(clock=code, instance=instance, started_in=cycle)
+            )
         elif after.status is Status.PAUSED:
             assert after.at is not None
             left = None if after.left is None else after.left // _MICROSECOND

@@ -24,7 +24,7 @@ _REVOCABLE = frozenset({CancelReason.RECLASSIFIED, CancelReason.MERGED})
 
 def judge(clock: Watched, rule: Rule, calendar: Calendar | None, facts: Iterable[Fact]) -> Standing:
     """Where this clock stands, by all these facts."""
-    standing = unstopped = Standing(Status.RUNNING, clock.first_due)
+    standing = unstopped = Standing(Status.RUNNING, clock.terms.first_due)
     for fact in sorted(facts, key=_BY_KEY):
         if _revives(fact, standing, clock, rule):
             # Wanted again, it stands as if it had never been stopped (convention 9).
@@ -65,7 +65,7 @@ def step(
     elif fact.kind is FactKind.SUSPENDED:
         if status is Status.RUNNING and _pauses(fact, clock, rule):
             left = None if due is None else rule.counting(calendar).counted(fact.at, due)
-            return Standing(Status.PAUSED, clock.first_due, left, fact.at)
+            return Standing(Status.PAUSED, clock.terms.first_due, left, fact.at)
     elif fact.kind is FactKind.RESUMED:
         if status is Status.PAUSED and _pauses(fact, clock, rule):
             return Standing(Status.RUNNING, due_after(standing, fact.at, rule.counting(calendar)))
@@ -100,12 +100,12 @@ def concerns(fact: Fact, clock: Watched, rule: Rule) -> bool:
         case OncePer.CYCLE:
             return fact.cycle == clock.cycle
         case OncePer.CASE:
-            return fact.case == clock.case
+            return fact.case == clock.terms.case
         case OncePer.FORWARD:
-            mine = clock.ref.instance == f"forward-{fact.forward}"
-            return (mine or fact.forward is None) and fact.at >= clock.clock_from
+            mine = clock.name[1] == f"forward-{fact.forward}"
+            return (mine or fact.forward is None) and fact.at >= clock.terms.clock_from
         case OncePer.PROMISE | OncePer.SURVEY:
-            return fact.cycle == clock.cycle and fact.at >= clock.begun[0]
+            return fact.cycle == clock.cycle and fact.at >= clock.terms.begun[0]
 
 
 def _kept(standing: Standing, fact: Fact, rule: Rule, calendar: Calendar | None) -> Standing:
@@ -124,7 +124,9 @@ def _surely_before_due(at: datetime, calendar: Calendar | None) -> bool:
 
 
 def _pauses(fact: Fact, clock: Watched, rule: Rule) -> bool:
-    return clock.pausable and (rule.once_per is OncePer.COMPLAINT or fact.cycle == clock.cycle)
+    return clock.terms.pausable and (
+        rule.once_per is OncePer.COMPLAINT or fact.cycle == clock.cycle
+    )
 
 
 def _stops(fact: Fact, clock: Watched, rule: Rule) -> bool:
@@ -138,7 +140,7 @@ def _stops(fact: Fact, clock: Watched, rule: Rule) -> bool:
         case CancelReason.SURVEY_ENDED:
             return rule.once_per is OncePer.SURVEY and clock.cycle == fact.cycle
         case CancelReason.CASE_DECLINED | CancelReason.CASE_CLOSED:
-            return rule.once_per is OncePer.CASE and clock.case == fact.case
+            return rule.once_per is OncePer.CASE and clock.terms.case == fact.case
         case CancelReason.CLOSED:
             return _later_than_start(fact, clock)
         case _:  # withdrawn, rejected, merged: a case goes on until its desk ends it
@@ -167,5 +169,5 @@ def _revives(fact: Fact, standing: Standing, clock: Watched, rule: Rule) -> bool
 
 def _later_than_start(fact: Fact, clock: Watched) -> bool:
     """An end of before a clock started, heard before it started, does not concern it."""
-    at, order = clock.begun
+    at, order = clock.terms.begun
     return fact.at > at or fact.order > order

@@ -146,7 +146,7 @@ def verdicts(play: Play) -> dict[tuple[str, str, int], tuple[str, datetime | Non
     return {name: verdict for name, verdict in play.verdicts.items() if verdict[0] != "cancelled"}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(CATEGORIES), histories(), st.data())
 def test_the_order_of_arrival_never_changes_a_verdict(
     category: str, history: list[Happening], data: st.DataObject
@@ -168,7 +168,7 @@ def test_the_order_of_arrival_never_changes_a_verdict(
     assert verdicts(play) == verdicts(expected)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(CATEGORIES), histories())
 def test_in_order_nothing_is_ever_corrected_and_nothing_breached_twice(
     category: str, history: list[Happening]

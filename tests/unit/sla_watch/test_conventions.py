@@ -424,7 +424,7 @@ def test_11_a_clock_keeps_the_version_it_started_with() -> None:
     assert play.due("desk.first_contact", "case-2") == at("2025-10-12 10:00"), "0.5 + 1.5 h"
     play.hear(told.suspended(), "2025-10-13 00:00").hear(told.resumed(), "2025-10-14 00:00")
     assert play.due("resolve") == at("2025-10-18"), "five days of version 1, not three"
-    assert play.clock("resolve").policy == "1"
+    assert play.clock("resolve").terms.policy == "1"
 
 
 def test_11_reclassified_later_it_goes_by_the_version_it_began_with() -> None:
@@ -580,4 +580,4 @@ def test_12_a_complaint_registered_after_loading_counts_by_the_new_calendar() ->
     play = Play(loaded("2026-12-01 09:00"))
     play.hear(told.registered("2026-12-29 10:00"), "2026-12-29 10:00")
     assert play.due("resolve") == at("2027-01-07")
-    assert play.clock("resolve").calendar == "state-council-2027"
+    assert play.clock("resolve").terms.calendar == "state-council-2027"
