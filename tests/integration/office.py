@@ -65,11 +65,15 @@ class Office:
         with self.writer.store.connection() as conn:
             return call(conn, *args)
 
+    def bearer(self, *roles: str, actor: str = "agent:1501") -> dict[str, str]:
+        """A caller's token."""
+        token = issue_token(self.signing, actor=actor, roles=roles, real_now_s=time.time())
+        return {"Authorization": f"Bearer {token}"}
+
     def headers(self, role: str, actor: str = "agent:1501") -> dict[str, str]:
         """A caller's token, and a fresh key."""
         self.keys += 1
-        token = issue_token(self.signing, actor=actor, roles=[role], real_now_s=time.time())
-        return {"Authorization": f"Bearer {token}", "Idempotency-Key": f"key-{self.keys}"}
+        return {**self.bearer(role, actor=actor), "Idempotency-Key": f"key-{self.keys}"}
 
     def post(self, url: str, body: Any = None, *, role: str = "desk", **more: Any) -> Any:
         """A command over HTTP: the answer, whatever it is."""

@@ -1,6 +1,7 @@
 """What the 10015 desk may do with a case, and in which order (DOMAIN rule 10)."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from contracts.escalation import (
     CaseAccepted,
@@ -31,6 +32,9 @@ from services.escalation.domain.commands import (
 )
 from services.escalation.domain.policy import POLICY, EscalationPolicy
 from services.escalation.domain.state import REGULATOR_TIER, Case, Cases, Stage
+
+DUE_WITHIN = timedelta(days=3 * 366)
+"""The longest that anybody may be given; no rule of the business, a limit on what we store."""
 
 
 class CaseUnknown(NotFound):
@@ -124,6 +128,13 @@ class DueInThePast(Refused):
     zh = "完成时限必须晚于当前时间"
 
 
+class DueTooFar(Refused):
+    """A due instant that far away binds nobody; set one within three years."""
+
+    rule = "due-too-far"
+    zh = "完成时限过远,请设在三年以内"
+
+
 class NotYet(Refused):
     """A contact is reported when it has happened, not before."""
 
@@ -158,6 +169,13 @@ def decide_desk(state: Cases | None, command: DeskCommand, context: Context) -> 
 def pseudonym(actor: str) -> str:
     """`8812` of `agent:8812`: how an officer or a proposer stands in events."""
     return actor.partition(":")[2] or actor
+
+
+def _check_due(due: datetime, at: datetime) -> None:
+    if due <= at:
+        raise DueInThePast
+    if due > at + DUE_WITHIN:
+        raise DueTooFar
 
 
 def _case(state: Cases | None, command: CaseCommand) -> Case:
@@ -223,8 +241,7 @@ def _contact(case: Case, command: ContactCustomer) -> Sequence[Event]:
 
 def _instruct(case: Case, command: Instruct) -> Sequence[Event]:
     _require_taken(case)
-    if command.due <= command.at:
-        raise DueInThePast
+    _check_due(command.due, command.at)
     return [
         CaseInstructed(
             cycle=case.cycle,
@@ -242,8 +259,8 @@ def _decide(case: Case, command: DecideCase) -> Sequence[Event]:
     _require_taken(case)
     if case.stage is Stage.DECIDED:
         raise CaseDecidedAlready
-    if command.corrective_action is not None and command.corrective_action.due <= command.at:
-        raise DueInThePast
+    if command.corrective_action is not None:
+        _check_due(command.corrective_action.due, command.at)
     return [
         CaseDecided(
             cycle=case.cycle,

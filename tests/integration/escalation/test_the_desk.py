@@ -23,6 +23,7 @@ from tests.unit.escalation.heard import (
     proposed,
     registered,
 )
+from tests.unit.web.conformance import findings
 
 CASE = f"/complaints/{SUBJECT}/cases/1"
 
@@ -145,3 +146,7 @@ def test_reads_and_commands_need_their_action(desk: Office) -> None:
     desk.get("/cases?stage=unheard", status=422)
     assert desk.post(f"/complaints/{SUBJECT}/cases/7/accept").status_code == 404
     assert registered(ValueTier.IMPORTANT).registration.correspondent.receipt == "TS-7781-4"
+
+
+def test_schemathesis_finds_nothing(desk: Office) -> None:
+    assert findings(desk.api, desk.bearer("desk", "manager"), examples_max=4) == []

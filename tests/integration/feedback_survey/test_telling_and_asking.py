@@ -21,6 +21,7 @@ from tests.unit.feedback_survey.heard import (
     heard,
     reply,
 )
+from tests.unit.web.conformance import findings
 
 ASKED = at("2025-10-18 16:00")
 VIP = correspondent(tier=ValueTier.IMPORTANT)
@@ -128,3 +129,7 @@ def test_an_unknown_notice_and_a_foreign_role_are_refused(desk: Office) -> None:
     assert desk.post(f"/calls/{unknown}/attempts", {"reached": True}).status_code == 404
     desk.get("/calls", role="partner", status=403)
     assert desk.get(f"/notices/{unknown}") == {"notices": [], "surveys": []}
+
+
+def test_schemathesis_finds_nothing(desk: Office) -> None:
+    assert findings(desk.api, desk.bearer("desk", "manager"), examples_max=4) == []

@@ -48,6 +48,7 @@ from services.escalation.domain.desk import (
     CaseTaken,
     CaseUnknown,
     DueInThePast,
+    DueTooFar,
     InstructionOpen,
     NothingToReport,
     ReferralNotDeclined,
@@ -294,6 +295,13 @@ def test_a_corrective_action_is_reported_even_after_the_case_is_closed() -> None
         at=NOON, case=1, what=ReportedWhat.CORRECTIVE_ACTION, ref="CA-1", digest=DIGEST
     )
     does(story, done).then_types(CaseReported)
+
+
+def test_nothing_is_due_beyond_three_years() -> None:
+    story = accept(requested())
+    end_of_time = NOON.replace(year=9999)
+    far = Instruct(at=NOON, case=1, team="t", due=end_of_time, text=SEALED)
+    does(story, far).then_refused(DueTooFar)
 
 
 def test_a_corrective_action_is_due_in_the_future() -> None:
