@@ -206,7 +206,8 @@ class ClockRow(_Schema):
         return self
 
 
-_Hours = Annotated[str, Field(pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$")]
+_TIME = r"(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)"
+_Hours = Annotated[str, Field(pattern=rf"^{_TIME}-{_TIME}$")]
 
 
 class HoursRow(_Schema):
