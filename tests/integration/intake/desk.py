@@ -11,7 +11,7 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from libs.decider import Recorded
+from libs.decider import Recorded, To
 from libs.eventlog.envelope import Origin
 from libs.eventlog.store import Store
 from libs.eventlog.writer import Writer
@@ -66,11 +66,11 @@ class Desk:
 
     def react(self, recorded: Sequence[Recorded[Any]]) -> None:
         """Intake hears its own events, as it would from the log."""
-        for one in recorded:
-            for to in react(one):
-                self.writer.transact(
-                    lambda work, to=to: work.apply(to, Origin("test", "system:intake"))
-                )
+        for to in [to for one in recorded for to in react(one)]:
+            self._apply(to)
+
+    def _apply(self, to: To) -> None:
+        self.writer.transact(lambda work: work.apply(to, Origin("test", "system:intake")))
 
 
 @contextmanager

@@ -18,9 +18,17 @@ from contracts.intake import (
     WithdrawnBy,
 )
 from contracts.routing import WorkAnswered
-from contracts.values import ContactKind, Decision, Medium, NoticeKind, PolicyRef, SealedText
+from contracts.values import (
+    Category,
+    ContactKind,
+    Decision,
+    Medium,
+    NoticeKind,
+    PolicyRef,
+    SealedText,
+)
 from libs.decider import To
-from services.intake.domain.commands import UnlinkContact
+from services.intake.domain.commands import Reclassify, UnlinkContact
 from services.intake.domain.identity import message_key
 from services.intake.domain.matching import receipt_for
 from tests.unit.intake.world import World, at, message
@@ -143,11 +151,23 @@ def test_praise_is_no_urge_of_a_complaint() -> None:
 
 def test_the_latest_of_several_that_fit_takes_it() -> None:
     world, _ = world_with_one()
-    world.at("2025-10-18 12:00:00")
-    later = told_at("2025-10-18T11:00:00+08:00", "wx-1", category="billing")
-    assert world.tell(later)[0]["outcome"] == "registered"
-    third = told_at("2025-10-18T11:30:00+08:00", "wx-2", category="billing")
-    assert world.tell(third)[0]["complaint"] == str(message_key("wechat", "wx-1"))
+    world.tell(told_at("2025-10-12T11:00:00+08:00", "wx-1", category="product"))
+    second = message_key("wechat", "wx-1")
+    change = Reclassify(at=world.clock.now(), category=Category.BILLING, reason="heard_again")
+    world.apply(To(str(second), change))
+    third = told_at("2025-10-12T11:30:00+08:00", "wx-2", category="billing")
+    assert world.tell(third)[0]["complaint"] == str(second)
+
+
+def test_a_message_told_again_after_its_complaint_was_closed_is_still_that_message() -> None:
+    world, _ = world_with_one()
+    urge = told_at("2025-10-11T10:00:00+08:00", "wx-1", category="billing")
+    (first,) = world.tell(urge)
+    complaint = message_key("10010", "call-7781")
+    world.hear(answered(), survey(SurveyOutcome.SATISFIED), subject=complaint)
+    before = len(world.log)
+    assert world.tell(urge) == [first]
+    assert len(world.log) == before
 
 
 # --- the receipt ----------------------------------------------------------------------------------
@@ -173,6 +193,19 @@ def test_a_receipt_that_is_nobodys_or_mistyped_does_not_cost_the_customer_their_
     own = told_at("2025-10-11T10:00:00+08:00", "s-1", receipt=receipt, category="product")
     urge = told_at("2025-10-11T10:00:00+08:00", "s-2", receipt=receipt, category="billing")
     assert [one["outcome"] for one in world.tell(own, urge)] == ["registered", "linked"]
+
+
+def test_a_number_whose_complaint_is_still_being_registered_costs_nobody_their_words() -> None:
+    world, _ = world_with_one()
+    world.tell(told_at("2025-10-11T10:00:00+08:00", "wx-1", category="billing"))
+    wechat = message_key("wechat", "wx-1")
+    receipt = receipt_for(wechat, world)
+    unlink = UnlinkContact(at=world.clock.now(), contact=wechat, reason="r", receipt=receipt)
+    world.apply(To(str(message_key("10010", "call-7781")), unlink))
+    (told,) = world.tell(
+        told_at("2025-10-11T10:00:01+08:00", "s-1", receipt=receipt, category="product")
+    )
+    assert told["outcome"] == "registered"
 
 
 def test_two_complaints_never_share_a_number() -> None:

@@ -63,6 +63,8 @@ def test_an_answer_of_the_cycle_before_does_not_answer_the_new_one() -> None:
     story = asked().when(concluded(SurveyOutcome.DISSATISFIED))
     story.when(answer(1, identity=event_id(12))).then_nothing()
     story.when(concluded(SurveyOutcome.SATISFIED, cycle=1)).then_nothing()
+    second = story.when(answer(2, identity=event_id(21)))
+    second.when(concluded(SurveyOutcome.SATISFIED, cycle=1)).then_nothing()
 
 
 def test_dissatisfied_while_a_case_is_open_names_it_so_that_no_second_one_is_requested() -> None:
@@ -119,7 +121,10 @@ def test_words_said_before_a_withdrawal_but_heard_after_it_reopen_nothing() -> N
 
 
 def test_a_new_cycle_counts_urges_anew() -> None:
-    story = closed().when(link("again", CLOSED_AT + DAY)).when(link("u", CLOSED_AT + 2 * DAY))
+    story = asked().when(link("u1", TOLD + 2 * HOUR)).when(link("u2", TOLD + 3 * HOUR))
+    assert story.one(ComplaintContactLinked).urge_no == 2
+    story = story.when(concluded(SurveyOutcome.SATISFIED))
+    story = story.when(link("again", CLOSED_AT + DAY)).when(link("u3", CLOSED_AT + 2 * DAY))
     assert story.one(ComplaintContactLinked).urge_no == 1
 
 
