@@ -154,7 +154,7 @@ def rescheduled(
         started_in=clock.name[2],
         due=standing.due,
         last_counted=None if standing.due is None else last_counted_date(standing.due),
-        warn_at=_warnings_ahead(clock, rule, calendar, standing.due, since),
+        warn_at=_warnings_ahead(clock, rule, calendar, standing, since),
         calendar=clock.terms.calendar,
     )
 
@@ -163,9 +163,12 @@ def _warnings_ahead(
     clock: Watched,
     rule: Rule,
     calendar: Calendar | None,
-    due: datetime | None,
+    standing: Standing,
     since: datetime,
 ) -> tuple[Warn, ...]:
+    due = standing.due
+    if standing.status is not Status.RUNNING:
+        return ()
     if due is None or clock.terms.first_due is None or not rule.levels or due <= since:
         return ()
     counting = rule.counting(calendar)

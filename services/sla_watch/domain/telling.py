@@ -98,10 +98,9 @@ class Telling:
     def _tell(self, change: Change) -> None:
         before, after = change.before, change.after
         if before.status in DECIDED:
-            if after.status is before.status and (
-                after.status is not Status.BREACHED or after.due == before.due
-            ):
-                return  # the same verdict on other grounds is no news
+            if after.status is before.status and after.status is not Status.BREACHED:
+                self._same_verdict(change)
+                return
             self._correct(change)
         elif after.status is Status.MET:
             self._met(change)
@@ -111,6 +110,15 @@ class Telling:
                 breach(change.clock, after.due, self.cycle, self.basis, retroactive=change.fresh)
             )
         self._goes_on(change)
+
+    def _same_verdict(self, change: Change) -> None:
+        """On other grounds it is no news; only the month it belongs to may be another."""
+        if change.after.status is Status.MET and change.after.due != change.before.due:
+            self._move(change, RescheduleReason.FACT_HEARD_LATE)
+
+    def _move(self, change: Change, reason: RescheduleReason) -> None:
+        due = rescheduled(change.clock, change.rule, change.calendar, change.after, self.at)
+        self.moved.setdefault(reason, []).append(due)
 
     def _goes_on(self, change: Change) -> None:
         clock, before, after = change.clock, change.before, change.after
@@ -129,10 +137,8 @@ class Telling:
             )
         elif after.status is Status.RUNNING:
             resumed = before.status is Status.PAUSED
-            reason = RescheduleReason.RESUMED if resumed else RescheduleReason.FACT_HEARD_LATE
-            self.moved.setdefault(reason, []).append(
-                rescheduled(clock, change.rule, change.calendar, after, self.at)
-            )
+            late = RescheduleReason.FACT_HEARD_LATE
+            self._move(change, RescheduleReason.RESUMED if resumed else late)
 
     def _met(self, change: Change) -> None:
         clock, after = change.clock, change.after
