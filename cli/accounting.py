@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from cli.following import Fate, Outcome
@@ -16,6 +17,7 @@ STILL_OUT = "published, but nothing told what became of it; send the file again 
 @dataclass(slots=True)
 class _Out:
     row: int
+    said: datetime
     sent_s: float
     place: str | None = None
 
@@ -31,7 +33,7 @@ class Account:
     unaccounted: list[Refused] = field(default_factory=list)
     """Published, but neither taken nor refused: parked, or nothing was heard of them in time."""
     known: int = 0
-    """Of them, told by intake when asked, for the log had nothing new: they were sent before."""
+    """Rows whose outcome is an older one: they had been sent before."""
     settled_s: float = 0.0
     """When the last outcome came."""
     _out: dict[str, _Out] = field(default_factory=dict)
@@ -45,11 +47,11 @@ class Account:
         self.rows += 1
         self.refused.append(refused)
 
-    def publish(self, row: int, message: str, now_s: float) -> None:
-        """A row on its way; `message` is unique in the file."""
+    def publish(self, row: int, message: str, said: datetime, now_s: float) -> None:
+        """A row on its way, said at this instant; `message` is unique in the file."""
         assert message not in self._out, "the mapping lets no id pass twice"
         self.rows += 1
-        self._out[message] = _Out(row, now_s)
+        self._out[message] = _Out(row, said, now_s)
 
     def lies_at(self, message: str, place: str) -> None:
         """Kafka has it at `topic/partition/offset`: the only name a parked record has."""
@@ -69,7 +71,7 @@ class Account:
 
     # -- outcomes ----------------------------------------------------------------------------
 
-    def settle(self, outcome: Outcome, now_s: float, *, told_by_log: bool = True) -> bool:
+    def settle(self, outcome: Outcome, now_s: float) -> bool:
         """Takes note of what became of a message; False where it is none that is out."""
         message = outcome.message
         if outcome.fate is Fate.PARKED:
@@ -85,7 +87,7 @@ class Account:
         if message is None or out is None:
             return False
         self.settled_s = now_s
-        self.known += not told_by_log
+        self.known += outcome.at is not None and outcome.at < out.said
         match outcome.fate:
             case Fate.REGISTERED:
                 self.complaints += 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -42,6 +43,8 @@ class Outcome:
     """`topic/partition/offset` of a parked record."""
     reason: str | None = None
     """Why it was refused or parked."""
+    at: datetime | None = None
+    """When it was told or refused, where intake was asked; the log tells of nothing old."""
 
 
 class Following:

@@ -42,7 +42,10 @@ OUT_MAX = 2_000
 
 ASKED_MAX = 500
 """As many as intake takes in one request (`POST /messages/outcomes`)."""
-ASK_AFTER_SECONDS = 0.5
+ASK_AFTER_SECONDS = 2.0
+"""How long the log must be silent before intake is asked."""
+AGAIN_SECONDS = 0.2
+"""The same once everything asked about turned out to be known: the file was sent before."""
 FOLLOW_MS = 50
 PATIENCE_SECONDS = 60.0
 REQUEST_BYTES_MAX = 8 * 1024 * 1024
@@ -145,6 +148,7 @@ class _Sending:
         self.trouble = ""
         self._room = asyncio.Event()
         self._asked_s = 0.0
+        self._ask_after_s = ASK_AFTER_SECONDS
         self._producer = AIOKafkaProducer(
             bootstrap_servers=reach.bootstrap,
             acks="all",
@@ -203,7 +207,7 @@ class _Sending:
 
     async def _publish(self, one: Mapped) -> None:
         message = one.said(self.now())
-        self.account.publish(one.row, message.id, time.monotonic())
+        self.account.publish(one.row, message.id, message.time, time.monotonic())
         delivery = await self._producer.send(self.topic, to_bytes(message), key=_key(message))
         delivery.add_done_callback(lambda done: self._delivered(message.id, done))
 
@@ -257,11 +261,10 @@ class _Sending:
 
         Only while the log tells nothing at all: what waits in a queue is not asked about.
         """
-        if not self._silent_for(ASK_AFTER_SECONDS):
+        after_s = self._ask_after_s
+        if not self._silent_for(after_s) or time.monotonic() - self._asked_s < after_s:
             return
-        if time.monotonic() - self._asked_s < ASK_AFTER_SECONDS:
-            return
-        while waiting := self.account.waiting(ASK_AFTER_SECONDS, time.monotonic(), ASKED_MAX):
+        while waiting := self.account.waiting(after_s, time.monotonic(), ASKED_MAX):
             try:
                 answers = await asyncio.to_thread(self.reach.ask, self.mapping.source, waiting)
             except (NotRunning, Refused) as error:
@@ -270,11 +273,11 @@ class _Sending:
             settled = 0
             for message, answer in zip(waiting, answers, strict=True):
                 if answer is not None:
-                    outcome = _outcome(message, answer)
-                    settled += self.account.settle(outcome, time.monotonic(), told_by_log=False)
+                    settled += self.account.settle(_outcome(message, answer), time.monotonic())
             self._room.set()
+            self._asked_s = time.monotonic()
+            self._ask_after_s = AGAIN_SECONDS if settled == len(waiting) else ASK_AFTER_SECONDS
             if settled < len(waiting):
-                self._asked_s = time.monotonic()
                 return
 
 
@@ -287,7 +290,8 @@ def _key(message: ChannelMessage) -> bytes:
 def _outcome(message: str, answer: dict[str, Any]) -> Outcome:
     fate = Fate(answer["outcome"])
     reason = f"{answer['rule']}: {answer['problem']}" if fate is Fate.REFUSED else None
-    return Outcome(fate, message=message, reason=reason)
+    at = datetime.fromisoformat(answer["at"])
+    return Outcome(fate, message=message, reason=reason, at=at)
 
 
 # --- the command ---------------------------------------------------------------------------------

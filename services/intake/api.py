@@ -181,10 +181,17 @@ class MessagesAsked(_Body):
     """Their `id`s."""
 
 
+class MessageFound(MessageOutcome):
+    """What became of a message that was told before."""
+
+    at: Instant
+    """When it was told, by its own time; of a refused one, when it was refused."""
+
+
 class MessageOutcomes(_Body):
     """What became of each message, in the order asked."""
 
-    outcomes: list[MessageOutcome | None]
+    outcomes: list[MessageFound | None]
     """Null: not seen; it may still be on its way."""
 
 
@@ -230,9 +237,7 @@ def message_routes(query: Querying, tell: Tell) -> Router:
         keys = [message_key(asked.source, one) for one in asked.ids]
         told = await query(views.message_outcomes, keys)
         return MessageOutcomes(
-            outcomes=[
-                MessageOutcome.model_validate(one) if one["outcome"] else None for one in told
-            ]
+            outcomes=[MessageFound.model_validate(one) if one["outcome"] else None for one in told]
         )
 
     @router.get("/refused-messages")

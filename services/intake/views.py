@@ -571,7 +571,10 @@ def message_outcome(conn: "Connection[Any]", key: UUID) -> dict[str, Any] | None
 
 
 def message_outcomes(conn: "Connection[Any]", keys: Sequence[UUID]) -> list[dict[str, Any]]:
-    """What became of many messages, in order, in two statements; `outcome` None: not seen."""
+    """What became of many messages, in order, in two statements; `outcome` None: not seen.
+
+    Shape: `matching.outcome`'s and `at`, when the message was told, or when it was refused.
+    """
     wanted = {CONTACTS: list(keys), REFUSED: [UUID(refusal_subject(key)) for key in keys]}
     found: _Fetched = _Fetched({})
     for table, messages in wanted.items():
@@ -581,7 +584,7 @@ def message_outcomes(conn: "Connection[Any]", keys: Sequence[UUID]) -> list[dict
         ).fetchall()
         for row in rows:
             found.by_message.setdefault((table, row["message"]), []).append(row)
-    return [dict(outcome(key, found)) for key in keys]
+    return [{**outcome(key, found), "at": found.at(key)} for key in keys]
 
 
 @dataclass(frozen=True, slots=True)
@@ -589,6 +592,11 @@ class _Fetched:
     """Lookups on rows read in bulk, by their message."""
 
     by_message: dict[tuple[str, UUID], list[dict[str, Any]]]
+
+    def at(self, key: UUID) -> datetime | None:
+        """When the message with this key was told, or refused."""
+        places = ((CONTACTS, key), (REFUSED, UUID(refusal_subject(key))))
+        return next((row["at"] for one in places for row in self.by_message.get(one, ())), None)
 
     def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
         """See `Lookups.rows`; asked by message only."""
