@@ -333,7 +333,10 @@ def routes(query: Querying, sealer: Sealer, policies: Callable[[], Policies]) ->
     return (
         taking_routes(query),
         passing_routes(sealer),
-        customer_routes(sealer),
+        opinion_routes(sealer),
+        waiting_routes(sealer),
+        promise_routes(sealer),
+        answer_routes(sealer),
         money_routes(sealer),
         desk_routes(query, policies),
         team_routes(policies),
@@ -385,7 +388,7 @@ class NoTeam(Refused):
 
 
 def passing_routes(sealer: Sealer) -> Router:
-    """Refusing, passing on, and opinions back."""
+    """Refusing and passing on."""
     router = Router(prefix="/work/{complaint}", tags=["work"])
 
     @router.command("/refuse")
@@ -432,6 +435,13 @@ def passing_routes(sealer: Sealer) -> Router:
             bounced=body.bounced,
         )
         return await ask(To(str(complaint), told))
+
+    return router
+
+
+def opinion_routes(sealer: Sealer) -> Router:
+    """Opinions back, of one's own team or of a province or partner."""
+    router = Router(prefix="/work/{complaint}", tags=["work"])
 
     @router.command("/opinion")
     async def opinion(
@@ -504,8 +514,8 @@ def _instructed(told: ReportBack, complaint: UUID, lookups: Lookups) -> ReportBa
 # -- what the customer is given -------------------------------------------------------------------
 
 
-def customer_routes(sealer: Sealer) -> Router:
-    """Waiting, contacts, promises, the answer."""
+def waiting_routes(sealer: Sealer) -> Router:
+    """Waiting for others, and speaking to the customer."""
     router = Router(prefix="/work/{complaint}", tags=["work"])
 
     @router.command("/suspend")
@@ -546,6 +556,13 @@ def customer_routes(sealer: Sealer) -> Router:
         )
         return await ask(To(str(complaint), told))
 
+    return router
+
+
+def promise_routes(sealer: Sealer) -> Router:
+    """Promises and delay plans, judged against the clocks that were heard."""
+    router = Router(prefix="/work/{complaint}", tags=["work"])
+
     @router.command("/promise")
     async def promise(
         complaint: UUID, body: AgreedTime, ask: Annotated[Ask, command("routing.promise")]
@@ -582,6 +599,13 @@ def customer_routes(sealer: Sealer) -> Router:
             return (To(str(complaint), told),)
 
         return await ask(chosen)
+
+    return router
+
+
+def answer_routes(sealer: Sealer) -> Router:
+    """The answer."""
+    router = Router(prefix="/work/{complaint}", tags=["work"])
 
     @router.command("/answer")
     async def answer(

@@ -198,18 +198,7 @@ def evolve(work: Work | None, recorded: Recorded[Any]) -> Work:  # noqa: C901 - 
         case WorkReturned():
             return _returned(work, event)
         case WorkAccepted():
-            return replace(
-                work,
-                phase=Phase.ACCEPTED,
-                team=event.team,
-                agent=event.agent,
-                owner=event.owner,
-                accept_by=None,
-                accepted_at=at,
-                hand_over_at=event.hand_over_at,
-                passed={},
-                handlers=work.handlers | {event.agent},
-            )
+            return _accepted(work, event, at)
         case WorkTransferred():
             return _transferred(work, event)
         case WorkReportedBack():
@@ -234,27 +223,9 @@ def evolve(work: Work | None, recorded: Recorded[Any]) -> Work:  # noqa: C901 - 
             proposed = Proposal(event.finding, event.basis, event.amount, event.by)
             return replace(work, proposals=(*work.proposals, proposed))
         case WorkAnswered():
-            return replace(
-                work,
-                phase=Phase.ANSWERED,
-                team=event.team,
-                agent=event.agent,
-                accept_by=None,
-                hand_over_at=None,
-                answered_at=at,
-                handlers=work.handlers | {event.agent},
-            )
+            return _answered(work, event, at)
         case WorkEnded():
-            return replace(
-                work,
-                phase=Phase.ENDED,
-                accept_by=None,
-                hand_over_at=None,
-                suspension=None,
-                forward=None,
-                ended_at=at,
-                end_reason=event.reason,
-            )
+            return _ended(work, event, at)
     raise AssertionError(f"{recorded.type} is not an event of this stream")
 
 
@@ -334,6 +305,47 @@ def _returned(work: Work, event: WorkReturned) -> Work:
         assert who is not None
         passed[who] = event.reason.value
     return replace(released, passed=passed, passed_on=work.passed_on + 1)
+
+
+def _accepted(work: Work, event: WorkAccepted, at: datetime) -> Work:
+    return replace(
+        work,
+        phase=Phase.ACCEPTED,
+        team=event.team,
+        agent=event.agent,
+        owner=event.owner,
+        accept_by=None,
+        accepted_at=at,
+        hand_over_at=event.hand_over_at,
+        passed={},
+        handlers=work.handlers | {event.agent},
+    )
+
+
+def _answered(work: Work, event: WorkAnswered, at: datetime) -> Work:
+    return replace(
+        work,
+        phase=Phase.ANSWERED,
+        team=event.team,
+        agent=event.agent,
+        accept_by=None,
+        hand_over_at=None,
+        answered_at=at,
+        handlers=work.handlers | {event.agent},
+    )
+
+
+def _ended(work: Work, event: WorkEnded, at: datetime) -> Work:
+    return replace(
+        work,
+        phase=Phase.ENDED,
+        accept_by=None,
+        hand_over_at=None,
+        suspension=None,
+        forward=None,
+        ended_at=at,
+        end_reason=event.reason,
+    )
 
 
 def _transferred(work: Work, event: WorkTransferred) -> Work:

@@ -168,6 +168,16 @@ def accepted(
     return went(asked.when(Accept(at=at, by=by)))
 
 
+def everyone_ignores(told: Story) -> list[Story]:
+    """Every assignment times out, one after another, until nobody is asked; each step."""
+    steps: list[Story] = []
+    while "accept" in told.timers:
+        told = told.fire("accept")
+        steps.append(told)
+        assert len(steps) < 20, "asked for ever"
+    return steps
+
+
 def went(told: Story) -> Story:
     """The same, where nothing was refused."""
     assert told.refusal is None, repr(told.refusal)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts.routing import (
     EndReason,
+    ReportedCause,
     ReturnReason,
     RouteCause,
     WaitingFor,
@@ -27,6 +28,7 @@ from services.routing.domain.commands import (
     Reclassify,
     Refuse,
     Reopen,
+    ReportBack,
     Resume,
     Route,
     Suspend,
@@ -319,3 +321,23 @@ def test_replaying_a_stream_folds_to_the_same_state() -> None:
     for recorded in told.past:
         state = fresh.decider.evolve(state, recorded)
     assert state == told.state
+
+
+def test_an_instruction_that_was_carried_out_is_not_given_again() -> None:
+    told = Instruct(at=NOON, cycle=1, case=1, instruction=1, team="billing-care")
+    work = accepted().when(told)
+    work = went(work.when(Accept(at=NOON, by=BILLING_1)))
+    work = went(
+        work.when(
+            ReportBack(
+                at=NOON,
+                by=BILLING_1,
+                opinion=SEALED,
+                cause=ReportedCause.OWN,
+                case=1,
+                instruction=1,
+            )
+        )
+    )
+    work.when(told).then_nothing()
+    work.when(told.model_copy(update={"instruction": 2})).then_types(WorkRouted, WorkAssigned)

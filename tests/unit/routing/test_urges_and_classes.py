@@ -8,6 +8,7 @@ from tests.unit.routing.desks import (
     BILLING_1,
     NOON,
     accepted,
+    everyone_ignores,
     policies,
     profile,
     routed,
@@ -58,9 +59,7 @@ def test_urges_stop_counting_somewhere() -> None:
 
 
 def test_an_urge_where_nobody_has_it_starts_a_fresh_round_of_asking() -> None:
-    told = routed(BILLING, ONE_TEAM)
-    while "accept" in told.timers:
-        told = told.fire("accept")
+    told = everyone_ignores(routed(BILLING, ONE_TEAM))[-1]
     told = told.when(urge(1))
     told.then_types(WorkRouted, WorkAssigned)
     assert told.one(WorkAssigned).team == "billing-care"
