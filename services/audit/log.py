@@ -53,7 +53,9 @@ class Tail:
 
     def _fetch(self) -> None:
         for _ in range(WAITS_MAX):
-            messages = self._consumer.consume(BATCH_RECORDS, WAIT_SECONDS)
+            # No more than there are: asked for more, it waits the whole time for them.
+            wanted = min(BATCH_RECORDS, self.high - self._next)
+            messages = self._consumer.consume(wanted, WAIT_SECONDS)
             for message in messages:
                 self._take(message)
             if self._waiting or self._next >= self.high:
@@ -92,6 +94,8 @@ class Log:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
                 "max.partition.fetch.bytes": FETCH_BYTES_MAX,
+                # A fetch at the end of one partition would hold up the next for half a second.
+                "fetch.wait.max.ms": 10,
                 "log_level": 0,
             }
         )

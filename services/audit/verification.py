@@ -296,11 +296,12 @@ class _Partition:
         digest: bytes | None = row.digest
         if self.tail is not None and row.life == self.whole.life and row.offset >= self.tail.low:
             digest = self._beside(self.tail, row)
+        if digest is None:
+            return  # it never was in the log: what follows it does not follow from it
         if row.after != self.sent.get(row.source, str(START)):
             self._gap(row.source, row.after, row.offset, row.time)
         self.sent[row.source] = row.position
-        if digest is not None:
-            self._accepted(digest)
+        self._accepted(digest)
 
     def _accepted(self, digest: bytes) -> None:
         self.records += 1

@@ -1,0 +1,1 @@
+"""Audit on real PostgreSQL and Kafka."""
