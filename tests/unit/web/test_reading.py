@@ -144,6 +144,22 @@ def test_a_body_is_bounded_whether_announced_or_not(tmp_path: Path) -> None:
     assert client.post(TAKE, content=pieces(), headers=headers).status_code == 413
 
 
+def test_a_body_announced_too_large_is_not_read_at_all(sample: Sample, client: Client) -> None:
+    read: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(b" ")
+        yield b" "
+
+    headers = {
+        **sample.headers(),
+        "Content-Type": "application/json",
+        "Content-Length": str(256 * 1024 + 1),
+    }
+    assert client.post(TAKE, content=body(), headers=headers).status_code == 413
+    assert read == []
+
+
 def test_a_command_without_a_body_takes_none(sample: Sample, client: Client) -> None:
     drop = f"/v1/jobs/{JOB}/drop"
     assert client.post(drop, headers=sample.headers()).status_code == 200
