@@ -1,5 +1,6 @@
 """Where a complaint goes (DOMAIN rule 6): a decision table with a version, and never nowhere."""
 
+import json
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
@@ -24,8 +25,18 @@ from contracts.values import (
 )
 from libs.decider import Policies
 from libs.decider.story import SUBJECT, Story
-from services.routing.domain.policy import Teams, compile_policy
-from tests.unit.routing.desks import NOON, policies, profile, routed, seed, story, t, verified
+from services.routing.domain.policy import RoutingTable, Teams, compile_policy
+from tests.unit.routing.desks import (
+    NOON,
+    POLICY_FOLDER,
+    policies,
+    profile,
+    routed,
+    seed,
+    story,
+    t,
+    verified,
+)
 
 ABROAD = Category.ROAMING_INTERNATIONAL_EMERGENCY
 VIP = ValueTier.IMPORTANT
@@ -228,6 +239,28 @@ def test_an_unsound_policy_never_comes_into_force(
     part[path[-1]] = value
     with pytest.raises(ValidationError):
         compile_policy(name, broken)
+
+
+@pytest.mark.parametrize(("name", "model"), [("routing", RoutingTable), ("teams", Teams)])
+def test_the_policies_schemas_are_not_stale(
+    name: str, model: type[RoutingTable] | type[Teams]
+) -> None:
+    written = (POLICY_FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")
+    assert json.loads(written) == model.model_json_schema()
+
+
+def test_every_queue_of_the_seed_has_a_team_and_every_team_a_queue_of_the_table() -> None:
+    table, teams = (
+        compile_policy("routing", seed("routing")),
+        compile_policy("teams", seed("teams")),
+    )
+    assert isinstance(table, RoutingTable)
+    assert isinstance(teams, Teams)
+    assert set(teams.of_queue) == set(table.queue_of)
+    managed = {queue.code for queue in table.queues if queue.managers_only}
+    for queue in managed:
+        seats = [seat for team in teams.of_queue[queue] for seat in team.seats]
+        assert all(seat.manager for seat in seats)
 
 
 def test_routing_follows_no_other_policy() -> None:
