@@ -19,7 +19,7 @@ from contracts.values import (
 )
 from libs.decider import Event
 from libs.decider.story import Story
-from services.escalation.domain.commands import AcceptCase
+from services.escalation.domain.commands import AcceptCase, DeclineCase
 from services.escalation.reactions import HEARD
 from tests.unit.escalation.heard import (
     NOON,
@@ -332,8 +332,16 @@ def test_race_2_a_persons_request_stays_and_intake_reopens() -> None:
     event = reopened(ReopenRoute.ESCALATE, ReopenReason.ESCALATED, cause="request", case=1)
     story = hear(story, event, NOON)
     assert requests(story) == []
-    assert story.one(CaseCausesChanged).cycle == 2
+    changed = story.one(CaseCausesChanged)
+    assert (changed.cycle, [one.trigger for one in changed.causes]) == (2, [CaseTrigger.WISH])
     assert open_cases(story) == [1]
+
+
+def test_a_reopening_for_a_case_that_has_ended_meanwhile_asks_for_no_other() -> None:
+    story = hear(nothing(), linked("wish", ContactKind.ESCALATION_WISH), NOON, "wish")
+    story = story.when(DeclineCase(at=NOON, case=1, reason="in_time"), actor=OFFICER)
+    event = reopened(ReopenRoute.ESCALATE, ReopenReason.ESCALATED, cause="request", case=1)
+    hear(story, event, NOON).then_nothing()
 
 
 def test_race_2_what_a_person_added_to_our_request_is_asked_again() -> None:
