@@ -111,10 +111,11 @@ class Playing:
     def __post_init__(self) -> None:
         self.stepper = Stepper((self.intake, self.routing, self.audit), self.clock)
 
-    async def tell(self, subject: str, kind: str, *, origin: Origin | None = None) -> None:
-        """Intake tells an event of this type, one second after whatever came before."""
+    async def tell(self, subject: str, told: str | Event, *, origin: Origin | None = None) -> None:
+        """Intake tells an event (the sample of a type), one second after whatever came before."""
         self.clock.jump(self.clock.now() + timedelta(seconds=1))
-        to = To(subject, Tell(at=self.clock.now(), event=event(kind)))
+        said = event(told) if isinstance(told, str) else told
+        to = To(subject, Tell(at=self.clock.now(), event=said))
         cause = origin or Origin("message:sms sms-1", "channel:sms")
         await self.intake.in_thread(self.intake.writer.transact, lambda work: work.apply(to, cause))
 

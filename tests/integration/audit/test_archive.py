@@ -1,0 +1,259 @@
+"""The archive on a real database: filed by month, safe in any transaction, equal when rebuilt."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from prometheus_client import CollectorRegistry
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from libs.eventlog.envelope import GENESIS, Origin, digest, encode
+from libs.eventlog.schema import RUNTIME_TABLES
+from libs.eventlog.service import LogRecord
+from libs.eventlog.store import Store
+from libs.eventlog.work import partition_of
+from libs.messaging.rebuild import rebuild
+from services.audit.archive import DDL, Archive
+from services.audit.main import describe
+from services.audit.verification import verify
+from tests.integration.audit.tellers import complaint, event, playing, tell_stories
+from tests.stack import Room, room
+
+PARTITIONS = 4
+SEPTEMBER = datetime(2025, 9, 30, 15, 59, tzinfo=UTC)
+OCTOBER = datetime(2025, 10, 20, 4, 0, tzinfo=UTC)
+
+
+class Relays:
+    """Records of several sources as they would lie in the log, one after another."""
+
+    def __init__(self) -> None:
+        self._heads: dict[tuple[str, str], tuple[int, str]] = {}
+        self._positions: dict[str, int] = {}
+        self._last: dict[tuple[str, int], str] = {}
+        self._offsets: dict[int, int] = {}
+
+    def record(self, source: str, subject: str, kind: str, time: datetime) -> LogRecord:
+        sequence, previous = self._heads.get((source, subject), (0, GENESIS))
+        state, _ = encode(
+            event(kind),
+            source=source,
+            subject=subject,
+            sequence=sequence + 1,
+            previous=previous,
+            time=time,
+            origin=Origin("key:1", "agent:x"),
+        )
+        self._heads[source, subject] = (sequence + 1, digest(state))
+        return self.sent(source, subject, kind, state)
+
+    def sent(self, source: str, subject: str, kind: str, state: bytes) -> LogRecord:
+        partition = partition_of(subject, PARTITIONS)
+        offset = self._offsets[partition] = self._offsets.get(partition, -1) + 1
+        number = self._positions[source] = self._positions.get(source, 0) + 1
+        after = self._last.get((source, partition), "0-0")
+        self._last[source, partition] = f"1-{number}"
+        return LogRecord(partition, offset, source, kind, subject, f"1-{number}", after, state)
+
+
+def stories(relays: Relays, numbers: range, time: datetime) -> list[LogRecord]:
+    """Two services tell of so many complaints."""
+    told = (
+        ("/bihuan/intake", "complaint.registered.v1"),
+        ("/bihuan/intake", "complaint.verified.v1"),
+        ("/bihuan/routing", "work.routed.v1"),
+    )
+    return [
+        relays.record(source, complaint(number), kind, time)
+        for source, kind in told
+        for number in numbers
+    ]
+
+
+Conn = Connection[dict[str, Any]]
+
+
+@pytest.fixture
+def conn() -> Iterator[Conn]:
+    """A database of audit's own, without the rest of the service."""
+    with room(("audit",), with_topics=False) as where, connected(where) as conn:
+        for statement in (*RUNTIME_TABLES, *DDL):
+            conn.execute(statement)
+        conn.execute(
+            "INSERT INTO inbox_offset (topic, partition, topic_id, next) "
+            "SELECT 'log', p, 'first', 0 FROM generate_series(0, %s) AS p",
+            (PARTITIONS - 1,),
+        )
+        yield conn
+
+
+def connected(where: Room) -> Conn:
+    return psycopg.connect(where.dsns["audit"], autocommit=True, row_factory=dict_row)
+
+
+def keep(archive: Archive, conn: Conn, records: list[LogRecord]) -> None:
+    """As the inbox does it: with the positions taken, in one transaction."""
+    with conn.transaction():
+        for one in records:
+            generation, number = map(int, one.position.split("-"))
+            conn.execute(
+                "INSERT INTO inbox_taken VALUES (%s, %s, %s, %s) "
+                "ON CONFLICT (source, partition) DO UPDATE SET id = EXCLUDED.id",
+                (one.source, one.partition, generation, number),
+            )
+        archive.keep(conn, records)
+
+
+def dump(conn: Conn) -> dict[str, list[dict[str, Any]]]:
+    return {
+        table: conn.execute(f"SELECT * FROM {table} ORDER BY {key}").fetchall()
+        for table, key in (
+            ("archive", "partition, life, record_offset"),
+            ("head", "subject, source"),
+            ("running_digest", "partition"),
+            ("fault", "life, partition, record_offset, kind"),
+            ("log_life", "life"),
+        )
+    }
+
+
+def proven(conn: Conn) -> tuple[int, list[Any]]:
+    verified = verify(conn.info.dsn + f" password={conn.info.password}")
+    return verified.events, verified.faults
+
+
+def test_a_complaint_is_filed_under_the_month_of_its_registration_for_ever(conn: Conn) -> None:
+    relays, archive = Relays(), Archive(CollectorRegistry())
+    keep(archive, conn, stories(relays, range(2), SEPTEMBER))
+    later = relays.record("/bihuan/intake", complaint(1), "complaint.closed.v1", OCTOBER)
+    first_of_another = relays.record("/bihuan/sla_watch", complaint(0), "clock.met.v1", OCTOBER)
+    policy = relays.record("/bihuan/intake", "words", "policy.activated.v1", SEPTEMBER)
+    others = relays.record("/bihuan/routing", "words", "policy.activated.v1", OCTOBER)
+    again = relays.record("/bihuan/intake", "words", "policy.activated.v1", OCTOBER)
+    keep(archive, conn, [later, first_of_another, policy, others, again])
+    keep(archive, conn, stories(relays, range(2, 4), OCTOBER))
+
+    def filed(source: str, subject: str) -> set[str]:
+        rows = conn.execute(
+            "SELECT cohort, tableoid::regclass::text AS name FROM archive "
+            "WHERE source = %s AND subject = %s",
+            (source, subject),
+        ).fetchall()
+        assert all(row["name"] == f"archive_{row['cohort']:%Y_%m}" for row in rows)
+        return {f"{row['cohort']:%Y-%m}" for row in rows}
+
+    for source in ("/bihuan/intake", "/bihuan/routing", "/bihuan/sla_watch"):
+        assert filed(source, complaint(0)) <= {"2025-09"}
+    assert filed("/bihuan/intake", complaint(1)) == {"2025-09"}
+    assert filed("/bihuan/intake", complaint(2)) == {"2025-10"}
+    # a stream that is no complaint's is filed by its own first event
+    assert filed("/bihuan/intake", "words") == {"2025-09"}
+    assert filed("/bihuan/routing", "words") == {"2025-10"}
+    assert proven(conn) == (6 + 5 + 6, [])
+
+
+def test_a_batch_rolled_back_leaves_no_trace_and_is_taken_again_as_if_for_the_first_time(
+    conn: Conn,
+) -> None:
+    relays, archive = Relays(), Archive(CollectorRegistry())
+    keep(archive, conn, stories(relays, range(3), SEPTEMBER))
+    before = dump(conn)
+    batch = stories(relays, range(3, 6), OCTOBER)
+    batch.append(relays.record("/bihuan/intake", complaint(0), "complaint.closed.v1", OCTOBER))
+    for _ in range(2):
+        with conn.transaction(force_rollback=True):
+            archive.keep(conn, batch)
+        assert dump(conn) == before
+    keep(archive, conn, batch)
+    assert dump(conn)["fault"] == []
+    assert proven(conn) == (9 + 10, [])
+
+
+def test_two_instances_that_take_turns_keep_one_archive(conn: Conn) -> None:
+    relays = Relays()
+    archives = [Archive(CollectorRegistry()) for _ in range(2)]
+    for turn in range(6):
+        source = ("/bihuan/intake", "/bihuan/routing")[turn % 2]
+        kind = ("complaint.contact_linked.v1", "work.contacted.v1")[turn % 2]
+        records = [relays.record(source, complaint(n), kind, SEPTEMBER) for n in range(5)]
+        keep(archives[turn // 2 % 2], conn, records)
+    assert dump(conn)["fault"] == []
+    assert proven(conn) == (30, [])
+
+
+def test_bytes_of_any_kind_are_kept_even_alone(conn: Conn) -> None:
+    relays, archive = Relays(), Archive(CollectorRegistry())
+    values = [b"\xff\x00\xfe", b"", b"{}"]
+    for value in values:
+        keep(archive, conn, [relays.sent("/bihuan/intake", complaint(0), "x.y.v1", value)])
+    rows = dump(conn)["archive"]
+    assert [bytes(row["state"]) for row in rows] == values
+    assert [(row["sequence"], row["time"], row["previous"]) for row in rows] == [(None,) * 3] * 3
+    assert [fault["kind"] for fault in dump(conn)["fault"]] == ["unreadable"] * 3
+    # and the complaint's own events are filed by their own month all the same
+    keep(archive, conn, stories(relays, range(1), SEPTEMBER))
+    assert {f"{row['cohort']:%Y-%m}" for row in dump(conn)["archive"]} == {"1970-01", "2025-09"}
+
+
+def test_a_reader_of_the_archive_does_not_hold_up_a_new_month(conn: Conn) -> None:
+    relays, archive = Relays(), Archive(CollectorRegistry())
+    keep(archive, conn, stories(relays, range(1), SEPTEMBER))
+    dsn = conn.info.dsn + f" password={conn.info.password}"
+    with psycopg.connect(dsn) as reader:
+        reader.execute("SELECT count(*) FROM archive").fetchone()  # its transaction stays open
+        conn.execute("SET lock_timeout = '3s'")
+        keep(archive, conn, stories(relays, range(1, 2), OCTOBER))
+        reader.rollback()
+    assert proven(conn) == (6, [])
+
+
+def test_a_log_made_anew_goes_on_behind_the_old_one(conn: Conn) -> None:
+    """Offsets start again; positions do not (DESIGN, Inbox)."""
+    relays, archive = Relays(), Archive(CollectorRegistry())
+    keep(archive, conn, stories(relays, range(2), SEPTEMBER))
+    conn.execute("UPDATE inbox_offset SET topic_id = 'second'")
+    relays._offsets.clear()
+    keep(archive, conn, stories(relays, range(2), OCTOBER))
+    lives = dump(conn)["log_life"]
+    assert [(row["topic_id"], row["life"]) for row in lives] == [("first", 1), ("second", 2)]
+    assert proven(conn) == (12, [])
+
+
+def test_a_rebuilt_archive_is_equal(tmp_path: Path) -> None:
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path) as play:
+            await tell_stories(play, 4)
+            topic_id = play.audit.inbox.topic_id
+        with connected(where) as conn:
+            live = dump(conn)
+            views = conn.execute("SELECT * FROM complaint ORDER BY complaint").fetchall()
+            conn.execute("DROP SCHEMA public CASCADE")
+            conn.execute("CREATE SCHEMA public")
+        service = describe(Archive(CollectorRegistry()))
+        store = Store(service, where.dsns["audit"])
+        try:
+            await rebuild(
+                service,
+                store,
+                where.dsns["audit"],
+                bootstrap=where.bootstrap,
+                topic=f"{where.prefix}complaints.log",
+                topic_id=topic_id,
+                partitions=where.topics[0].partitions,
+                whole=True,
+            )
+        finally:
+            store.close()
+        with connected(where) as conn:
+            assert dump(conn) == live
+            rebuilt = conn.execute("SELECT * FROM complaint ORDER BY complaint").fetchall()
+            assert rebuilt == views
+            assert len(live["archive"]) == 4 * 6 + 1
+
+    with room(("intake", "routing", "audit")) as where:
+        asyncio.run(play(where))
