@@ -29,6 +29,7 @@ FAULTS_MAX = 1_000
 """So many faults are listed; that there are more is told."""
 
 STOP_CHECKED_EACH_RECORDS = 1_000
+NOTHING_SENT = str(START)
 
 _COLUMNS = (
     "life, record_offset, source, subject, sequence, position, after, type, time, previous, "
@@ -271,36 +272,31 @@ class _Partition:
         )
         with conn.cursor() as curs, curs.copy(query) as copy:
             copy.set_types(_TYPES)
-            for number, values in enumerate(copy.rows()):
+            for number, values in enumerate(copy.rows(), start=1):
                 if number % STOP_CHECKED_EACH_RECORDS == 0:
                     self.whole.look_up()
-                self._record(_Row._make(values))
+                self._record(values)
+                self.whole.result.events += 1
         for switch in ("enable_sort", "enable_bitmapscan", "enable_seqscan"):
             conn.execute(f"SET LOCAL {switch} = on")
         self._rest_of_log()
         self._ends()
 
-    def _record(self, row: _Row) -> None:
-        self.whole.result.events += 1
-        seen = read(row.state)
-        found = sha256(row.state).digest()
-        if found != row.digest or seen != (
-            row.source,
-            row.subject,
-            row.type,
-            row.sequence,
-            row.previous,
-            row.time,
-        ):
-            self._odd(row, seen, found)
-        digest: bytes | None = row.digest
-        if self.tail is not None and row.life == self.whole.life and row.offset >= self.tail.low:
-            digest = self._beside(self.tail, row)
-        if digest is None:
-            return  # it never was in the log: what follows it does not follow from it
-        if row.after != self.sent.get(row.source, str(START)):
-            self._gap(row.source, row.after, row.offset, row.time)
-        self.sent[row.source] = row.position
+    def _record(self, values: tuple[Any, ...]) -> None:
+        life, offset, source, subject, sequence, position, after, kind = values[:8]
+        time, previous, digest, state = values[8:]
+        found = sha256(state).digest()
+        seen = read(state)
+        if found != digest or seen != (source, subject, kind, sequence, previous, time):
+            self._odd(_Row._make(values), seen, found)
+        tail = self.tail
+        if tail is not None and life == self.whole.life and offset >= tail.low:
+            digest = self._beside(tail, _Row._make(values))
+            if digest is None:
+                return  # it never was in the log: what follows it does not follow from it
+        if after != self.sent.get(source, NOTHING_SENT):
+            self._gap(source, after, offset, time)
+        self.sent[source] = position
         self._accepted(digest)
 
     def _accepted(self, digest: bytes) -> None:
@@ -351,7 +347,7 @@ class _Partition:
         if entry.headers is None or entry.value is None or entry.offset >= self.upto:
             return
         source = entry.headers.source
-        if entry.headers.position <= Position.parse(self.sent.get(source, str(START))):
+        if entry.headers.position <= Position.parse(self.sent.get(source, NOTHING_SENT)):
             return
         seen = read(entry.value)
         what = f"the log holds it at partition {self.partition}, offset {entry.offset}"
@@ -371,7 +367,7 @@ class _Partition:
     def _gap(self, source: str, after: str, offset: int, since: datetime | None) -> None:
         what = (
             f"in partition {self.partition} the record at offset {offset} follows position "
-            f"{after}, but the one before it has {self.sent.get(source, str(START))}"
+            f"{after}, but the one before it has {self.sent.get(source, NOTHING_SENT)}"
         )
         self.findings.add(Fault(FaultKind.GAP, source, "", None, what, since))
 
@@ -381,7 +377,7 @@ class _Partition:
             "SELECT source, generation, id FROM inbox_taken WHERE partition = %s ORDER BY source",
             (self.partition,),
         ).fetchall():
-            taken, last = str(Position(generation, number)), self.sent.get(source, str(START))
+            taken, last = str(Position(generation, number)), self.sent.get(source, NOTHING_SENT)
             if taken != last:
                 what = f"in partition {self.partition} position {taken} was taken, {last} is last"
                 self.findings.add(Fault(FaultKind.GAP, source, "", None, what))
