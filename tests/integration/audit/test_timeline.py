@@ -145,6 +145,11 @@ def test_a_stream_shows_its_chain(tmp_path: Path) -> None:
             assert (stream["sequence"], stream["digest"]) == (5, links[-1]["digest"])
             assert links[2]["id"] == str(event_id(INTAKE, complaint(0), 3))
             assert (await play.get(f"/streams/intake/{complaint(7)}")).status_code == 404
+            # subjects that are no complaint's have streams too, slashes or not
+            words = (await play.get("/streams/audit/words")).json()
+            assert [link["type"] for link in words["items"]] == ["policy.activated.v1"]
+            unknown = await play.get("/streams/audit/%2Fbihuan%2Fintake%233")
+            assert unknown.json()["rule"] == "no-such-stream"
             assert (await play.get(f"/streams/nobody/{complaint(0)}")).status_code == 422
 
     with room(("intake", "routing", "audit")) as where:
