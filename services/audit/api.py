@@ -185,7 +185,7 @@ class Prover:
                 log.close()
 
 
-def routers(app: App, prover: Prover) -> Sequence[Router]:
+def routes(app: App, prover: Prover) -> Sequence[Router]:
     """Audit's routes."""
     return (_timelines(app), _proofs(app, prover))
 

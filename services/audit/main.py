@@ -1,67 +1,53 @@
-"""Audit put together: the only module that knows all its rooms."""
+"""Puts the audit service together: the only module that knows all its rooms."""
 
 from pathlib import Path
-from typing import Any
 
-import yaml
 from prometheus_client import CollectorRegistry
 
-from contracts import housekeeping
 from contracts.catalogue import DECODE
-from libs.eventlog.service import Housekeeping, Service
+from contracts.runtime import HOUSEKEEPING
+from libs.eventlog.policies import read_policies
+from libs.eventlog.service import Service
 from libs.messaging.app import App, Interface
+from libs.messaging.operations import operations
 from libs.timekeeping.clock import Clock
+from libs.web.routing import Router
 from services.audit import api, archive, reactions, views
 from services.audit.config import Settings
 from services.audit.domain.policy import compile_policy
 
-POLICIES = Path(__file__).parent / "policy"
 
-
-def build(settings: Settings, clock: Clock) -> App:
-    """One instance of audit, not yet started."""
-    registry = CollectorRegistry()
-    service = describe(archive.Archive(registry))
-    interface = Interface(
-        title="Bihuan audit",
-        version="1",
-        description="Every byte of the log: told as a timeline, and proven again.",
-        routers=lambda built: api.routers(built, _prover(built, settings)),
-    )
-    return App(service, settings, clock, interface, registry=registry)
-
-
-def describe(keeper: archive.Archive) -> Service:
-    """Audit as the runtime sees it: it decides nothing, hears little, and keeps everything."""
+def describe(registry: CollectorRegistry | None = None) -> Service:
+    """The service as the runtime sees it: it decides nothing, hears little, keeps everything."""
     return Service(
         name="audit",
         deciders=(),
         types=DECODE,
-        housekeeping=Housekeeping(
-            record_parked=housekeeping.RecordParked,
-            record_settled=housekeeping.RecordSettled,
-            gap_resolved=housekeeping.GapResolved,
-            policy_activated=housekeeping.PolicyActivated,
-            rebuild_done=housekeeping.RebuildDone,
-        ),
+        housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
         heard_rows=views.heard_rows,
         tables=views.TABLES,
-        archive=keeper.keep,
+        archive=archive.Archive(registry or CollectorRegistry()).keep,
         compile_policy=compile_policy,
-        seed_policies=tuple(seed(path) for path in sorted(POLICIES.glob("*.yaml"))),
+        seed_policies=read_policies(Path(__file__).parent / "policy"),
         ddl=archive.DDL,
     )
 
 
-def seed(path: Path) -> dict[str, Any]:
-    """A policy file's content."""
-    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return content
+def build(settings: Settings, clock: Clock) -> App:
+    """One instance of the service."""
+    registry = CollectorRegistry()
 
+    def routers(app: App) -> tuple[Router, ...]:
+        prover = api.Prover(app, settings)
+        app.closing.append(prover.stop)
+        return (*api.routes(app, prover), operations(app))
 
-def _prover(app: App, settings: Settings) -> api.Prover:
-    prover = api.Prover(app, settings)
-    app.closing.append(prover.stop)
-    return prover
+    interface = Interface(
+        title="Bihuan audit 审计",
+        version="0.1.0",
+        description="Every byte of the log: told as a timeline, and proven again.",
+        routers=routers,
+    )
+    return App(describe(registry), settings, clock, interface, registry=registry)

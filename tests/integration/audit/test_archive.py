@@ -234,7 +234,7 @@ def test_a_rebuilt_archive_is_equal(tmp_path: Path) -> None:
             views = conn.execute("SELECT * FROM complaint ORDER BY complaint").fetchall()
             conn.execute("DROP SCHEMA public CASCADE")
             conn.execute("CREATE SCHEMA public")
-        service = describe(Archive(CollectorRegistry()))
+        service = describe()
         store = Store(service, where.dsns["audit"])
         try:
             await rebuild(
