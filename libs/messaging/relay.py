@@ -278,6 +278,10 @@ class Relay:
             if place[0] == topic
         ):
             await asyncio.to_thread(self._forget_log)
+        if not todo:
+            # aiokafka 0.14 loses a cancellation that comes while it lets go of an old assignment:
+            # `assign` with nothing to read and then `stop` waits for ever.
+            return
         consumer.assign(wanted)
         for place in todo:
             last = self._last.get((place.topic, place.partition))
