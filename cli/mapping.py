@@ -295,7 +295,8 @@ def load_mapping(name_or_path: str) -> FileMapping:
     try:
         if path.stat().st_size > MAPPING_BYTES_MAX:
             raise MappingWrong(f"{path} is too large for a mapping")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Texts only: a column called `no` and a value `Yes` are not booleans here.
+        content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506
     except OSError as error:
         raise MappingWrong(
             f"there is no mapping {name_or_path!r}; shipped ones are {', '.join(shipped_names())}, "

@@ -12,7 +12,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -100,8 +99,21 @@ def unwatched(_account: Account, _rows: int | None) -> None:
     """Nobody looks."""
 
 
-async def send_file(
-    file: Path,
+@contextlib.contextmanager
+def opened_for(mapping: FileMapping, file: Path) -> Iterator[Table]:
+    """The file, open; raises FileUnreadable, and MappingWrong where it lacks a column."""
+    with open_table(file, mapping.layout) as opened:
+        missing = mapping.missing(opened.columns)
+        if missing:
+            raise MappingWrong(
+                f"{file.name} has no column {', '.join(map(repr, missing))}, which the mapping "
+                f"{mapping.name!r} reads; it has {', '.join(map(repr, opened.columns))}"
+            )
+        yield opened
+
+
+async def send_rows(
+    opened: Table,
     mapping: FileMapping,
     reach: Reach,
     *,
@@ -109,20 +121,8 @@ async def send_file(
     pace: Pace = Pace(),
     watch: Watch = unwatched,
 ) -> Sent:
-    """Sends a file and waits until every row has ended.
-
-    Raises FileUnreadable, MappingWrong where the file lacks a column, KafkaError.
-    """
-    with ExitStack() as stack:
-        opened: Table = stack.enter_context(open_table(file, mapping.layout))
-        missing = mapping.missing(opened.columns)
-        if missing:
-            raise MappingWrong(
-                f"{file.name} has no column {', '.join(map(repr, missing))}, which the mapping "
-                f"{mapping.name!r} reads; it has {', '.join(map(repr, opened.columns))}"
-            )
-        sending = _Sending(mapping, reach, now, pace, watch)
-        return await sending.run(opened)
+    """Sends what is left of an open file, and waits until every row has ended; or KafkaError."""
+    return await _Sending(mapping, reach, now, pace, watch).run(opened)
 
 
 class _Sending:
@@ -343,9 +343,10 @@ def send(
 def _sent(file: Path, mapping: FileMapping, pace: Pace, *, as_json: bool) -> Sent:
     caller = Client(Places.here(), actor="channel:file", roles=("channel",))
     now = SystemClock().now
-    with speaking(as_json), caller as client, _bar(mapping, quiet=as_json) as watch:
+    with speaking(as_json), caller as client, opened_for(mapping, file) as opened:
         reach = reach_of(client)
-        return asyncio.run(send_file(file, mapping, reach, now=now, pace=pace, watch=watch))
+        with _bar(mapping, quiet=as_json) as watch:
+            return asyncio.run(send_rows(opened, mapping, reach, now=now, pace=pace, watch=watch))
 
 
 def reach_of(client: Client, places: Places | None = None) -> Reach:

@@ -23,7 +23,8 @@ def many() -> list[Saying]:
 
 def share(many: list[Saying], of: str, value: object) -> float:
     firsts = [one for one in many if not one.message.startswith("crowd-again")]
-    return sum(one.words.get(of) == value for one in firsts) / len(firsts)
+    hits = [one for one in firsts if one.words.get(of) == value]
+    return len(hits) / len(firsts)
 
 
 def test_the_same_seed_makes_the_same_crowd_and_another_one_another() -> None:

@@ -207,6 +207,18 @@ def test_yaml_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
         load_mapping(str(path))
 
 
+def test_words_that_yaml_takes_for_something_else_are_words_in_a_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: mine\nsource: 10010\nid: {column: no}\ntext: {columns: [2015-04-01]}\n"
+        "channel: {column: on, values: {Yes: web, 1: sms}}\n",
+        encoding="utf-8",
+    )
+    mapping = load_mapping(str(path))
+    assert mapping.columns() == ("no", "2015-04-01", "on")
+    assert mapping.channel.values == {"Yes": "web", "1": "sms"}
+
+
 def test_shipped_mappings_are_well_formed_and_named_after_their_file() -> None:
     assert shipped_names() == ["comcast", "hotline"]
     assert [load_mapping(name).name for name in shipped_names()] == shipped_names()

@@ -1,0 +1,137 @@
+"""Both real files go through the whole system: the numbers add up, nothing is lost or doubled.
+
+What is expected is counted here from the files themselves, not by the code that sends them.
+"""
+
+import csv
+import json
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import openpyxl
+import pytest
+
+from contracts.values import Category, Language
+from services.intake.domain.classification import classify
+from tests.e2e.test_send import now, sent
+from tests.e2e.world import World, play, read_log
+from tests.unit.intake.test_classification import RULES
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+COMCAST = DATA / "comcast_complaints_2015.csv"
+HOTLINE = DATA / "hotline_messages_with_replies.xlsx"
+
+pytestmark = pytest.mark.skipif(
+    not (COMCAST.is_file() and HOTLINE.is_file()),
+    reason="the public files that this runs on are no part of the project; put them in "
+    "../shared/data",
+)
+
+COMCAST_ROWS = 2224
+HOTLINE_ROWS = 2816
+COMPLAINTS = UUID("0e2f5c2b-53c1-5c0e-8f6e-6a3a6f2c9d11")
+"""DESIGN, The event: a complaint's id is the UUIDv5 of channel source and message id."""
+
+
+def comcast_ids() -> list[str]:
+    """Read as plain lines: the file has no cell with a newline, and its ids come first."""
+    lines = COMCAST.read_text(encoding="utf-8-sig").splitlines()
+    return [line.partition(",")[0] for line in lines[1:]]
+
+
+def hotline_rows() -> list[tuple[str, str, str]]:
+    """Number, masked name, and subject with words, as openpyxl's ordinary reader has them."""
+    sheet = openpyxl.load_workbook(HOTLINE).worksheets[0]
+    found = []
+    for cells in sheet.iter_rows(min_row=2, values_only=True):
+        number, name, subject, _, words = cells[:5]
+        found.append((str(number), str(name), re.sub(r"\s+", " ", f"{subject} {words}")))
+    return found
+
+
+def links_expected(rows: list[tuple[str, str, str]]) -> int:
+    """DOMAIN rule 2: the same subscriber and category again, all being said within a minute."""
+    seen: Counter[tuple[str, Category]] = Counter()
+    for _, name, text in rows:
+        category = classify(text, Language.ZH, RULES).category
+        if category is not Category.UNCLASSIFIED:
+            seen[name, category] += 1
+    return sum(times - 1 for times in seen.values())
+
+
+def contact_ids(source: str, ids: list[str]) -> set[str]:
+    return {str(uuid5(COMPLAINTS, f"{source} {one}")) for one in ids}
+
+
+def test_the_files_are_those_that_the_figures_were_measured_on() -> None:
+    with COMCAST.open(encoding="utf-8-sig", newline="") as text:
+        assert sum(1 for _ in csv.DictReader(text)) == COMCAST_ROWS
+    assert len(set(comcast_ids())) == COMCAST_ROWS
+    assert len({number for number, _, _ in hotline_rows()}) == HOTLINE_ROWS
+
+
+def test_every_row_ends_once_and_sending_again_adds_nothing(tmp_path: Path) -> None:
+    rows = hotline_rows()
+    linked = links_expected(rows)
+    assert linked > 0
+    comcast = {"rows": COMCAST_ROWS, "complaints": COMCAST_ROWS, "linked": 0, "refused": []}
+    hotline = {
+        "rows": HOTLINE_ROWS,
+        "complaints": HOTLINE_ROWS - linked,
+        "linked": linked,
+        "refused": [],
+    }
+
+    async def scene(world: World) -> None:
+        assert await sent(world, str(COMCAST), "--mapping", "comcast") == (0, comcast)
+        assert await sent(world, str(HOTLINE), "--mapping", "hotline") == (0, hotline)
+        await world.stepper.settle()
+        log = [json.loads(value) for value in await read_log(world.system)]
+        assert_each_message_once(log, rows)
+        assert_streams_are_whole(log)
+        assert stored(world) == Counter(event["source"] for event in log)
+
+        assert await sent(world, str(COMCAST), "--mapping", "comcast") == (0, comcast)
+        assert await sent(world, str(HOTLINE), "--mapping", "hotline") == (0, hotline)
+        await world.stepper.settle()
+        assert len(await read_log(world.system)) == len(log)
+
+    play(tmp_path, now(), scene)
+
+
+def assert_each_message_once(log: list[dict[str, Any]], rows: list[tuple[str, str, str]]) -> None:
+    """The contacts on record are those of the files' own ids, each once and nothing else."""
+    told = []
+    for event in log:
+        if event["type"] == "complaint.registered.v1":
+            told.append(event["data"]["registration"]["contact"]["id"])
+        elif event["type"] == "complaint.contact_linked.v1":
+            told.append(event["data"]["contact"]["id"])
+    expected = contact_ids("file/comcast-2015", comcast_ids())
+    expected |= contact_ids("file/hotline-messages", [number for number, _, _ in rows])
+    assert len(told) == len(expected) == COMCAST_ROWS + HOTLINE_ROWS
+    assert set(told) == expected
+
+
+def assert_streams_are_whole(log: list[dict[str, Any]]) -> None:
+    """No event of any stream of any service is missing, doubled or out of order."""
+    streams: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for event in log:
+        streams[event["source"], event["subject"]].append(int(event["sequence"]))
+    for stream, sequences in streams.items():
+        assert sequences == list(range(1, len(sequences) + 1)), stream
+
+
+def stored(world: World) -> Counter[str]:
+    """How many events each service has in its own store."""
+    counts: Counter[str] = Counter()
+    for name, app in world.system.apps.items():
+        with app.store.connection() as conn:
+            table = app.store.recorder.events_table_name
+            row = conn.execute(f"SELECT count(*) AS events FROM {table}").fetchone()
+        assert row is not None
+        counts[f"/bihuan/{name}"] = row["events"]
+    return +counts
