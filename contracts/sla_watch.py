@@ -68,7 +68,8 @@ class NotedFact(StrEnum):
     SUSPENDED = "suspended"
     RESUMED = "resumed"
     KEPT = "kept"
-    """It keeps a promise whose due instant the calendar does not reach yet."""
+    """It decides about a clock whose due instant the calendar does not reach yet, or that is
+    stopped and may start again."""
 
 
 class CancelReason(StrEnum):

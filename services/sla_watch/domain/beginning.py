@@ -140,9 +140,6 @@ def start_more(
     context: Context,
 ) -> Sequence[Event]:
     """Clocks with a start of their own: a forward, a promise, a survey, a case."""
-    over = watch.ended is not None and watch.ended <= command.at
-    if over and not isinstance(command, StartCase):
-        return []  # nobody works on it any more; only the desk and the regulator go on
     match command:
         case StartForward():
             cause, starts = StartCause.TRANSFERRED, _of_forward(watch, command, context.policies)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from contracts.escalation import CaseDecided
 from contracts.sla_watch import (
     CancelReason,
     ClockBreached,
@@ -40,6 +41,11 @@ _KINDS = {
     "survey.concluded.v1": FactKind.SURVEY_ANSWERED,
 }
 """What an event that kept a promise was, to clocks."""
+
+_CASE_ENDS = {
+    "case.declined.v1": CancelReason.CASE_DECLINED,
+    "case.closed.v1": CancelReason.CASE_CLOSED,
+}
 
 _NOTED = {
     NotedFact.ANSWERED: FactKind.ANSWERED,
@@ -262,6 +268,8 @@ def _cancelled(watch: Watch, event: ClocksCancelled, recorded: Recorded[Any]) ->
     watch = _change_all(watch, event.clocks, cancel)
     if event.reason in (CancelReason.RECLASSIFIED, CancelReason.REOPENED):
         return watch  # clocks.started follows and has it
+    if any((fact.reason, fact.at) == (event.reason, event.since) for fact in watch.facts):
+        return watch  # on record: this clock was on its way when it happened
     if event.reason in _OF_THE_COMPLAINT:
         watch = replace(watch, ended=event.since)
     fact = _end(watch, event.since, event.reason, recorded)
@@ -272,9 +280,20 @@ def _cancelled(watch: Watch, event: ClocksCancelled, recorded: Recorded[Any]) ->
 
 
 def _noted(watch: Watch, event: ClocksNoted, recorded: Recorded[Any]) -> Watch:
-    kind = _NOTED.get(event.kind) or _KINDS[event.fact.type]
+    reason = _CASE_ENDS.get(event.fact.type)
+    kind = _NOTED.get(event.kind) or (FactKind.ENDED if reason else _KINDS[event.fact.type])
+    if event.kind is NotedFact.ANSWERED and event.fact.type == CaseDecided.type:
+        kind = FactKind.FINAL_RESPONSE
     return watch.with_fact(
-        Fact(kind, event.at, event.cycle, event.fact, recorded.sequence, case=event.case)
+        Fact(
+            kind,
+            event.at,
+            event.cycle,
+            event.fact,
+            recorded.sequence,
+            case=event.case,
+            reason=reason,
+        )
     )
 
 

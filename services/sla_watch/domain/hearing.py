@@ -21,9 +21,9 @@ from libs.decider import Context, Event, Policies
 from services.sla_watch.domain.commands import EndClocks, TakeFact, WatchCommand
 from services.sla_watch.domain.facts import ANSWERS, PAUSES, Fact, FactKind
 from services.sla_watch.domain.starting import calendar_of, rule_of
-from services.sla_watch.domain.state import DECIDED, Status, Watch
+from services.sla_watch.domain.state import DECIDED, Standing, Status, Watch, Watched
 from services.sla_watch.domain.telling import Change, Telling
-from services.sla_watch.domain.verdicts import judge, step
+from services.sla_watch.domain.verdicts import REVOCABLE, concerns, judge, step
 
 PENDING = 1 << 62
 """The order of a fact that is being heard: after all on record."""
@@ -41,7 +41,10 @@ _NOTED = {
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a fact does: the changes, and whether a promise it keeps is not due for certain yet."""
+    """What a fact does: the changes, and whether it decides about a clock that cannot be told yet.
+
+    That is one whose due is not known, or one that is stopped and may start again.
+    """
 
     changes: Sequence[Change]
     held: bool
@@ -62,7 +65,9 @@ def take(watch: Watch, command: TakeFact, context: Context) -> Sequence[Event]:
         waiting_for=command.waiting_for,
     )
     heard = hear(watch, fact, context.policies)
-    events = telling(watch, command, context, command.waiting_for).tell(heard.changes)
+    tell = telling(watch, command, context, command.waiting_for)
+    tell.resumed = fact.kind is FactKind.RESUMED
+    events = tell.tell(heard.changes)
     kind = _to_note(watch, fact, events, held=heard.held)
     if kind is not None:
         noted = ClocksNoted(
@@ -83,6 +88,15 @@ def end(watch: Watch, command: EndClocks, context: Context) -> Sequence[Event]:
             cycle=watch.cycle, clocks=(), since=command.at, reason=command.reason
         )
         return [*events, nothing]
+    if command.case is not None and heard.held:
+        kept = ClocksNoted(
+            cycle=watch.cycle,
+            kind=NotedFact.KEPT,
+            fact=command.fact,
+            at=command.at,
+            case=command.case,
+        )
+        return [*events, kept]
     return events
 
 
@@ -110,18 +124,30 @@ def hear(watch: Watch, fact: Fact, policies: Policies) -> Heard:
     for clock in watch.clocks:
         before = clock.standing
         decided = before.decided_at if before.status in DECIDED else None
-        if decided is not None and fact.at > decided:
+        if decided is not None and fact.at > max(decided, clock.terms.begun[0]):
+            held = held or _kept_for_a_restart(fact, clock, policies)
             continue
         rule, calendar = rule_of(clock, policies), calendar_of(clock, policies)
-        if late or decided is not None or before.uncertain:
+        overtaken = late or fact.at < clock.terms.begun[0]
+        if overtaken or decided is not None or before.uncertain:
             after = judge(clock, rule, calendar, (*watch.facts, fact))
         else:
             after = step(before, fact, clock, rule, calendar)
         if after.status is Status.HELD:
             held = held or after.fact is fact.ref
-        elif after != before:
+            # What seemed certain is not: by a pause heard late, its due is beyond the calendar.
+            after = before if before.uncertain else Standing(Status.RUNNING, None)
+        if after != before:
             changes.append(Change(clock, rule, calendar, before, after))
     return Heard(changes, held)
+
+
+def _kept_for_a_restart(fact: Fact, clock: Watched, policies: Policies) -> bool:
+    """Whether it would have met a clock that is stopped only for now."""
+    if clock.standing.reason not in REVOCABLE:
+        return False
+    rule = rule_of(clock, policies)
+    return fact.kind in rule.met_by and concerns(fact, clock, rule)
 
 
 def telling(

@@ -21,7 +21,7 @@ class Status(StrEnum):
     BREACHED = "breached"
     CANCELLED = "cancelled"
     HELD = "held"
-    """Answered after the last date the calendar knows: no verdict until it knows more."""
+    """Answered or ended after the last date the calendar knows: no verdict until it knows more."""
 
 
 OPEN = frozenset({Status.RUNNING, Status.PAUSED})

@@ -59,6 +59,8 @@ class Telling:
     cause: EventRef | None = None
     basis: VerdictBasis = VerdictBasis.COMPLETE
     waiting_for: str = "unknown"
+    resumed: bool = False
+    """The fact is that the work goes on."""
     replaced_by: tuple[str, ...] = ()
     single: list[Event] = field(default_factory=list)
     paused: dict[datetime, list[ClockLeft]] = field(default_factory=dict)
@@ -136,7 +138,7 @@ class Telling:
                 ClockLeft(clock=code, instance=instance, started_in=cycle, left_us=left)
             )
         elif after.status is Status.RUNNING:
-            resumed = before.status is Status.PAUSED
+            resumed = self.resumed and before.status is Status.PAUSED
             late = RescheduleReason.FACT_HEARD_LATE
             self._move(change, RescheduleReason.RESUMED if resumed else late)
 

@@ -18,21 +18,34 @@ from services.sla_watch.domain.policy import Calendar, OncePer, Rule, Trigger, t
 from services.sla_watch.domain.state import DECIDED, Standing, Status, Watched
 
 _BY_KEY = attrgetter("key")
-_REVOCABLE = frozenset({CancelReason.RECLASSIFIED, CancelReason.MERGED})
+_OF_THE_COMPLAINT = frozenset(
+    {
+        CancelReason.WITHDRAWN,
+        CancelReason.REJECTED,
+        CancelReason.MERGED,
+        CancelReason.CLOSED,
+    }
+)
+REVOCABLE = frozenset({CancelReason.RECLASSIFIED, CancelReason.MERGED})
 """Stops that may be taken back: reclassified again, or not the same matter after all."""
 
 
 def judge(clock: Watched, rule: Rule, calendar: Calendar | None, facts: Iterable[Fact]) -> Standing:
     """Where this clock stands, by all these facts."""
+    in_order = sorted(facts, key=_BY_KEY)
+    over = _over_already(clock, rule, in_order)
+    if over is not None:
+        due = clock.terms.first_due
+        return Standing(Status.CANCELLED, due, None, over.at, None, over.reason)
     standing = unstopped = Standing(Status.RUNNING, clock.terms.first_due)
-    for fact in sorted(facts, key=_BY_KEY):
+    for fact in in_order:
         if _revives(fact, standing, clock, rule):
             # Wanted again, it stands as if it had never been stopped (convention 9).
             overdue = unstopped.status is Status.RUNNING and lapsed(
                 clock.purpose, unstopped.due, fact.at
             )
             standing = Standing(Status.BREACHED, unstopped.due) if overdue else unstopped
-        elif fact.kind is FactKind.RESTARTED or fact.reason in _REVOCABLE:
+        elif fact.kind is FactKind.RESTARTED or fact.reason in REVOCABLE:
             standing = step(standing, fact, clock, rule, calendar)
         elif standing == unstopped:
             standing = unstopped = step(standing, fact, clock, rule, calendar)
@@ -70,6 +83,8 @@ def step(
         if status is Status.PAUSED and _pauses(fact, clock, rule):
             return Standing(Status.RUNNING, due_after(standing, fact.at, rule.counting(calendar)))
     elif fact.kind is FactKind.ENDED and _stops(fact, clock, rule):
+        if standing.uncertain and not _surely_before_due(fact.at, calendar):
+            return Standing(Status.HELD, None, None, fact.at, fact.ref)
         return Standing(Status.CANCELLED, due, None, fact.at, None, fact.reason)
     return standing
 
@@ -113,7 +128,7 @@ def _kept(standing: Standing, fact: Fact, rule: Rule, calendar: Calendar | None)
     due = standing.due
     if standing.status is Status.PAUSED:
         due = due_after(standing, fact.at, rule.counting(calendar))
-    if due is None and not _surely_before_due(fact.at, calendar):
+    if standing.uncertain and not _surely_before_due(fact.at, calendar):
         return Standing(Status.HELD, None, None, fact.at, fact.ref)
     return Standing(Status.MET, due, None, fact.at, fact.ref)
 
@@ -160,7 +175,7 @@ def _not_needed(fact: Fact, clock: Watched, rule: Rule) -> bool:
 
 def _revives(fact: Fact, standing: Standing, clock: Watched, rule: Rule) -> bool:
     """Whether a clock that was stopped is wanted again from this fact on."""
-    if standing.status is not Status.CANCELLED or fact.profile is None:
+    if standing.status is not Status.CANCELLED or fact.profile is None or not rule.of_a_cycle:
         return False
     merged = fact.kind is FactKind.RESTARTED
     stopped_by = CancelReason.MERGED if merged else CancelReason.RECLASSIFIED
@@ -168,6 +183,23 @@ def _revives(fact: Fact, standing: Standing, clock: Watched, rule: Rule) -> bool
 
 
 def _later_than_start(fact: Fact, clock: Watched) -> bool:
-    """An end of before a clock started, heard before it started, does not concern it."""
-    at, order = clock.terms.begun
-    return fact.at > at or fact.order > order
+    """An end of before a clock started does not concern it."""
+    return (fact.at, fact.order) > clock.terms.begun
+
+
+def _over_already(clock: Watched, rule: Rule, in_order: Iterable[Fact]) -> Fact | None:
+    """Why nobody owed anything any more when this clock was to start; None: it was owed.
+
+    A promise or a forward may be on its way while the complaint is withdrawn; cases go on.
+    """
+    if rule.of_a_cycle or rule.once_per is OncePer.CASE:
+        return None
+    over: Fact | None = None
+    for fact in in_order:
+        if (fact.at, fact.order) >= clock.terms.begun:
+            break
+        if fact.kind is FactKind.RESTARTED or fact.reason is CancelReason.REOPENED:
+            over = None
+        elif fact.reason in _OF_THE_COMPLAINT:
+            over = fact
+    return over

@@ -59,6 +59,17 @@ SEEDS = (
 )
 
 
+def loaded(since: str = "2027-01-02 09:00") -> Policies:
+    """The seeds, and from `since` on a calendar that reaches to the end of 2027."""
+    content = seed_content("working_days.v1.yaml")
+    content |= {
+        "version": "state-council-2027",
+        "last": "2027-12-31",
+        "days_off": {"2027-01-01": "New Year's Day"},
+    }
+    return SEEDS.adding(in_force(content, since))
+
+
 class Play:
     """Drives one complaint; `told` is all that sla_watch said, `just` what it said last."""
 

@@ -12,14 +12,26 @@ from hypothesis import strategies as st
 
 from contracts.routing import WaitingFor, WorkPromised
 from contracts.values import Decision
-from libs.decider import Event
+from libs.decider import Event, Policies
+from services.sla_watch.domain.commands import ReconsiderCalendar
 from tests.unit.sla_watch import told
-from tests.unit.sla_watch.play import Play
+from tests.unit.sla_watch.play import SEEDS, Play, loaded
 from tests.unit.timekeeping.instants import at
 
-START = at("2025-10-16 10:00")
-END = "2025-12-20 00:00"
-HOURS_MAX = 24 * 20
+
+@dataclass(frozen=True)
+class Season:
+    """When a history plays: its first words, and when all has come due."""
+
+    start: str
+    end: str
+
+
+OCTOBER = Season("2025-10-16 10:00", "2025-12-20 00:00")
+NEW_YEAR = Season("2026-12-22 10:00", "2027-03-01 00:00")
+"""Over the end of the known calendar (convention 12)."""
+
+QUARTERS_MAX = 4 * 24 * 20
 CATEGORIES = (
     "billing.overcharge",
     "service.attitude",
@@ -32,26 +44,30 @@ CATEGORIES = (
 
 @dataclass(frozen=True)
 class Happening:
-    """An event of one service at one instant."""
+    """An event of one service, so long after the first words."""
 
     source: str
-    at: datetime
+    after: timedelta
     event: Event
+
+    def when(self, season: Season) -> str:
+        """Its instant, as told to `Play`."""
+        return text(at(season.start) + self.after)
 
 
 def text(instant: datetime) -> str:
     return instant.isoformat(sep=" ").removesuffix("+08:00")
 
 
-moments = st.integers(1, HOURS_MAX * 4).map(lambda quarter: START + timedelta(minutes=15 * quarter))
+moments = st.integers(1, QUARTERS_MAX).map(lambda quarters: quarters * timedelta(minutes=15))
 
 
 def own_order(source: str, events: list[Event]) -> st.SearchStrategy[list[Happening]]:
     """These events of one service at increasing instants."""
     return st.lists(moments, min_size=len(events), max_size=len(events), unique=True).map(
-        lambda when: [
-            Happening(source, instant, event)
-            for instant, event in zip(sorted(when), events, strict=True)
+        lambda after: [
+            Happening(source, moment, event)
+            for moment, event in zip(sorted(after), events, strict=True)
         ]
     )
 
@@ -59,45 +75,50 @@ def own_order(source: str, events: list[Event]) -> st.SearchStrategy[list[Happen
 @st.composite
 def routing(draw: st.DrawFn) -> list[Happening]:
     events: list[Event] = []
-    for number in range(draw(st.integers(0, 4))):
+    waiting = False
+    for number in range(draw(st.integers(0, 5))):
         kind = draw(st.sampled_from(["contacted", "wait", "promised", "answered"]))
         if kind == "contacted":
             events.append(told.contacted())
         elif kind == "answered":
             events.append(told.answered())
         elif kind == "promised":
-            due = text(draw(moments))
-            events.append(told.promised(number + 1, due))
+            events.append(told.promised(number + 1, "2004-01-01"))
+        elif waiting:
+            events.append(told.resumed())
+            waiting = False
         else:
-            whom = draw(st.sampled_from(list(WaitingFor)))
-            events.append(told.suspended(waiting_for=whom))
-            if draw(st.booleans()):
-                events.append(told.resumed())
-            else:
-                break  # still waiting; nothing of this desk follows
+            events.append(told.suspended(waiting_for=draw(st.sampled_from(list(WaitingFor)))))
+            waiting = True
     return draw(own_order("routing", events))
 
 
 @st.composite
 def intake(draw: st.DrawFn) -> list[Happening]:
     categories = draw(st.lists(st.sampled_from(CATEGORIES), max_size=2))
-    events: list[Event] = [told.reclassified("2025-10-16 10:00", one) for one in categories]
-    if draw(st.booleans()):
-        events.append(draw(st.sampled_from([told.withdrawn(), told.merged()])))
+    events: list[Event] = [told.reclassified("2004-01-01", one) for one in categories]
+    ending = draw(st.sampled_from(["none", "none", "withdrawn", "merged", "back", "back again"]))
+    if ending == "withdrawn":
+        events.append(told.withdrawn())
+    elif ending != "none":
+        events.append(told.merged())
+    if ending.startswith("back"):
+        category = draw(st.sampled_from(CATEGORIES))
+        events.append(told.unmerged("2004-01-01", category))
+    if ending == "back again":
+        events.append(told.reclassified("2004-01-01", draw(st.sampled_from(CATEGORIES))))
     return draw(own_order("intake", events))
 
 
 @st.composite
 def escalation(draw: st.DrawFn) -> list[Happening]:
-    decisions = st.sampled_from(list(Decision))
     events: list[Event] = []
     if draw(st.booleans()):
         events.append(told.case_requested())
         if draw(st.booleans()):
             events.append(told.case_contacted())
         if draw(st.booleans()):
-            decision = draw(decisions)
-            events.append(told.decided(decision))
+            events.append(told.decided(draw(st.sampled_from(list(Decision)))))
         if draw(st.booleans()):
             events.append(told.case_closed())
     return draw(own_order("escalation", events))
@@ -109,29 +130,49 @@ feedback = st.booleans().flatmap(
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Happening]:
+def histories(draw: st.DrawFn, season: Season = OCTOBER) -> list[Happening]:
     """A history, every instant its own, so that `in order` is one order only."""
-    happened = [one for part in (routing(), intake(), escalation(), feedback) for one in draw(part)]
-    spread = {id(one): index for index, one in enumerate(happened)}
-    return [
-        Happening(one.source, when, _ahead(one.event, when))
-        for one in happened
-        for when in (one.at + timedelta(seconds=spread[id(one)]),)
-    ]
+    parts = (routing(), intake(), escalation(), feedback)
+    happened = []
+    for second, one in enumerate([one for part in parts for one in draw(part)]):
+        after = one.after + timedelta(seconds=second)
+        event = one.event
+        if isinstance(event, WorkPromised):
+            due = at(season.start) + after + draw(moments)
+            event = event.model_copy(update={"new_due": due})
+        happened.append(Happening(one.source, after, event))
+    return happened
 
 
-def _ahead(event: Event, when: datetime) -> Event:
-    """Nobody promises the past."""
-    if not isinstance(event, WorkPromised):
-        return event
-    return event.model_copy(update={"new_due": max(event.new_due, when + timedelta(minutes=5))})
+def first_heard(category: str, season: Season, policies: Policies = SEEDS) -> Play:
+    return Play(policies).hear(told.registered(season.start, category), season.start)
 
 
-def play_in_order(category: str, history: list[Happening]) -> Play:
-    play = Play().hear(told.registered("2025-10-16 10:00", category), "2025-10-16 10:00")
-    for number, one in enumerate(sorted(history, key=lambda one: one.at), 1):
-        play.hear(one.event, text(one.at), count=number)
-    return play.until(END)
+def play_in_order(
+    category: str, history: list[Happening], season: Season, policies: Policies = SEEDS
+) -> Play:
+    play = first_heard(category, season, policies)
+    for number, one in enumerate(sorted(history, key=lambda one: one.after), 1):
+        play.hear(one.event, one.when(season), count=number)
+    return play.until(season.end)
+
+
+def play_mixed(
+    category: str, history: list[Happening], season: Season, data: st.DataObject
+) -> Play:
+    """Each service's events in their order, the services in any; meanwhile time may pass."""
+    queues = {
+        source: [one for one in history if one.source == source]
+        for source in ("routing", "intake", "escalation", "feedback")
+    }
+    play = first_heard(category, season)
+    while any(queues.values()):
+        source = data.draw(st.sampled_from([name for name, queue in queues.items() if queue]))
+        one = queues[source].pop(0)
+        if data.draw(st.booleans()):
+            play.until(text(at(season.start) + data.draw(moments)))  # timers fire without it
+        play.hear(one.event, one.when(season))
+    return play.until(season.end)
 
 
 def story(category: str, play: Play) -> str:
@@ -151,19 +192,21 @@ def verdicts(play: Play) -> dict[tuple[str, str, int], tuple[str, datetime | Non
 def test_the_order_of_arrival_never_changes_a_verdict(
     category: str, history: list[Happening], data: st.DataObject
 ) -> None:
-    expected = play_in_order(category, history)
-    queues = {
-        source: [one for one in history if one.source == source]
-        for source in ("routing", "intake", "escalation", "feedback")
-    }
-    play = Play().hear(told.registered("2025-10-16 10:00", category), "2025-10-16 10:00")
-    while any(queues.values()):
-        source = data.draw(st.sampled_from([name for name, queue in queues.items() if queue]))
-        one = queues[source].pop(0)
-        if data.draw(st.booleans()):
-            play.until(text(data.draw(moments)))  # meanwhile timers fire without it
-        play.hear(one.event, text(one.at))
-    play.until(END)
+    expected = play_in_order(category, history, OCTOBER)
+    play = play_mixed(category, history, OCTOBER, data)
+    note(story(category, play))
+    assert verdicts(play) == verdicts(expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(CATEGORIES), histories(NEW_YEAR), st.data())
+def test_a_calendar_that_comes_late_changes_no_verdict_either(
+    category: str, history: list[Happening], data: st.DataObject
+) -> None:
+    expected = play_in_order(category, history, NEW_YEAR, loaded("2026-12-01"))
+    play = play_mixed(category, history, NEW_YEAR, data)
+    play.policies = loaded("2027-02-28")
+    play.ask(ReconsiderCalendar(at=at(NEW_YEAR.end)), NEW_YEAR.end).until(NEW_YEAR.end)
     note(story(category, play))
     assert verdicts(play) == verdicts(expected)
 
@@ -173,7 +216,7 @@ def test_the_order_of_arrival_never_changes_a_verdict(
 def test_in_order_nothing_is_ever_corrected_and_nothing_breached_twice(
     category: str, history: list[Happening]
 ) -> None:
-    play = play_in_order(category, history)
+    play = play_in_order(category, history, OCTOBER)
     types = [one.type for one in play.told]
     assert "clock.corrected.v1" not in types
     breached = [
@@ -182,4 +225,4 @@ def test_in_order_nothing_is_ever_corrected_and_nothing_breached_twice(
         if one.type == "clock.breached.v1"
     ]
     assert len(breached) == len(set(breached))
-    assert play.timer is None or play.timer > at(END)
+    assert play.timer is None or play.timer > at(OCTOBER.end)

@@ -29,7 +29,7 @@ from contracts.values import (
 from libs.decider import Policies, TimerFired
 from services.sla_watch.domain.commands import ReconsiderCalendar
 from tests.unit.sla_watch import told
-from tests.unit.sla_watch.play import SEEDS, Play, in_force, seed_content
+from tests.unit.sla_watch.play import SEEDS, Play, in_force, loaded, seed_content
 from tests.unit.timekeeping.instants import at
 
 
@@ -477,16 +477,6 @@ def test_11_reclassified_at_the_manager_or_the_desk_no_cycle_clock_changes() -> 
 
 
 # --- 12: beyond the calendar ---------------------------------------------------------------------
-
-
-def loaded(since: str = "2027-01-02 09:00") -> Policies:
-    content = seed_content("working_days.v1.yaml")
-    content |= {
-        "version": "state-council-2027",
-        "last": "2027-12-31",
-        "days_off": {"2027-01-01": "New Year's Day"},
-    }
-    return SEEDS.adding(in_force(content, since))
 
 
 def test_12_the_complaint_is_taken_hours_run_and_the_working_day_due_is_unknown() -> None:

@@ -125,10 +125,16 @@ def test_rejected_as_not_valid_nothing_is_owed_any_more() -> None:
     )
 
 
-def test_after_the_end_no_promise_or_forward_starts_a_clock() -> None:
+def test_after_the_end_a_promise_or_forward_owes_nothing() -> None:
     play = billing().hear(told.withdrawn(), "2025-10-16 12:00")
-    assert play.hear(told.promised(1, "2025-10-18 12:00"), "2025-10-16 12:00").just == []
-    assert play.hear(told.forwarded(1, "2025-10-16 13:00"), "2025-10-16 13:00").just == []
+    for event, code, instance in [
+        (told.promised(1, "2025-10-18 12:00"), "agreed", "promise-1"),
+        (told.forwarded(1, "2025-10-01 13:00"), "partner.holiday", "forward-1"),
+    ]:
+        play.hear(event, "2025-10-16 12:30")
+        assert play.one(ClocksCancelled).reason is CancelReason.WITHDRAWN
+        assert play.status(code, instance) == "cancelled"
+    assert play.until("2025-12-01").just == []
 
 
 def test_the_regulators_case_goes_on_after_withdrawal() -> None:
