@@ -168,7 +168,7 @@ def _to_note(watch: Watch, fact: Fact, events: Iterable[Event], *, held: bool) -
     if any(_carries(event, fact) for event in events):
         return None
     kind = _NOTED.get(fact.kind)
-    if kind is not None and _may_count(watch, fact):
+    if kind is not None and (held or _may_count(watch, fact)):
         return kind
     return NotedFact.KEPT if held else None
 
@@ -191,11 +191,14 @@ def _carries(event: Event, fact: Fact) -> bool:
 
 
 def _may_count(watch: Watch, fact: Fact) -> bool:
-    """Whether a clock that starts later could be judged by it: the first answer, every pause."""
-    known = [one for one in watch.facts if one.cycle == fact.cycle and one.at <= fact.at]
+    """Whether a clock that starts later could be judged by it: any answer, every pause."""
     if fact.kind in ANSWERS:
-        return not any(one.kind in ANSWERS for one in known)
-    pauses = [one for one in known if one.kind in PAUSES]
+        return True
+    pauses = [
+        one
+        for one in watch.facts
+        if one.kind in PAUSES and one.cycle == fact.cycle and one.at <= fact.at
+    ]
     waiting = bool(pauses) and max(pauses, key=_place).kind is FactKind.SUSPENDED
     return waiting is (fact.kind is FactKind.RESUMED)
 
