@@ -12,6 +12,7 @@ from cli.mapping import (
     Mapped,
     Mapper,
     MappingWrong,
+    OddRows,
     Refused,
     load_mapping,
     shipped_names,
@@ -241,3 +242,12 @@ def test_a_mapping_knows_the_columns_that_a_file_lacks() -> None:
 )
 def test_tidying_changes_blanks_only(text: str, clean: str) -> None:
     assert tidy(text) == clean
+
+
+def test_the_page_about_mappings_names_every_field_and_default() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "mappings.md").read_text(encoding="utf-8")
+    for name in FileMapping.model_fields:
+        assert f"`{name}`" in page
+    for name, info in OddRows.model_fields.items():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        assert row.split(" | ")[2] == f"`{info.default.value}`"
