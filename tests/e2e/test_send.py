@@ -12,6 +12,7 @@ from typing import Any
 
 from cli.client import Client
 from cli.mapping import load_mapping
+from cli.player import message_of, to_bytes
 from cli.send import Pace, opened_for, reach_of, send_rows
 from tests.e2e.world import SHANGHAI, World, play
 
@@ -33,6 +34,7 @@ ROWS = [
     ("6", "13800000006", "没信号" * 22_000, "net"),
     ("7", "13800000001", "\n\n\t宽带还是\u200b断网\x00 ", "phone"),
 ]
+TOLD = {"kind": "words", "channel": "web", "text": "hello"}
 ENDS = {
     "rows": 8,
     "complaints": 2,
@@ -122,5 +124,28 @@ def test_rows_without_an_outcome_are_never_counted_as_taken(tmp_path: Path) -> N
         assert stopped.startswith("nothing came back for 3 s (intake does not answer")
         assert document == {"rows": 3, "complaints": 0, "linked": 0, "refused": []}
         assert not told.all_well
+
+    play(tmp_path / "data", now(), scene, services=("intake",))
+
+
+def test_what_intake_refused_before_is_refused_again_with_the_same_reason(tmp_path: Path) -> None:
+    file, mapping = write(tmp_path, ROWS[:1])
+
+    async def scene(world: World) -> None:
+        unmarked = to_bytes(message_of("file/halls", "1", world.clock.now(), **TOLD))
+        await world.player.publish(unmarked.replace(b'"web"', b'"pigeon"'), "1")
+        await world.settle()
+        code, told = await sent(world, file, "--mapping", mapping)
+        assert code == 1
+        assert (told["rows"], told["complaints"], told["linked"]) == (1, 0, 0)
+        assert [one["row"] for one in told["refused"]] == [1]
+        assert told["refused"][0]["reason"].startswith("malformed: data.channel is not one of")
+
+        with Client(world.system.places, actor="channel:test", roles=("channel",)) as client:
+            ask = reach_of(client, world.system.places).ask
+            first, second = await asyncio.to_thread(ask, "file/halls", ["1", "never sent"])
+        assert first is not None
+        assert (first["outcome"], first["rule"]) == ("refused", "malformed")
+        assert second is None
 
     play(tmp_path / "data", now(), scene, services=("intake",))
