@@ -401,6 +401,21 @@ def test_10_a_pause_heard_late_takes_the_breach_back_and_the_clock_goes_on() -> 
     assert play.breaches("resolve") == [at("2025-10-24"), at("2025-10-24 21:00")]
 
 
+def test_10_a_last_word_heard_after_the_pause_it_came_before() -> None:
+    """The desk and the team tell apart: a pause does not touch a promise kept before it."""
+    play = billing().hear(told.suspended(), "2025-10-20 12:00")
+    play.hear(told.decided(Decision.REJECTED), "2025-10-20 11:00", heard_at="2025-10-20 12:30")
+    met = play.one(ClockMet, "resolve")
+    assert (met.at, met.due) == (at("2025-10-20 11:00"), at("2025-10-24"))
+
+
+def test_10_a_late_fact_that_is_none_of_a_clocks_leaves_its_breach_alone() -> None:
+    play = billing().until("2025-10-16 12:00")
+    play.hear(told.suspended(), "2025-10-16 10:30", heard_at="2025-10-16 12:01")
+    assert [type(one) for one in play.just] == [ClocksPaused]
+    assert play.status("first_contact") == "breached"
+
+
 # --- 11: versions and cycles ---------------------------------------------------------------------
 
 
@@ -425,6 +440,18 @@ def test_11_a_clock_keeps_the_version_it_started_with() -> None:
     play.hear(told.suspended(), "2025-10-13 00:00").hear(told.resumed(), "2025-10-14 00:00")
     assert play.due("resolve") == at("2025-10-18"), "five days of version 1, not three"
     assert play.clock("resolve").terms.policy == "1"
+
+
+def test_11_what_keeps_a_promise_is_what_its_own_version_says() -> None:
+    content = seed_content("clocks.v1.yaml")
+    content["version"] = "2"
+    next(one for one in content["clocks"] if one["code"] == "resolve")["met_by"] = [
+        "final_response"
+    ]
+    play = Play(SEEDS.adding(in_force(content, "2025-10-17 00:00")))
+    play.hear(told.registered("2025-10-16 10:00"), "2025-10-16 10:00")
+    play.hear(told.answered(), "2025-10-20 10:00")
+    assert play.status("resolve") == "met"
 
 
 def test_11_reclassified_later_it_goes_by_the_version_it_began_with() -> None:
@@ -571,3 +598,34 @@ def test_12_a_complaint_registered_after_loading_counts_by_the_new_calendar() ->
     play.hear(told.registered("2026-12-29 10:00"), "2026-12-29 10:00")
     assert play.due("resolve") == at("2027-01-07")
     assert play.clock("resolve").terms.calendar == "state-council-2027"
+
+
+def test_12_words_from_before_the_loading_registered_after_it_have_their_due() -> None:
+    play = Play(loaded("2027-01-02 09:00"))
+    play.hear(told.registered("2026-12-29 10:00"), "2027-01-03 09:00")
+    assert play.due("resolve") == at("2027-01-07")
+    assert play.clock("resolve").terms.calendar == "state-council-2027"
+    assert play.due("first_contact") == at("2026-12-29 11:00")
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "verdict"),
+    [("2027-01-06 23:00", "cancelled"), ("2027-01-07 00:00:01", "breached")],
+)
+def test_12_withdrawn_after_the_calendar_ended_the_verdict_waits(
+    withdrawn: str, verdict: str
+) -> None:
+    play = billing("2026-12-29 10:00").hear(told.withdrawn(), withdrawn)
+    assert play.status("resolve") == "running", "perhaps it had lapsed already"
+    play.policies = loaded("2027-01-10 09:00")
+    play.ask(ReconsiderCalendar(at=at("2027-01-10 09:00")), "2027-01-10 09:00").until("2027-01-11")
+    assert play.status("resolve") == verdict
+
+
+def test_12_a_case_closed_after_the_calendar_ended_waits_for_it_too() -> None:
+    play = billing("2026-12-20 10:00").hear(told.case_requested(), "2026-12-30 20:00")
+    play.hear(told.case_closed(), "2027-01-06 12:00")
+    play.policies = loaded("2027-01-07 09:00")
+    play.ask(ReconsiderCalendar(at=at("2027-01-07 09:00")), "2027-01-07 09:00").until("2027-01-08")
+    assert play.status("desk.decision", "case-1") == "breached", "due 2027-01-05 00:00"
+    assert play.breaches("desk.decision") == [at("2027-01-05")]
