@@ -12,7 +12,7 @@ from contracts.sla_watch import (
     StartCause,
 )
 from contracts.values import Clock, ClockPurpose, Correspondent, Due, Profile, ReopenRoute
-from libs.decider import Context, Event, Policies
+from libs.decider import Context, Event
 from libs.timekeeping.calendars import BeyondCalendar
 from libs.timekeeping.counting import date_of, last_counted_date
 from services.sla_watch.domain.commands import (
@@ -30,10 +30,8 @@ from services.sla_watch.domain.commands import (
 from services.sla_watch.domain.facts import Fact, FactKind
 from services.sla_watch.domain.hearing import PENDING, end_of, hear, telling
 from services.sla_watch.domain.policy import (
-    CLOCKS,
     WORKING_DAYS,
     Calendar,
-    ClockTable,
     OncePer,
     Rule,
     Trigger,
@@ -45,7 +43,9 @@ from services.sla_watch.domain.starting import (
     contract,
     count,
     count_anew,
+    in_force,
     rule_of,
+    table_at,
     warnings_of,
     watched,
 )
@@ -75,7 +75,7 @@ def start_watching(
     """A complaint's clocks, counted from the customer's words (convention 1)."""
     if watch is not None:
         return []
-    table: ClockTable = context.policies.in_force(CLOCKS, command.clock_from).compiled
+    table = table_at(context.policies, command.clock_from, context.now)
     starts = [
         Start(rule, command.cycle, command.clock_from)
         for rule in table.for_profile(Trigger.REGISTERED, command.profile)
@@ -110,9 +110,7 @@ def replace_clocks(
         if clock.standing.status is not Status.CANCELLED or clock.standing.reason is not taken_back
     }
     starts = [
-        start
-        for start in _wanted(watch, command.profile, context.policies)
-        if start.name not in going_on
+        start for start in _wanted(watch, command.profile, context) if start.name not in going_on
     ]
     tell = telling(watch, command, context)
     tell.replaced_by = tuple(start.rule.code for start in starts)
@@ -127,9 +125,7 @@ def open_cycle(watch: Watch, command: OpenCycle, context: Context) -> Sequence[E
         return []
     fact = end_of(command, CancelReason.REOPENED)
     events = telling(watch, command, context).tell(hear(watch, fact, context.policies).changes)
-    starts = _of_cycle(
-        command.cycle, command.route, command.clock_from, command.profile, context.policies
-    )
+    starts = _of_cycle(command.cycle, command.route, command.clock_from, command.profile, context)
     begun = Begun(StartCause.REOPENED, command.clock_from, command.profile, route=command.route)
     return [*events, *begin(watch, starts, begun, command, context)]
 
@@ -142,13 +138,13 @@ def start_more(
     """Clocks with a start of their own: a forward, a promise, a survey, a case."""
     match command:
         case StartForward():
-            cause, starts = StartCause.TRANSFERRED, _of_forward(watch, command, context.policies)
+            cause, starts = StartCause.TRANSFERRED, _of_forward(watch, command, context)
         case StartPromise():
-            cause, starts = StartCause.PROMISED, _of_promise(watch, command, context.policies)
+            cause, starts = StartCause.PROMISED, _of_promise(watch, command, context)
         case StartSurvey():
-            cause, starts = StartCause.ASKED, _of_survey(watch, command, context.policies)
+            cause, starts = StartCause.ASKED, _of_survey(watch, command, context)
         case StartCase():
-            cause, starts = StartCause.CASE_REQUESTED, _of_case(command, context.policies)
+            cause, starts = StartCause.CASE_REQUESTED, _of_case(command, context)
     known = {clock.name for clock in watch.clocks}
     new = [start for start in starts if start.name not in known]
     return begin(watch, new, Begun(cause, command.at), command, context) if new else []
@@ -190,9 +186,9 @@ def reconsider(watch: Watch, command: ReconsiderCalendar, context: Context) -> S
 # --- which clocks -------------------------------------------------------------------------------
 
 
-def _wanted(watch: Watch, profile: Profile, policies: Policies) -> list[Start]:
+def _wanted(watch: Watch, profile: Profile, context: Context) -> list[Start]:
     """The clocks that this complaint would have, had it been about this from the beginning."""
-    table: ClockTable = policies.in_force(CLOCKS, watch.clock_from).compiled
+    table = table_at(context.policies, watch.clock_from, context.now)
     first = [
         Start(rule, _FIRST_CYCLE, watch.clock_from)
         for rule in table.for_profile(Trigger.REGISTERED, profile)
@@ -200,7 +196,7 @@ def _wanted(watch: Watch, profile: Profile, policies: Policies) -> list[Start]:
     ]
     if watch.cycle == _FIRST_CYCLE:
         return first
-    again = _of_cycle(watch.cycle, watch.route, watch.cycle_from, profile, policies)
+    again = _of_cycle(watch.cycle, watch.route, watch.cycle_from, profile, context)
     return [*first, *again]
 
 
@@ -209,53 +205,54 @@ def _of_cycle(
     route: ReopenRoute | None,
     clock_from: datetime,
     profile: Profile,
-    policies: Policies,
+    context: Context,
 ) -> list[Start]:
     trigger = trigger_of(route)
     if trigger is None:
         return []
-    table: ClockTable = policies.in_force(CLOCKS, clock_from).compiled
+    table = table_at(context.policies, clock_from, context.now)
     return [Start(rule, cycle, clock_from) for rule in table.for_profile(trigger, profile)]
 
 
-def _of_forward(watch: Watch, command: StartForward, policies: Policies) -> list[Start]:
-    table: ClockTable = policies.in_force(CLOCKS, command.reached_at).compiled
+def _of_forward(watch: Watch, command: StartForward, context: Context) -> list[Start]:
+    table = table_at(context.policies, command.reached_at, context.now)
     return [
         Start(rule, command.cycle, command.reached_at, f"forward-{command.forward}")
         for rule in table.for_forward(
-            watch.profile, command.complexity, holiday=_on_holiday(command.reached_at, policies)
+            watch.profile, command.complexity, holiday=_on_holiday(command.reached_at, context)
         )
     ]
 
 
-def _on_holiday(at: datetime, policies: Policies) -> bool:
+def _on_holiday(at: datetime, context: Context) -> bool:
     """Whether a date is a statutory holiday by name; one beyond the calendar is none we know of."""
-    calendar: Calendar = policies.in_force(WORKING_DAYS, at).compiled
+    version = in_force(context.policies, WORKING_DAYS, at, context.now)
+    calendar: Calendar = version.compiled
     try:
         return calendar.days.holiday(date_of(at)) is not None
     except BeyondCalendar:
         return False
 
 
-def _of_promise(watch: Watch, command: StartPromise, policies: Policies) -> list[Start]:
-    table: ClockTable = policies.in_force(CLOCKS, command.at).compiled
+def _of_promise(watch: Watch, command: StartPromise, context: Context) -> list[Start]:
+    table = table_at(context.policies, command.at, context.now)
     return [
         Start(rule, command.cycle, command.at, f"promise-{command.promise}", command.new_due)
         for rule in table.for_profile(Trigger.PROMISED, watch.profile)
     ]
 
 
-def _of_survey(watch: Watch, command: StartSurvey, policies: Policies) -> list[Start]:
-    table: ClockTable = policies.in_force(CLOCKS, command.at).compiled
+def _of_survey(watch: Watch, command: StartSurvey, context: Context) -> list[Start]:
+    table = table_at(context.policies, command.at, context.now)
     return [
         Start(rule, command.cycle, command.at, due=command.expires)
         for rule in table.for_profile(Trigger.ASKED, watch.profile)
     ]
 
 
-def _of_case(command: StartCase, policies: Policies) -> list[Start]:
+def _of_case(command: StartCase, context: Context) -> list[Start]:
     """The desk's clocks; a date that the regulator names goes before the policy's limit."""
-    table: ClockTable = policies.in_force(CLOCKS, command.at).compiled
+    table = table_at(context.policies, command.at, context.now)
     return [
         Start(
             rule,

@@ -26,7 +26,7 @@ from contracts.sla_watch import (
 from contracts.values import ClockPurpose, ClockRef, EventRef
 from libs.decider import Recorded
 from libs.timekeeping.counting import last_counted_date
-from services.sla_watch.domain.facts import Fact, FactKind, name_of
+from services.sla_watch.domain.facts import OF_THE_COMPLAINT, Fact, FactKind, name_of
 from services.sla_watch.domain.starting import warnings_told, watched
 from services.sla_watch.domain.state import Standing, Status, Watch, Watched
 
@@ -62,15 +62,6 @@ _ONCE = frozenset(
     }
 )
 """Clocks that any cycle's fact may meet; the others are met by their own cycle's."""
-
-_OF_THE_COMPLAINT = frozenset(
-    {
-        CancelReason.WITHDRAWN,
-        CancelReason.REJECTED,
-        CancelReason.MERGED,
-        CancelReason.CLOSED,
-    }
-)
 
 
 def evolve(watch: Watch | None, recorded: Recorded[Any]) -> Watch:
@@ -268,11 +259,11 @@ def _cancelled(watch: Watch, event: ClocksCancelled, recorded: Recorded[Any]) ->
     watch = _change_all(watch, event.clocks, cancel)
     if event.reason in (CancelReason.RECLASSIFIED, CancelReason.REOPENED):
         return watch  # clocks.started follows and has it
-    if any((fact.reason, fact.at) == (event.reason, event.since) for fact in watch.facts):
-        return watch  # on record: this clock was on its way when it happened
-    if event.reason in _OF_THE_COMPLAINT:
-        watch = replace(watch, ended=event.since)
     fact = _end(watch, event.since, event.reason, recorded)
+    if event.reason in OF_THE_COMPLAINT:
+        if watch.ended_by(fact):
+            return watch  # on record: this clock was on its way when it happened
+        watch = replace(watch, ended=event.since)
     if event.clocks:
         name = name_of(event.clocks[0])
         fact = fact._replace(case=watch.clock(name).terms.case, cycle=name[2])

@@ -31,6 +31,16 @@ ANSWERS = frozenset({FactKind.ANSWERED, FactKind.FINAL_RESPONSE})
 
 PAUSES = frozenset({FactKind.SUSPENDED, FactKind.RESUMED})
 
+OF_THE_COMPLAINT = frozenset(
+    {
+        CancelReason.WITHDRAWN,
+        CancelReason.REJECTED,
+        CancelReason.MERGED,
+        CancelReason.CLOSED,
+    }
+)
+"""Ends after which nobody works on the complaint any more; only a case goes on."""
+
 _RANKS = {
     FactKind.SUSPENDED: 1,
     FactKind.RESUMED: 1,

@@ -70,16 +70,15 @@ def take(watch: Watch, command: TakeFact, context: Context) -> Sequence[Event]:
     events = tell.tell(heard.changes)
     kind = _to_note(watch, fact, events, held=heard.held)
     if kind is not None:
-        noted = ClocksNoted(
-            cycle=watch.cycle, kind=kind, fact=command.fact, at=command.at, case=command.case
-        )
-        return [*events, noted]
+        return [*events, _noted(command, kind, command.case)]
     return events
 
 
 def end(watch: Watch, command: EndClocks, context: Context) -> Sequence[Event]:
     """Nobody owes anything any more: clocks stop without a verdict."""
     fact = end_of(command, command.reason, case=command.case)
+    if watch.knows(command.fact.event) or watch.ended_by(fact):
+        return []
     heard = hear(watch, fact, context.policies)
     events = telling(watch, command, context).tell(heard.changes)
     if command.reason in FOR_GOOD and not any(isinstance(one, ClocksCancelled) for one in events):
@@ -89,15 +88,13 @@ def end(watch: Watch, command: EndClocks, context: Context) -> Sequence[Event]:
         )
         return [*events, nothing]
     if command.case is not None and heard.held:
-        kept = ClocksNoted(
-            cycle=watch.cycle,
-            kind=NotedFact.KEPT,
-            fact=command.fact,
-            at=command.at,
-            case=command.case,
-        )
-        return [*events, kept]
+        return [*events, _noted(command, NotedFact.KEPT, command.case)]
     return events
+
+
+def _noted(command: WatchCommand, kind: NotedFact, case: int | None) -> ClocksNoted:
+    """The fact for later, in the cycle that it happened in."""
+    return ClocksNoted(cycle=command.cycle, kind=kind, fact=command.fact, at=command.at, case=case)
 
 
 def end_of(command: WatchCommand, reason: CancelReason, *, case: int | None = None) -> Fact:
@@ -178,7 +175,8 @@ def _carries(event: Event, fact: Fact) -> bool:
     match event:
         case ClockMet():
             decided = event.purpose is ClockPurpose.DESK_DECISION
-            return not (decided and fact.kind is FactKind.FINAL_RESPONSE)
+            mine = fact.ref is not None and event.fact.event == fact.ref.event
+            return mine and not (decided and fact.kind is FactKind.FINAL_RESPONSE)
         case ClockCorrected():
             kept = event.now is Verdict.MET and fact.kind not in PAUSES
             return kept and event.purpose is not ClockPurpose.DESK_DECISION

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts.values import Clock, Due, Warn, WarningLevel
-from libs.decider import Policies, PolicyInForce
+from libs.decider import Policies, PolicyInForce, PolicyMissing
 from libs.timekeeping.calendars import BeyondCalendar
 from libs.timekeeping.counting import Counting, last_counted_date, warnings
 from services.sla_watch.domain.policy import CLOCKS, WORKING_DAYS, Calendar, ClockTable, Rule
@@ -52,7 +52,7 @@ def count(start: Start, policies: Policies, now: datetime) -> Counted:
     assert rule.limit is not None, f"{rule.code} has no limit and nobody set its time"
     if rule.fixed is not None:
         return Counted(rule.fixed.due(start.clock_from, rule.limit), None, None)
-    began = policies.in_force(WORKING_DAYS, start.clock_from)
+    began = in_force(policies, WORKING_DAYS, start.clock_from, now)
     counted = _counted(rule, start.clock_from, began)
     return counted if counted.due else count_anew(rule, start.clock_from, policies, now)
 
@@ -70,6 +70,20 @@ def _counted(rule: Rule, clock_from: datetime, version: PolicyInForce) -> Counte
     except BeyondCalendar:
         return Counted(None, calendar, version.version)
     return Counted(due, calendar, version.version)
+
+
+def in_force(policies: Policies, name: str, at: datetime, now: datetime) -> PolicyInForce:
+    """The version in force at `at`; before the very first one, the present: never a refusal."""
+    try:
+        return policies.in_force(name, at)
+    except PolicyMissing:
+        return policies.in_force(name, now)
+
+
+def table_at(policies: Policies, at: datetime, now: datetime) -> ClockTable:
+    """The clock table that a clock starting at `at` goes by."""
+    table: ClockTable = in_force(policies, CLOCKS, at, now).compiled
+    return table
 
 
 def rule_of(clock: Watched, policies: Policies) -> Rule:

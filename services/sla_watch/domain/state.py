@@ -9,7 +9,7 @@ from uuid import UUID
 from contracts.sla_watch import CancelReason
 from contracts.values import ClockPurpose, EventRef, Profile, ReopenRoute
 from libs.decider import State
-from services.sla_watch.domain.facts import Fact, Key
+from services.sla_watch.domain.facts import OF_THE_COMPLAINT, Fact, Key
 
 
 class Status(StrEnum):
@@ -136,6 +136,12 @@ class Watch(State):
     def knows(self, event: UUID) -> bool:
         """Whether this event is among the facts already."""
         return any(fact.ref is not None and fact.ref.event == event for fact in self.facts)
+
+    def ended_by(self, end: Fact) -> bool:
+        """Whether this end of the whole complaint is on record."""
+        return end.reason in OF_THE_COMPLAINT and any(
+            (one.reason, one.at) == (end.reason, end.at) for one in self.facts
+        )
 
     def with_fact(self, fact: Fact) -> "Watch":
         """One more fact on record."""

@@ -12,20 +12,12 @@ from operator import attrgetter
 from contracts.sla_watch import CancelReason
 from contracts.values import ClockPurpose
 from libs.timekeeping.calendars import BeyondCalendar
-from libs.timekeeping.counting import Counting, midnight
-from services.sla_watch.domain.facts import Fact, FactKind
+from libs.timekeeping.counting import Counting, midnight, ordinal_of
+from services.sla_watch.domain.facts import OF_THE_COMPLAINT, Fact, FactKind
 from services.sla_watch.domain.policy import Calendar, OncePer, Rule, Trigger, trigger_of
 from services.sla_watch.domain.state import DECIDED, Standing, Status, Watched
 
 _BY_KEY = attrgetter("key")
-_OF_THE_COMPLAINT = frozenset(
-    {
-        CancelReason.WITHDRAWN,
-        CancelReason.REJECTED,
-        CancelReason.MERGED,
-        CancelReason.CLOSED,
-    }
-)
 REVOCABLE = frozenset({CancelReason.RECLASSIFIED, CancelReason.MERGED})
 """Stops that may be taken back: reclassified again, or not the same matter after all."""
 
@@ -74,7 +66,7 @@ def step(
         return Standing(Status.BREACHED, due)
     if fact.kind in rule.met_by:
         if concerns(fact, clock, rule):
-            return _kept(standing, fact, rule, calendar)
+            return _kept(standing, fact, clock, rule, calendar)
     elif fact.kind is FactKind.SUSPENDED:
         if status is Status.RUNNING and _pauses(fact, clock, rule):
             left = None if due is None else rule.counting(calendar).counted(fact.at, due)
@@ -83,7 +75,7 @@ def step(
         if status is Status.PAUSED and _pauses(fact, clock, rule):
             return Standing(Status.RUNNING, due_after(standing, fact.at, rule.counting(calendar)))
     elif fact.kind is FactKind.ENDED and _stops(fact, clock, rule):
-        if standing.uncertain and not _surely_before_due(fact.at, calendar):
+        if standing.uncertain and not _surely_before_due(fact.at, clock, calendar):
             return Standing(Status.HELD, None, None, fact.at, fact.ref)
         return Standing(Status.CANCELLED, due, None, fact.at, None, fact.reason)
     return standing
@@ -123,19 +115,25 @@ def concerns(fact: Fact, clock: Watched, rule: Rule) -> bool:
             return fact.cycle == clock.cycle and fact.at >= clock.terms.begun[0]
 
 
-def _kept(standing: Standing, fact: Fact, rule: Rule, calendar: Calendar | None) -> Standing:
+def _kept(
+    standing: Standing, fact: Fact, clock: Watched, rule: Rule, calendar: Calendar | None
+) -> Standing:
     """The promise is kept, unless that cannot be known yet."""
     due = standing.due
     if standing.status is Status.PAUSED:
         due = due_after(standing, fact.at, rule.counting(calendar))
-    if standing.uncertain and not _surely_before_due(fact.at, calendar):
+    if standing.uncertain and not _surely_before_due(fact.at, clock, calendar):
         return Standing(Status.HELD, None, None, fact.at, fact.ref)
     return Standing(Status.MET, due, None, fact.at, fact.ref)
 
 
-def _surely_before_due(at: datetime, calendar: Calendar | None) -> bool:
+def _surely_before_due(at: datetime, clock: Watched, calendar: Calendar | None) -> bool:
     """An unknown due lies after the calendar's end, so what came before that is in time."""
-    return calendar is not None and at <= midnight(calendar.days.last.toordinal() + 1)
+    if calendar is None:
+        return False
+    days = calendar.days
+    counted = ordinal_of(clock.terms.clock_from) >= days.first.toordinal()
+    return counted and at <= midnight(days.last.toordinal() + 1)
 
 
 def _pauses(fact: Fact, clock: Watched, rule: Rule) -> bool:
@@ -200,6 +198,6 @@ def _over_already(clock: Watched, rule: Rule, in_order: Iterable[Fact]) -> Fact 
             break
         if fact.kind is FactKind.RESTARTED or fact.reason is CancelReason.REOPENED:
             over = None
-        elif fact.reason in _OF_THE_COMPLAINT:
+        elif fact.reason in OF_THE_COMPLAINT:
             over = fact
     return over

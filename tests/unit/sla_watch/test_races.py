@@ -123,3 +123,12 @@ def test_race_9_facts_of_an_older_cycle_still_correct_its_verdicts_and_start_not
     play.hear(told.suspended(1), "2025-10-24 11:00")
     assert play.status("resolve", cycle=2) == "running"
     assert play.all(ClocksCancelled) == []
+
+
+def test_race_9_a_pause_of_an_older_cycle_touches_no_clock_of_a_later_one() -> None:
+    play = told_to().hear(told.answered(), "2025-10-17 09:00")
+    play.hear(told.reopened(2, "2025-10-20 09:00", ReopenRoute.REWORK), "2025-10-20 09:00")
+    play.hear(told.suspended(1), "2025-10-20 09:30")
+    play.hear(told.reclassified(START, "broadband.fault", cycle=2), "2025-10-20 10:00")
+    assert play.status("repair.broadband.urban", cycle=2) == "running"
+    assert play.due("repair.broadband.urban", cycle=2) == at("2025-10-21 09:00")

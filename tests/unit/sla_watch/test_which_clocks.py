@@ -223,7 +223,10 @@ def test_told_twice_is_told_once() -> None:
         (told.case_requested(), "2025-10-16 10:30"),
         (told.reclassified("2025-10-16 10:00", "product"), "2025-10-16 10:40"),
         (told.answered(), "2025-10-16 10:50"),
+        (told.withdrawn(), "2025-10-16 11:00"),
+        (told.closed(), "2025-10-16 11:10"),
         (told.reopened(2, "2025-10-17 10:00", ReopenRoute.REWORK), "2025-10-17 10:00"),
+        (told.declined(), "2025-10-17 10:10"),
     ]:
         recorded = play.record(event, when)
         play.take(recorded)
@@ -233,3 +236,12 @@ def test_told_twice_is_told_once() -> None:
 
 def test_events_before_any_registration_are_nobodys() -> None:
     assert Play().hear(told.answered(), "2025-10-16 10:00").told == []
+
+
+def test_words_older_than_the_first_clock_table_go_by_the_present_one() -> None:
+    """Convention 12: "Never a guess, never a refusal": hours run, days are unknown."""
+    play = Play().hear(told.registered("2003-12-30 10:00"), "2025-10-16 10:00")
+    assert play.due("first_contact") == at("2003-12-30 11:00")
+    assert play.due("resolve") is None
+    play.hear(told.answered(), "2025-10-16 11:00")
+    assert play.status("resolve") == "running", "twenty years late is not surely in time"
