@@ -51,7 +51,7 @@ from services.sla_watch.domain.starting import (
 )
 from services.sla_watch.domain.state import Standing, Status, Watch, Watched
 from services.sla_watch.domain.telling import Change, Telling
-from services.sla_watch.domain.verdicts import judge, lapsed
+from services.sla_watch.domain.verdicts import judge, lapsed, tellable
 
 _FIRST_CYCLE = 1
 
@@ -168,7 +168,8 @@ def reconsider(watch: Watch, command: ReconsiderCalendar, context: Context) -> S
         due = after.due if met else counted.due
         dues.append(_due_of(known, rule, counted, due, command.at))
         before = Standing(Status.RUNNING, counted.due)
-        if not met and after != before and after.status is not Status.HELD:
+        after = tellable(before, after)
+        if not met and after != before:
             changes.append(Change(known, rule, counted.calendar, before, after))
     if not dues:
         return []
@@ -325,7 +326,8 @@ def _at_once(
     after = judge(new, start.rule, counted.calendar, facts)
     if after.status is Status.RUNNING and lapsed(clock.purpose, after.due, at):
         after = Standing(Status.BREACHED, after.due)
-    if after == before or after.status is Status.HELD:
+    after = tellable(before, after)
+    if after == before:
         return None
     return Change(new, start.rule, counted.calendar, before, after, fresh=True)
 

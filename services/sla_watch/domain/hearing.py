@@ -21,9 +21,9 @@ from libs.decider import Context, Event, Policies
 from services.sla_watch.domain.commands import EndClocks, TakeFact, WatchCommand
 from services.sla_watch.domain.facts import ANSWERS, PAUSES, Fact, FactKind
 from services.sla_watch.domain.starting import calendar_of, rule_of
-from services.sla_watch.domain.state import DECIDED, Standing, Status, Watch, Watched
+from services.sla_watch.domain.state import DECIDED, Status, Watch, Watched
 from services.sla_watch.domain.telling import Change, Telling
-from services.sla_watch.domain.verdicts import REVOCABLE, concerns, judge, step
+from services.sla_watch.domain.verdicts import REVOCABLE, concerns, judge, step, tellable
 
 PENDING = 1 << 62
 """The order of a fact that is being heard: after all on record."""
@@ -130,10 +130,8 @@ def hear(watch: Watch, fact: Fact, policies: Policies) -> Heard:
             after = judge(clock, rule, calendar, (*watch.facts, fact))
         else:
             after = step(before, fact, clock, rule, calendar)
-        if after.status is Status.HELD:
-            held = held or after.fact is fact.ref
-            # What seemed certain is not: by a pause heard late, its due is beyond the calendar.
-            after = before if before.uncertain else Standing(Status.RUNNING, None)
+        held = held or (after.status is Status.HELD and after.fact is fact.ref)
+        after = tellable(before, after)
         if after != before:
             changes.append(Change(clock, rule, calendar, before, after))
     return Heard(changes, held)

@@ -55,6 +55,16 @@ def judge(clock: Watched, rule: Rule, calendar: Calendar | None, facts: Iterable
     return standing
 
 
+def tellable(before: Standing, after: Standing) -> Standing:
+    """What can be told of a clock: a verdict that is held is none, and its due is not known.
+
+    Where a due seemed certain, it was so only until a pause moved it beyond the calendar.
+    """
+    if after.status is not Status.HELD:
+        return after
+    return before if before.uncertain else Standing(Status.RUNNING, None)
+
+
 def step(
     standing: Standing, fact: Fact, clock: Watched, rule: Rule, calendar: Calendar | None
 ) -> Standing:
