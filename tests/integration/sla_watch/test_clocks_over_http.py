@@ -131,9 +131,7 @@ def test_unknown_dues_are_an_alarm_until_a_calendar_is_loaded(watch: Office) -> 
     hear(watch, told.answered(), "2026-12-31 10:00", UUID(int=2))
     waiting = watch.get("/unknown-dues?limit=200")["items"]
     assert {(one["complaint"], one["clock"]) for one in waiting} == {
-        (str(UUID(int=number)), clock)
-        for number in (1, 3)
-        for clock in ("resolve", "legal.answer")
+        (str(UUID(int=number)), clock) for number in (1, 3) for clock in ("resolve", "legal.answer")
     }
     watch.clock.jump(at("2027-01-02 09:00"))
     assert watch.post("/calendar", CALENDAR, role="desk").status_code == 403
@@ -143,9 +141,7 @@ def test_unknown_dues_are_an_alarm_until_a_calendar_is_loaded(watch: Office) -> 
     assert watch.get("/unknown-dues")["items"] == []
     dues = {one["clock"]: one["due_at"] for one in watch.get(f"/clocks/{UUID(int=1)}")}
     assert dues["resolve"] == "2027-01-06T16:00:00.000000Z"
-    (answered,) = [
-        one for one in watch.get(f"/clocks/{UUID(int=2)}") if one["clock"] == "resolve"
-    ]
+    (answered,) = [one for one in watch.get(f"/clocks/{UUID(int=2)}") if one["clock"] == "resolve"]
     assert (answered["state"], answered["month"]) == ("met", "2027-01")
     again = watch.post("/calendar", CALENDAR, role="admin")
     assert (again.status_code, again.json()["events"]) == (200, [])
