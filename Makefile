@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test unit integration e2e soak lint types format docs bench compose-test clean
+.PHONY: help setup up test unit integration e2e lint types format docs bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -28,9 +28,6 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 	@echo "==> ready"
 
-demo: setup ## play a story through the whole closed loop, live on the terminal (about a minute)
-	@$(BIN)/bihuan demo
-
 up: setup ## run PostgreSQL, Kafka and the six services until Ctrl-C
 	@$(BIN)/bihuan up
 
@@ -49,9 +46,6 @@ integration: setup ## one part at a time on real PostgreSQL and Kafka
 
 e2e: setup ## the whole system: scenarios, races, guarantees, real files
 	@$(BIN)/python -m pytest tests/e2e -q
-
-soak: setup ## 200 random kills under load (about an hour)
-	@BIHUAN_KILLS=200 $(BIN)/python -m pytest tests/e2e -q -m soak
 
 lint: setup ## ruff and import-linter
 	@echo "==> style and dependency rules"
@@ -73,7 +67,6 @@ docs: setup ## write the generated contracts and pages again
 bench: setup ## measure (see docs/benchmarks.md)
 	@$(BIN)/python -m tests.bench.append
 	@$(BIN)/python -m tests.bench.inbox
-	@$(BIN)/python -m tests.bench.system
 
 clean: ## remove the environment and local state
 	@rm -rf $(VENV) .bihuan .bihuan-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,7 +5,7 @@ Exit codes: 0 all well, 1 something wrong was found, 2 used wrongly.
 
 import typer
 
-from cli import operate, run, send, serve
+from cli import run, send, serve
 
 app = typer.Typer(
     name="bihuan",
@@ -20,7 +20,6 @@ app = typer.Typer(
 )
 run.register(app)
 send.register(app)
-operate.register(app)
 
 
 @app.command("serve", hidden=True)
