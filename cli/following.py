@@ -61,8 +61,8 @@ class Following:
         )
 
     async def __aenter__(self) -> "Following":
-        await self._consumer.start()
         try:
+            await self._consumer.start()
             self._consumer.assign(self._places)
             ends = await self._consumer.end_offsets(self._places)
             for place, offset in ends.items():

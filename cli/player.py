@@ -54,7 +54,11 @@ class Player:
         self._requests = 0
 
     async def __aenter__(self) -> "Player":
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self._producer.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -33,6 +33,7 @@ from cli.player import to_bytes
 from cli.tabular import FileUnreadable, Row, Table, open_table
 from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, speaking, table
 from contracts.messages import CHANNEL_TOPIC, LOG_TOPIC, ChannelMessage
+from libs.messaging.clients import running
 from libs.timekeeping.clock import SystemClock
 
 CHUNK_ROWS = 200
@@ -161,8 +162,7 @@ class _Sending:
         rows_expected = opened.rows_expected
         if rows_expected is not None and self.pace.rows_max is not None:
             rows_expected = min(rows_expected, self.pace.rows_max)
-        await self._producer.start()
-        try:
+        async with running(self._producer):
             log = self.reach.topic_prefix + LOG_TOPIC
             partitions = await self._producer.partitions_for(log)
             async with Following(
@@ -175,8 +175,6 @@ class _Sending:
                     publishing.cancel()
                     with contextlib.suppress(asyncio.CancelledError, FileUnreadable):
                         await publishing
-        finally:
-            await self._producer.stop()
         self.account.give_up()
         self.sent.seconds = time.monotonic() - started_s
         self.watch(self.account, rows_expected)

@@ -26,6 +26,7 @@ from contracts.messages import (
 )
 from contracts.values import ChannelKind, ClearText, DeliveryResult, Medium
 from infra.gateway.keeping import Kept, KeptNotices, Record
+from libs.messaging.clients import running
 
 log = logging.getLogger("bihuan.gateway")
 
@@ -145,14 +146,11 @@ class Gateway:
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
             fetch_max_wait_ms=100,
         )
-        await consumer.start()
-        try:
+        async with running(consumer):
             self._consuming.set()
             while True:
                 batches = await consumer.getmany(timeout_ms=200)
                 await self._take(batches, consumer.commit)
-        finally:
-            await consumer.stop()
 
     async def _take(
         self,

@@ -18,6 +18,7 @@ from libs.eventlog.recorder import ParkedRow
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
 from libs.messaging.channel import Channel, RawMessage
+from libs.messaging.clients import running
 from libs.messaging.inbox import describe, hear, note_on
 from libs.messaging.position import read_headers
 
@@ -223,8 +224,7 @@ async def fetch(
     """One record of Kafka by its place: (value, headers), or None when it is gone."""
     place = TopicPartition(topic, partition)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    await consumer.start()
-    try:
+    async with running(consumer):
         consumer.assign([place])
         begins = await consumer.beginning_offsets([place])
         ends = await consumer.end_offsets([place])
@@ -236,5 +236,3 @@ async def fetch(
                 batch: Mapping[Any, Any] = await consumer.getmany(place, timeout_ms=200)
                 for record in batch.get(place, ()):
                     return (record.value, record.headers) if record.offset == offset else None
-    finally:
-        await consumer.stop()

@@ -34,6 +34,7 @@ from libs.eventlog.recorder import ParkedRow, Take, TimerRow, Unit
 from libs.eventlog.service import LogRecord, Service
 from libs.eventlog.store import Store
 from libs.eventlog.work import Stream, Work, partition_of
+from libs.messaging.clients import running
 from libs.messaging.position import START, Position, RelayHeaders, read_headers
 from libs.timekeeping.clock import SystemClock
 
@@ -101,8 +102,7 @@ async def read_log(
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES_MAX,
     )
-    await consumer.start()
-    try:
+    async with running(consumer):
         places = [TopicPartition(topic, number) for number in range(partitions)]
         ends = await consumer.end_offsets(places)
         begins = await consumer.beginning_offsets(places)
@@ -130,8 +130,6 @@ async def read_log(
                             record.value,
                         )
                 progress("reading the log", done, total)
-    finally:
-        await consumer.stop()
 
 
 def lock_out_instances(dsn: str) -> psycopg.Connection[Any]:

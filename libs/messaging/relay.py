@@ -23,6 +23,7 @@ from libs.eventlog.envelope import digest
 from libs.eventlog.failpoint import reach
 from libs.eventlog.service import Service
 from libs.eventlog.work import partition_of
+from libs.messaging.clients import running
 from libs.messaging.position import START, Position, RelayHeaders, read_headers
 
 log = logging.getLogger("bihuan.relay")
@@ -107,8 +108,7 @@ class Relay:
             request_timeout_ms=10_000,
             retry_backoff_ms=50,
         )
-        await producer.start()
-        try:
+        async with running(producer):
             self.active = True
             self._lag.set(1)
             while True:
@@ -116,10 +116,6 @@ class Relay:
                 if not await self._relay(producer):
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self.wake.wait(), POLL_SECONDS)
-        finally:
-            # A producer with a failed batch would wait for it; what it held is sent again anyway.
-            with contextlib.suppress(KafkaError, TimeoutError):
-                await asyncio.wait_for(producer.stop(), 5)
 
     async def _relay(self, producer: AIOKafkaProducer) -> int:
         """Sends the next batch; returns how many notifications it covered."""
@@ -260,12 +256,9 @@ class Relay:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=REQUEST_BYTES_MAX,
         )
-        await consumer.start()
-        try:
+        async with running(consumer):
             for topic in (self.topic, *self.copies.values()):
                 await self._read_topic(consumer, topic)
-        finally:
-            await consumer.stop()
 
     async def _read_topic(self, consumer: AIOKafkaConsumer, topic: str) -> None:
         wanted = [TopicPartition(topic, number) for number in range(self.partitions)]
