@@ -44,6 +44,10 @@ T = TypeVar("T")
 
 TICK_SECONDS = 0.25
 BARRIER_SECONDS_MAX = 5.0
+GRACE_SECONDS = 5.0
+"""How long a batch that is being taken may go on at the end; well under STOP_SECONDS_MAX, for
+FastStream closes its producer and its admin client only after that wait."""
+STOP_SECONDS_MAX = 20.0
 
 UNAVAILABLE: tuple[type[Exception], ...] = (
     Unreachable,
@@ -138,6 +142,7 @@ class App:
         self.consumers: list[Consumer] = []
         self.api_url = self.health_url = ""
         self.activity = 0
+        self._stopped = False
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -190,6 +195,7 @@ class App:
             client_id=f"bihuan-{self.service.name}",
             logger=None,
             apply_types=False,
+            graceful_timeout=GRACE_SECONDS,
         )
         for taker in (self.inbox, self.channel):
             if taker is not None:
@@ -213,13 +219,16 @@ class App:
         )
 
     async def stop(self) -> None:
-        """Stops taking, finishes what is begun, lets go."""
+        """Stops taking, finishes what is begun, lets go; a second call does nothing."""
+        if self._stopped:
+            return
+        self._stopped = True
         for server, task in self._servers:
             server.should_exit = True
             await task
         if self.consumers:
             with contextlib.suppress(KafkaError, TimeoutError):
-                await asyncio.wait_for(self._broker.stop(), 10)
+                await asyncio.wait_for(self._broker.stop(), STOP_SECONDS_MAX)
         with contextlib.suppress(*UNAVAILABLE):
             await self.in_thread(self.inbox.save)
         for running in self._tasks:
