@@ -69,8 +69,8 @@ with LocalStack({str(folder)!r}, durable=False, short_lived=True) as stack:
     pids = [stack.postgres.pid]
     if stack.broker_kind == "kafka":
         pids.append(stack.broker.pid)
-    print(*pids, flush=True)
     try:
+        print(*pids, flush=True)
         signal.pause()
     except KeyboardInterrupt:
         pass
