@@ -27,6 +27,7 @@ from libs.messaging import topics
 from libs.messaging.channel import Channel, Door
 from libs.messaging.commands import RuntimeCommands
 from libs.messaging.consumer import Consumer
+from libs.messaging.ends import Ends
 from libs.messaging.inbox import Inbox
 from libs.messaging.relay import LogAhead, Relay
 from libs.messaging.settings import RuntimeSettings
@@ -140,6 +141,7 @@ class App:
         self._servers: list[tuple[_Server, asyncio.Task[None]]] = []
         self.relay: Relay | None = None
         self.consumers: list[Consumer] = []
+        self._asking = Ends(settings.kafka_bootstrap)
         self.api_url = self.health_url = ""
         self.activity = 0
         self._stopped = False
@@ -234,6 +236,8 @@ class App:
         for running in self._tasks:
             running.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(KafkaError):
+            await self._asking.stop()
         self._deciding.shutdown()
         self._reading.shutdown()
         for close in self.closing:
@@ -320,7 +324,10 @@ class App:
         return await self.timers.tick(self.in_thread, self._ends, self._reached)
 
     async def _ends(self) -> dict[int, int]:
-        return await self.consumers[0].end_offsets()
+        return await self._ends_of(self.consumers[0])
+
+    async def _ends_of(self, consumer: Consumer) -> dict[int, int]:
+        return await self._asking.of(consumer.taker.topic, consumer.assigned)
 
     async def _reached(self, ends: dict[int, int]) -> bool:
         deadline = time.monotonic() + BARRIER_SECONDS_MAX
@@ -372,7 +379,7 @@ class App:
     async def all_taken(self) -> bool:
         """Whether every assigned partition is taken up to its present end."""
         for consumer in self.consumers:
-            ends = await consumer.end_offsets()
+            ends = await self._ends_of(consumer)
             at = consumer.taker.position()
             if any(at.get(number, 0) < end for number, end in ends.items()):
                 return False

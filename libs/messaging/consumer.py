@@ -177,14 +177,6 @@ class Consumer:
         """Takes up a partition again whose gap was resolved."""
         self.kafka.resume(TopicPartition(self.taker.topic, partition))
 
-    async def end_offsets(self) -> dict[int, int]:
-        """Where the assigned partitions end now."""
-        places = [TopicPartition(self.taker.topic, one) for one in sorted(self.assigned)]
-        if not places:
-            return {}
-        ends = await self.kafka.end_offsets(places)
-        return {place.partition: end for place, end in ends.items()}
-
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
     def __init__(self, consumer: Consumer) -> None:
