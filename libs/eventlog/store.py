@@ -189,13 +189,19 @@ class Store(Reader):
             ).fetchall()
         return frozenset(row["subject"] for row in rows)
 
-    def outcome(self, key: str, actor: str) -> Mapping[str, Any] | None:
-        """What a command with this Idempotency-Key led to the first time."""
+    def outcomes(
+        self, asked: Sequence[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+        """What commands with these (Idempotency-Key, actor) led to the first time."""
+        if not asked:
+            return {}
         with self.connection() as conn:
-            return conn.execute(
-                "SELECT fingerprint, outcome FROM idempotency WHERE key = %s AND actor = %s",
-                (key, actor),
-            ).fetchone()
+            rows = conn.execute(
+                "SELECT key, actor, fingerprint, outcome FROM idempotency "
+                "JOIN unnest(%s::text[], %s::text[]) AS asked(key, actor) USING (key, actor)",
+                ([key for key, _ in asked], [actor for _, actor in asked]),
+            ).fetchall()
+        return {(row["key"], row["actor"]): row for row in rows}
 
     def forget_outcomes(self, now: datetime) -> None:
         """Idempotency-Key outcomes are kept 24 h (DESIGN, Inbox)."""

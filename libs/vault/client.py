@@ -1,6 +1,9 @@
 """How other services seal and open: intake's HTTP, batched, with their own token."""
 
+import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,8 +30,20 @@ class VaultRefused(DomainError):
     zh = "密封服务拒绝了该请求"
 
 
+@dataclass(slots=True)
+class _Wanted:
+    """Texts of one caller that wait to be sealed, and where their tokens go."""
+
+    items: list[dict[str, str]]
+    tokens: "asyncio.Future[list[str]]"
+
+
 class VaultClient:
-    """Seals and opens over HTTP; raises Unavailable when intake cannot be reached."""
+    """Seals and opens over HTTP; raises Unavailable when intake cannot be reached.
+
+    What is to be sealed while a request is under way goes together in the next one: a request
+    costs both sides far more than its items.
+    """
 
     def __init__(
         self,
@@ -41,6 +56,8 @@ class VaultClient:
         self._http = httpx.AsyncClient(
             timeout=TIMEOUT_SECONDS, trust_env=False, transport=transport
         )
+        self._queue: deque[_Wanted] = deque()
+        self._sending: asyncio.Task[None] | None = None
 
     async def seal_many(self, complaint: UUID, texts: Mapping[str, str]) -> Mapping[str, str]:
         """Field -> plaintext in, field -> token out, all bound to the complaint's person."""
@@ -50,9 +67,46 @@ class VaultClient:
         ]
         tokens: list[str] = []
         for batch in _batches(items):
-            answer = _done(await self._post("/seal", {"items": batch}))
-            tokens += answer["tokens"]
+            wanted = _Wanted(batch, asyncio.get_running_loop().create_future())
+            self._queue.append(wanted)
+            if self._sending is None or self._sending.done():
+                self._sending = asyncio.create_task(self._send(), name="sealing")
+            tokens += await wanted.tokens
         return dict(zip(texts, tokens, strict=True))
+
+    async def _send(self) -> None:
+        """Sends what waits, as much at a time as one request may hold, until nothing does."""
+        while self._queue:
+            together: list[_Wanted] = []
+            room = _Room()
+            while self._queue and room.takes(self._queue[0].items):
+                wanted = self._queue.popleft()
+                if not wanted.tokens.done():
+                    together.append(wanted)
+            if not await self._sealed(together):
+                for one in together:  # one of them is refused: each its own answer
+                    await self._sealed([one])
+
+    async def _sealed(self, together: Sequence[_Wanted]) -> bool:
+        """Seals these in one request; False when they must be asked for one by one."""
+        if not together:
+            return True
+        items = [item for one in together for item in one.items]
+        try:
+            tokens = iter(_done(await self._post("/seal", {"items": items}))["tokens"])
+            for one in together:
+                mine = [next(tokens) for _ in one.items]
+                if not one.tokens.done():
+                    one.tokens.set_result(mine)
+        except BaseException as error:
+            if isinstance(error, VaultRefused) and len(together) > 1:
+                return False
+            for one in together:
+                if not one.tokens.done():
+                    one.tokens.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        return True
 
     async def open_many(
         self, tokens: Sequence[str], purpose: str, complaint: UUID | None = None
@@ -70,7 +124,14 @@ class VaultClient:
         return texts
 
     async def close(self) -> None:
-        """Lets go of the connections."""
+        """Lets go of the connections; who still waits is told that the vault is away."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+        for wanted in self._queue:
+            if not wanted.tokens.done():
+                wanted.tokens.set_exception(Unavailable("the vault cannot be reached"))
+        self._queue.clear()
         await self._http.aclose()
 
     async def _post(self, path: str, body: Any) -> httpx.Response:
@@ -86,17 +147,33 @@ class VaultClient:
         return answer
 
 
+class _Room:
+    """What still goes into one request."""
+
+    def __init__(self) -> None:
+        self._items = self._bytes = 0
+
+    def takes(self, items: Sequence[Any]) -> bool:
+        """Whether these go in too; the first always do."""
+        size = sum(len(to_json(item)) + 1 for item in items)
+        fits = self._items + len(items) <= ITEMS_MAX and self._bytes + size <= BATCH_BYTES_MAX
+        if self._items and not fits:
+            return False
+        self._items += len(items)
+        self._bytes += size
+        return True
+
+
 def _batches(items: Sequence[Any]) -> Iterator[list[Any]]:
     """As many at a time as one request may hold."""
     batch: list[Any] = []
-    bytes_in_batch = 0
+    room = _Room()
     for item in items:
-        size = len(to_json(item)) + 1
-        if batch and (len(batch) == ITEMS_MAX or bytes_in_batch + size > BATCH_BYTES_MAX):
+        if not room.takes([item]):
             yield batch
-            batch, bytes_in_batch = [], 0
+            batch, room = [], _Room()
+            room.takes([item])
         batch.append(item)
-        bytes_in_batch += size
     if batch:
         yield batch
 
