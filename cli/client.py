@@ -69,11 +69,10 @@ class Client:
             page = self._send("GET", service, page["next"])
 
     def _send(self, method: str, service: str, path: str, **more: Any) -> Any:
+        url = f"{self.url(service)}{path}"
         headers = {"Authorization": f"Bearer {self._token()}", **more.pop("headers", {})}
         try:
-            answer = self._http.request(
-                method, f"{self.url(service)}{path}", headers=headers, **more
-            )
+            answer = self._http.request(method, url, headers=headers, **more)
         except httpx.TransportError as error:
             raise NotRunning(f"{service} does not answer; is the system up? (bihuan up)") from error
         if answer.is_error:
@@ -88,7 +87,12 @@ class Client:
         told = os.environ.get("BIHUAN_TOKEN")
         if told:
             return told
-        signing = load_signing_key(self._places.keys / "signing-key.json")
+        try:
+            signing = load_signing_key(self._places.keys / "signing-key.json")
+        except FileNotFoundError as error:
+            raise NotRunning(
+                f"{self._places.keys} holds no signing key; give BIHUAN_TOKEN, or: bihuan up"
+            ) from error
         return issue_token(
             signing,
             actor=self._actor,

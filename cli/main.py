@@ -5,7 +5,7 @@ Exit codes: 0 all well, 1 something wrong was found, 2 used wrongly.
 
 import typer
 
-from cli import run, send, serve
+from cli import operate, rebuilding, run, send, serve
 
 app = typer.Typer(
     name="bihuan",
@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 run.register(app)
 send.register(app)
+operate.register(app)
+rebuilding.register(app)
 
 
 @app.command("serve", hidden=True)

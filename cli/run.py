@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command("up")(up)
     app.command("token")(token)
     app.command("doctor")(doctor)
+    app.command("setup", hidden=True)(setup)
 
 
 def up(

@@ -1,0 +1,159 @@
+"""The commands of an operations engineer, on the six services really running."""
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+from aiokafka import AIOKafkaProducer
+
+from libs.messaging.clients import running
+from tests.e2e.commands import bihuan, bihuan_process, told
+from tests.e2e.world import World, play, read_log
+
+START = "2025-10-09 09:00:00"
+WORDS = "手机没信号，打不出去"
+
+
+async def break_in(world: World, key: bytes, value: bytes) -> None:
+    """Somebody else's record on the log."""
+    producer = AIOKafkaProducer(bootstrap_servers=world.system.stack.bootstrap)
+    async with running(producer):
+        await producer.send_and_wait(
+            f"{world.system.topic_prefix}complaints.log", value, key=key, partition=0
+        )
+
+
+def flip_a_byte(world: World) -> None:
+    """Somebody with the database's password changes one byte of audit's archive."""
+    with psycopg.connect(world.system.stack.dsn("bihuan_audit"), autocommit=True) as connection:
+        place = connection.execute(
+            "SELECT tableoid::regclass::text, ctid::text, state FROM archive "
+            "ORDER BY record_offset LIMIT 1"
+        ).fetchone()
+        assert place is not None
+        table, row, state = place
+        changed = bytearray(state)
+        changed[len(changed) // 2] ^= 1
+        connection.execute(
+            f"UPDATE {table} SET state = %s WHERE ctid = %s::tid",
+            (bytes(changed), row),
+        )
+
+
+def test_what_an_operations_engineer_sees_and_settles(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        data = world.system.places.data
+        complaint = await world.say(text=WORDS, subscriber="13800000001")
+        await world.say(text="话费不对，多扣了钱", subscriber="13800000002")
+        await world.settle()
+        await _one_complaint(data, complaint)
+        await _reports(data)
+        await _dead_letters(world, data)
+        await _proof(world, data)
+
+    play(tmp_path / "data", START, scene)
+
+
+async def _one_complaint(data: Path, complaint: str) -> None:
+    code, timeline = await told(data, "timeline", complaint)
+    assert (code, timeline["complaint"], timeline["more"]) == (0, complaint, False)
+    kinds = [step["type"] for step in timeline["items"]]
+    assert kinds[:2] == ["complaint.registered.v1", "complaint.verified.v1"]
+    assert {step["source"].rpartition("/")[2] for step in timeline["items"]} == {
+        *("intake", "routing", "sla_watch", "feedback_survey"),
+    }
+    receipt: str = timeline["receipt"]
+    assert await told(data, "timeline", receipt) == (0, timeline)
+    code, shorter = await told(data, "timeline", receipt, "--limit", "1")
+    assert (code, len(shorter["items"]), shorter["more"]) == (0, 1, True)
+
+    code, status = await told(data, "status", receipt)
+    assert (code, status["receipt"], status["category"]) == (0, receipt, "mobile.coverage")
+    code, out, _ = await bihuan(data, "status", receipt)
+    assert code == 0
+    assert receipt in out
+    wrong = receipt[:-1] + str((int(receipt[-1]) + 1) % 10)
+    assert (await bihuan(data, "status", wrong))[0] == 2
+    assert (await bihuan(data, "timeline", "00000000-0000-4000-8000-000000000000"))[0] == 1
+
+
+async def _reports(data: Path) -> None:
+    code, promises = await told(data, "report", "promises", "--month", "2025-10")
+    assert code == 0
+    assert promises["rows"] == [
+        {
+            "clock": "acknowledge",
+            "policy": "1",
+            "month": "2025-10",
+            "met": 2,
+            "breached": 0,
+            "cancelled": 0,
+            "promised_share": "100 %",
+            "kept": True,
+        }
+    ]
+    code, volume = await told(data, "report", "volume", "--by", "channel")
+    assert (code, [(row["key"], row["complaints"]) for row in volume["rows"]]) == (
+        0,
+        [("hotline_10010", 2)],
+    )
+    code, satisfaction = await told(data, "report", "satisfaction", "--month", "2025-10")
+    assert (code, satisfaction["concluded"]) == (0, 0)
+    assert (await bihuan(data, "report", "promises", "--month", "October"))[0] == 2
+    assert (await bihuan(data, "report", "volume", "--by", "mood"))[0] == 2
+
+
+async def _dead_letters(world: World, data: Path) -> None:
+    assert await told(data, "dead-letter", "list") == (0, {"parked": {}, "more": False})
+    assert await told(data, "inbox", "gaps") == (0, {"gaps": {}})
+    await break_in(world, b"who knows", b"\xff\x00 no JSON")
+    await world.stepper.settle()
+    code, listed = await told(data, "dead-letter", "list")
+    assert code == 1
+    services = set(listed["parked"])
+    assert services == {"intake", "routing", "sla_watch", "escalation", "feedback_survey", "audit"}
+    subject: str = listed["parked"]["routing"][0]["subject"]
+    code, shown = await told(data, "dead-letter", "show", "routing", subject)
+    assert (code, shown[0]["error"], shown[0]["partition"]) == (0, "foreign", 0)
+    assert (await bihuan(data, "dead-letter", "show", "routing", "nobody"))[0] == 1
+    assert (await bihuan(data, "dead-letter", "list", "--service", "billing"))[0] == 2
+    why = ("--reason", "no record of ours")
+    assert (await bihuan(data, "dead-letter", "replay", "routing", subject, *why))[0] == 1
+    assert (await bihuan(data, "dead-letter", "discard", "routing", subject))[0] == 2
+    for name in sorted(services):
+        code, settled = await told(data, "dead-letter", "discard", name, subject, *why)
+        assert (code, len(settled["discarded"]), settled["left"]) == (0, 1, 0)
+    assert (await told(data, "dead-letter", "list"))[0] == 0
+
+
+async def _proof(world: World, data: Path) -> None:
+    await world.stepper.settle()
+    code, proven = await told(data, "verify")
+    assert (code, proven["faults"]) == (0, [])
+    foreign = 1
+    assert proven["events"] == len(await read_log(world.system)) - foreign
+    flip_a_byte(world)
+    code, found = await told(data, "verify")
+    assert code == 1
+    assert {fault["kind"] for fault in found["faults"]} == {"changed"}
+    code, out, _ = await bihuan_process(data, "verify")
+    assert (code, "changed" in out) == (1, True)
+
+
+def test_without_a_system_every_command_says_how_to_start_one(tmp_path: Path) -> None:
+    async def all_of_them() -> None:
+        for words in (
+            ("verify",),
+            ("status", "985054900581"),
+            ("report", "promises"),
+            ("inbox", "gaps"),
+            ("dead-letter", "list"),
+        ):
+            code, out, err = await bihuan(tmp_path / "none", *words)
+            assert (code, out) == (2, "")
+            assert "bihuan up" in err
+        code, _, err = await bihuan(tmp_path / "none", "rebuild", "routing")
+        assert code == 2
+        assert "nothing was ever started" in err
+
+    asyncio.run(all_of_them())
