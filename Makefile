@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test unit integration e2e lint types format docs bench clean
+.PHONY: help setup demo up test unit integration e2e lint types format docs bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 	@echo "==> ready"
+
+demo: setup ## play one complaint through the whole loop, amid a day's crowd, and prove it
+	@$(BIN)/bihuan demo
 
 up: setup ## run PostgreSQL, Kafka and the six services until Ctrl-C
 	@$(BIN)/bihuan up

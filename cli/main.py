@@ -6,6 +6,7 @@ Exit codes: 0 all well, 1 something wrong was found, 2 used wrongly.
 import typer
 
 from cli import operate, rebuilding, run, send, serve
+from cli.demo import command as demo
 
 app = typer.Typer(
     name="bihuan",
@@ -18,6 +19,7 @@ app = typer.Typer(
         "1 found something wrong, 2 used wrongly."
     ),
 )
+demo.register(app)
 run.register(app)
 send.register(app)
 operate.register(app)

@@ -2,9 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from libs.telemetry.logs import configure_logs
 
 SERVICES = ("intake", "routing", "sla_watch", "escalation", "feedback_survey", "audit")
 
@@ -43,6 +47,17 @@ class Places:
     def logs(self) -> Path:
         """One log a process."""
         return self.data / "logs"
+
+    @contextmanager
+    def logging(self) -> Iterator[None]:
+        """All logging of this process goes to a file here, so that the terminal stays readable."""
+        self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.logs / "bihuan.log").open("a", encoding="utf-8") as stream:
+            configure_logs(stream=stream)
+            try:
+                yield
+            finally:
+                configure_logs()
 
     @property
     def run_file(self) -> Path:

@@ -56,7 +56,7 @@ def up(
         fixed_ports=not processes,
         progress=progress,
     )
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with places.logging(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_until_stopped(system, started))
         except (StackProblem, TopicsWrong, RuntimeError) as error:

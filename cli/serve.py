@@ -6,11 +6,13 @@ import signal
 import uvloop
 
 from cli.system import service_modules
+from libs.telemetry.logs import configure_logs
 from libs.timekeeping.clock import SystemClock
 
 
 def serve(name: str) -> None:
     """Runs a service with its settings from the environment; SIGTERM and Ctrl-C stop it."""
+    configure_logs(name)
     build, settings_class = service_modules(name)
 
     async def run() -> None:

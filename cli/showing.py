@@ -54,10 +54,12 @@ def service_of(source: str) -> Text:
     return Text(name, style=SERVICE_STYLE.get(name, ""))
 
 
-def timeline(told: Json, steps: Sequence[Json]) -> RenderableType:
-    """A complaint's events from all services, causes first."""
+def timeline(told: Json, steps: Sequence[Json], *, brief: bool = False) -> RenderableType:
+    """A complaint's events from all services, causes first; `brief`: a line each, in English."""
     state = f"closed {moment(told['closed_at'])}" if told.get("closed_at") else "open"
     title = f"Timeline 时间线  {told.get('receipt') or told['complaint']}  ({state})"
+    if brief:
+        return _brief(title, steps)
     table = grid(title, "when, where, who", "what, because of what")
     table.columns[0].max_width = 26
     for step in steps:
@@ -66,6 +68,18 @@ def timeline(told: Json, steps: Sequence[Json]) -> RenderableType:
                 moment(step["time"]), "\n", service_of(step["source"]), "\n", (step["actor"], "dim")
             ),
             _said(step),
+        )
+    return table
+
+
+def _brief(title: str, steps: Sequence[Json]) -> RenderableType:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", no_wrap=True, min_width=14)
+    table.add_column(no_wrap=True, min_width=15)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for step in steps:
+        table.add_row(
+            moment(step["time"])[5:], service_of(step["source"]), Text(step["en"] or step["type"])
         )
     return table
 
@@ -136,6 +150,7 @@ def promises(rows: Sequence[Json]) -> RenderableType:
     table = grid(
         "Promises kept 承诺兑现", "month", "clock", "policy", *numbers, "kept", right=numbers
     )
+    table.columns[1].no_wrap = True
     for one in rows:
         table.add_row(
             one["month"],
@@ -153,7 +168,7 @@ def promises(rows: Sequence[Json]) -> RenderableType:
 def _kept(kept: bool | None) -> Text:
     if kept is None:
         return Text("-", style="dim")
-    return Text("kept 达标", style="green") if kept else Text("missed 未达标", style="bold red")
+    return Text("✓ 达标", style="green") if kept else Text("✗ 未达标", style="bold red")
 
 
 def volume(told: Json) -> RenderableType:
@@ -212,8 +227,9 @@ def verification(told: Json) -> RenderableType:
             moment(one["since"], exact=True),
         )
     count = f"{len(told['faults'])}{'+' if told['more'] else ''}"
+    noun = "fault" if count == "1" else "faults"
     return Group(
-        Text.assemble(("✗ ", "bold red"), f"{looked}: {count} faults 发现问题"),
+        Text.assemble(("✗ ", "bold red"), f"{looked}: {count} {noun} 发现问题"),
         table,
     )
 

@@ -310,7 +310,11 @@ def _write_secret(path: Path, text: str) -> None:
 
 
 def wipe(places: Places) -> None:
-    """Removes an installation's whole state (the demo's, at each run)."""
+    """Removes an installation's whole state (the demo's, at each run).
+
+    Raises DataFolderInUse while it runs, and then removes nothing.
+    """
+    LocalStack(places.stack).discard()
     shutil.rmtree(places.data, ignore_errors=True)
 
 

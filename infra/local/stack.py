@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -232,6 +233,15 @@ class LocalStack:
             short_lived=self._short_lived,
             settings=self._kafka_settings,
         )
+
+    def discard(self) -> None:
+        """Remove the folder with everything in it; raises DataFolderInUse while a stack runs."""
+        if self.folder.exists():
+            self._take_folder()
+            shutil.rmtree(self.folder)
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
 
     def _kill_both(self) -> None:
         self.postgres.kill()

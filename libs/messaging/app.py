@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from libs.messaging.inbox import Inbox
 from libs.messaging.relay import LogAhead, Relay
 from libs.messaging.settings import RuntimeSettings
 from libs.messaging.timers import Timers
+from libs.telemetry.tracing import tracing_for
 from libs.timekeeping.clock import Clock
 from libs.web.access import load_access_table
 from libs.web.application import build_api
@@ -99,6 +100,8 @@ class App:
             partitions=settings.partitions,
             registry=self.registry,
         )
+        self.tracing = tracing_for(self.service.name, settings.otlp_endpoint, time.time_ns)
+        self.writer.on_commit.append(self.tracing.committed)
         prefix = settings.topic_prefix
         self.inbox = Inbox(
             self.service, self.writer, topic=prefix + topics.LOG, registry=self.registry
@@ -242,6 +245,7 @@ class App:
         self._reading.shutdown()
         for close in self.closing:
             close()
+        await asyncio.to_thread(self.tracing.close)
         self.store.close()
 
     async def _database(self) -> None:
@@ -324,10 +328,8 @@ class App:
         return await self.timers.tick(self.in_thread, self._ends, self._reached)
 
     async def _ends(self) -> dict[int, int]:
-        return await self._ends_of(self.consumers[0])
-
-    async def _ends_of(self, consumer: Consumer) -> dict[int, int]:
-        return await self._asking.of(consumer.taker.topic, consumer.assigned)
+        consumer = self.consumers[0]
+        return await self.ends_of(consumer.taker.topic, consumer.assigned)
 
     async def _reached(self, ends: dict[int, int]) -> bool:
         deadline = time.monotonic() + BARRIER_SECONDS_MAX
@@ -374,14 +376,22 @@ class App:
         """Whether everything committed is in the log, and this instance takes records at all."""
         if self.relay is None or any(not consumer.assigned for consumer in self.consumers):
             return False
-        return not await asyncio.to_thread(self.relay.unsent)
+        row = await self.query(
+            lambda conn: conn.execute(
+                "SELECT coalesce(max(notification_id), 0) AS last FROM stored_events"
+            ).fetchone()
+        )
+        return self.relay.has_sent(row["last"])
 
-    async def all_taken(self) -> bool:
-        """Whether every assigned partition is taken up to its present end."""
+    async def ends_of(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Where these partitions end now."""
+        return await self._asking.of(topic, partitions)
+
+    def has_taken(self, ends: Mapping[str, Mapping[int, int]]) -> bool:
+        """Whether every assigned partition is taken up to these ends by topic."""
         for consumer in self.consumers:
-            ends = await self._ends_of(consumer)
-            at = consumer.taker.position()
-            if any(at.get(number, 0) < end for number, end in ends.items()):
+            at, known = consumer.taker.position(), ends[consumer.taker.topic]
+            if any(at.get(number, 0) < known[number] for number in consumer.assigned):
                 return False
         return True
 

@@ -238,13 +238,9 @@ class Relay:
             conn.execute("UPDATE relay_state SET sent = %s", (sent,))
         self.sent = sent
 
-    def unsent(self) -> bool:
-        """Whether an event has been committed that is not in the log yet (asks the database)."""
-        with psycopg.connect(self._dsn, autocommit=True) as conn:
-            row = conn.execute(
-                "SELECT coalesce(max(notification_id), 0) FROM stored_events"
-            ).fetchone()
-        return not self.active or bool(row and row[0] > self.sent)
+    def has_sent(self, last: int) -> bool:
+        """Whether everything up to this notification id is in the log."""
+        return self.active and last <= self.sent
 
     # -- read-back -------------------------------------------------------------------------------
 

@@ -61,21 +61,27 @@ class Stepper:
 
     async def next_due(self) -> datetime | None:
         """The earliest instant any service waits for."""
-        dues = [await app.in_thread(app.timers.next_due) for app in self.apps]
-        return min((due for due in dues if due is not None), default=None)
+        return min((due for due in await self._dues() if due is not None), default=None)
+
+    async def _dues(self) -> list[datetime | None]:
+        return await asyncio.gather(*(app.in_thread(app.timers.next_due) for app in self.apps))
 
     async def _fire(self) -> int:
-        return sum([await app.fire_due() for app in self.apps])
+        now = self.clock.now()
+        waiting = zip(self.apps, await self._dues(), strict=True)
+        return sum([await app.fire_due() for app, due in waiting if due is not None and due <= now])
 
     async def _idle(self) -> bool:
         # All outboxes first, then all inboxes: what was sent before is then below the ends seen.
+        if not all(await asyncio.gather(*(app.all_sent() for app in self.apps))):
+            return False
+        wanted: dict[str, set[int]] = {}
         for app in self.apps:
-            if not await app.all_sent():
-                return False
-        for app in self.apps:
-            if not await app.all_taken():
-                return False
-        return True
+            for consumer in app.consumers:
+                wanted.setdefault(consumer.taker.topic, set()).update(consumer.assigned)
+        asked = self.apps[0].ends_of
+        ends = {topic: await asked(topic, numbers) for topic, numbers in wanted.items()}
+        return all(app.has_taken(ends) for app in self.apps)
 
     def _activity(self) -> int:
         return sum(app.activity for app in self.apps)

@@ -60,9 +60,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(map(len, drawn(showing.timeline(head, [STEP] * 3), width).splitlines())) <= width
 
 
-@pytest.mark.parametrize(
-    ("kept", "said"), [(True, "kept 达标"), (False, "missed 未达标"), (None, "-")]
-)
+@pytest.mark.parametrize(("kept", "said"), [(True, "✓ 达标"), (False, "✗ 未达标"), (None, "-")])
 def test_a_promise_is_kept_missed_or_not_judged(kept: bool | None, said: str) -> None:
     row = {
         "clock": "resolve",
@@ -83,7 +81,7 @@ def test_verify_names_every_fault_or_says_that_nothing_is_wrong() -> None:
     told = {"events": 2070, "streams": 12, "compared": 2070, "faults": [], "more": False}
     assert "nothing is wrong" in drawn(showing.verification(told))
     text = drawn(showing.verification({**told, "faults": [FAULT]}), 120)
-    assert "1 faults" in text
+    assert "1 fault 发现问题" in text
     for said in ("digest", "/bihuan/intake c-1", "bytes differ", "2025-10-09 20:30:00.000001"):
         assert said in text
 
