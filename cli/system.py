@@ -165,6 +165,19 @@ class System:
             name: {"api": app.api_url, "health": app.health_url} for name, app in self.apps.items()
         }
 
+    async def restart(self, name: str) -> App:
+        """Stops one service of this process and starts it anew, on ports of its own."""
+        await self.apps[name].stop()
+        build, settings_class = service_modules(name)
+        app = build(settings_class(**self.values(name, 0, 0)), self.clock)
+        self.apps[name] = app
+        await app.start()
+        self.urls[name] = {"api": app.api_url, "health": app.health_url}
+        if name == "intake":
+            for other in self.apps.values():
+                other.settings.intake_url = app.api_url
+        return app
+
     def _port(self, number: int) -> int:
         return PORT_FIRST + number if self.fixed_ports and port_is_free(PORT_FIRST + number) else 0
 

@@ -88,6 +88,74 @@ class World:
         await self.stepper.settle()
         return str((await self.player.outcome(source, name)).get("complaint"))
 
+    async def restart(self, service: str) -> None:
+        """Stops a service and starts it anew, as an operator would."""
+        await self.system.restart(service)
+        self.stepper = Stepper(tuple(self.system.apps.values()), self.clock)
+        await self.settle()
+
+    # -- staff -----------------------------------------------------------------------------------
+
+    async def seat(self, complaint: str) -> dict[str, Any]:
+        """Who is asked to take it, or may take it from its queue, as arguments for `player.do`."""
+        work = await self.player.get("routing", f"/work/{complaint}")
+        teams = (await self.player.get("routing", "/teams"))["teams"]
+        asked = work["team"]
+        fit = [one for one in teams if one["team"] == asked or (work["queue"] in one["queues"])]
+        team = next((one for one in fit if one["team"] == asked), fit[0])
+        agent = work["agent"] or team["seats"][0]["agent"]
+        return {"actor": f"agent:{agent}", "team": team["team"], "role": "manager"}
+
+    async def accepts(self, complaint: str, who: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Somebody who is asked, or whose queue it waits in, takes it now; returns who."""
+        who = who or await self.seat(complaint)
+        work = await self.player.get("routing", f"/work/{complaint}")
+        step = "accept" if work["team"] else "take"
+        await self.player.do("routing", f"/work/{complaint}/{step}", **who)
+        await self.settle()
+        return who
+
+    async def answers(self, complaint: str, who: dict[str, Any]) -> None:
+        """Who has it answers now, by message."""
+        body = {"explanation": "已处理", "decision": "upheld", "told_by": "message"}
+        await self.player.do("routing", f"/work/{complaint}/answer", body, **who)
+        await self.settle()
+
+    async def replies(self, receipt: str, score: int, *, resolved: bool) -> None:
+        """The customer answers the survey now."""
+        self._messages += 1
+        await self.player.say(
+            "sms",
+            f"reply-{self._messages}",
+            self.clock.now(),
+            kind="survey_reply",
+            channel="sms",
+            receipt=receipt.replace("-", ""),
+            survey={"score": score, "resolved": resolved},
+        )
+        await self.settle()
+
+    async def desk(self, complaint: str, step: str, body: Any = None, case: int = 1) -> None:
+        """The 10015 desk does something with a case now."""
+        path = f"/complaints/{complaint}/cases/{case}/{step}"
+        await self.player.do("escalation", path, body, role="desk", actor="agent:1501")
+        await self.settle()
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    async def receipt(self, complaint: str) -> str:
+        """The number its customer was told."""
+        shown = await self.player.get("intake", f"/complaints/{complaint}", role="auditor")
+        return str(shown["receipt"])
+
+    async def clocks(self, complaint: str) -> dict[tuple[str, int], dict[str, Any]]:
+        """Its clocks by code and cycle; instants as aware datetimes."""
+        rows = await self.player.get("sla_watch", f"/clocks/{complaint}")
+        for row in rows:
+            for name in ("clock_from", "due_at", "met_at", "cancelled_at"):
+                row[name] = row[name] and datetime.fromisoformat(row[name])
+        return {(row["clock"], row["cycle"]): row for row in rows}
+
     async def log(self) -> list[Recorded[Any]]:
         """Every event of the log, partition by partition."""
         return [decode(value, DECODE) for value in await read_log(self.system)]
