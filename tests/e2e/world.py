@@ -16,6 +16,7 @@ from cli.system import System, database
 from contracts.catalogue import DECODE
 from libs.decider import Recorded
 from libs.eventlog.envelope import decode
+from libs.eventlog.work import partition_of
 from libs.messaging.app import App
 from libs.messaging.stepping import Stepper
 from libs.timekeeping.clock import SteppedClock
@@ -94,6 +95,21 @@ class World:
         self.stepper = Stepper(tuple(self.system.apps.values()), self.clock)
         await self.settle()
 
+    @asynccontextmanager
+    async def without(self, service: str) -> AsyncIterator[None]:
+        """This service is down meanwhile: what is told in between, it hears only afterwards.
+
+        It is down for every scene of a shared world: whoever lets time pass meanwhile takes an
+        instant at which no other scene plays.
+        """
+        await self.app(service).stop()
+        others = tuple(app for name, app in self.system.apps.items() if name != service)
+        self.stepper = Stepper(others, self.clock)
+        try:
+            yield
+        finally:
+            await self.restart(service)
+
     # -- staff -----------------------------------------------------------------------------------
 
     async def seat(self, complaint: str) -> dict[str, Any]:
@@ -158,19 +174,25 @@ class World:
 
     async def log(self) -> list[Recorded[Any]]:
         """Every event of the log, partition by partition."""
-        return [decode(value, DECODE) for value in await read_log(self.system)]
+        return [decode_event(value) for value in await read_log(self.system)]
 
     async def events(self, complaint: str, *types: str) -> list[Recorded[Any]]:
         """One complaint's events in the log's order; `types` without their version."""
+        place = partition_of(complaint, self.system.partitions)
         return [
             one
-            for one in await self.log()
+            for one in map(decode_event, await read_log(self.system, place))
             if one.subject == complaint and (not types or one.type.rsplit(".", 1)[0] in types)
         ]
 
 
-async def read_log(system: System) -> list[bytes]:
-    """The raw values of `complaints.log`, partition by partition."""
+def decode_event(value: bytes) -> Recorded[Any]:
+    """A value of the log."""
+    return decode(value, DECODE)
+
+
+async def read_log(system: System, partition: int | None = None) -> list[bytes]:
+    """The raw values of `complaints.log`, of one partition or partition by partition."""
     topic = f"{system.topic_prefix}complaints.log"
     consumer = AIOKafkaConsumer(
         bootstrap_servers=system.stack.bootstrap,
@@ -180,7 +202,8 @@ async def read_log(system: System) -> list[bytes]:
     )
     await consumer.start()
     try:
-        places = [TopicPartition(topic, number) for number in range(system.partitions)]
+        wanted = range(system.partitions) if partition is None else (partition,)
+        places = [TopicPartition(topic, number) for number in wanted]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         found: dict[TopicPartition, list[bytes]] = {place: [] for place in places}

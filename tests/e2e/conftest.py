@@ -1,0 +1,29 @@
+"""The world in which all collected scenes are played, once."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from tests.e2e.scenes import Played, Scene, direct
+from tests.e2e.world import DATABASES, world
+from tests.stack import room
+
+START = "2025-10-15 08:00:00"
+"""Before the first instant of any scene."""
+
+
+@pytest.fixture(scope="session")
+def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """Every collected scene, and what went wrong with it."""
+    items: Sequence[pytest.Item] = request.session.items
+    found = [getattr(getattr(item, "function", None), "scene", None) for item in items]
+    scenes: list[Scene] = [one for one in found if one is not None]
+    folder = tmp_path_factory.mktemp("scenes")
+
+    async def run() -> Played:
+        async with world(where, folder, START) as running:
+            return await direct(running, scenes)
+
+    with room(DATABASES) as where:
+        return asyncio.run(run())
