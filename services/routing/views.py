@@ -328,13 +328,14 @@ def _clock_news(event: Any) -> list[dict[str, Any]]:
                 for one in event.clocks
                 if one.purpose not in NOT_THE_DESKS
             ]
+        # Whether a clock waits is kept beside its state: a due set right is no news of a verdict.
         case ClocksPaused():
-            return [_news(one, due=None, state="paused") for one in event.clocks]
+            return [_news(one, due=None, waits=True) for one in event.clocks]
         case ClocksRescheduled():
-            return [_news(one, due=_at(one.due), state="running") for one in event.clocks]
+            return [_news(one, due=_at(one.due), waits=False) for one in event.clocks]
         case ClocksCancelled():
             return [_news(one, state="over") for one in event.clocks]
-        case ClockWarned() if event.purpose not in NOT_THE_DESKS:
+        case ClockWarned() if event.purpose not in NOT_THE_DESKS and not event.stale:
             return [_news(event.ref, warned=event.level.value)]
         case ClockBreached() if event.purpose not in NOT_THE_DESKS:
             return [_news(event.ref, due=_at(event.due_at), state="breached")]
@@ -372,7 +373,12 @@ def known_clocks(rows: Sequence[Mapping[str, Any]]) -> tuple[KnownClock, ...]:
             key = (news["clock"], news["instance"], news["started_in"])
             said[key] = {**said.get(key, {}), **news}
     # News of a clock whose start is not the desk's to know has no purpose: left out.
-    return tuple(KnownClock.model_validate(one) for one in said.values() if "purpose" in one)
+    return tuple(_known(one) for one in said.values() if "purpose" in one)
+
+
+def _known(said: dict[str, Any]) -> KnownClock:
+    waits = said.pop("waits", False) and said["state"] == ClockState.RUNNING.value
+    return KnownClock.model_validate({**said, "state": "paused"} if waits else said)
 
 
 def settled(rows: Sequence[Mapping[str, Any]]) -> tuple[Settled, ...]:
@@ -537,7 +543,9 @@ FROM work w CROSS JOIN LATERAL (
   SELECT min((k.said->>'due')::timestamptz) AS due,
          (count(*) FILTER (WHERE k.said->>'state' = 'breached'))::integer AS breached,
          -- '50' < '80' < 'last', as texts sort
-         max(k.said->>'warned') FILTER (WHERE k.said->>'state' = 'running') AS warned
+         max(k.said->>'warned') FILTER (
+           WHERE k.said->>'state' = 'running' AND NOT coalesce((k.said->>'waits')::boolean, false)
+         ) AS warned
   FROM (
     SELECT jsonb_object_agg(f.key, f.value ORDER BY h.source, h.sequence) AS said
     FROM clock_heard h, jsonb_array_elements(h.clocks) c, jsonb_each(c) f

@@ -127,9 +127,8 @@ def test_later_news_of_a_clock_override_earlier_ones() -> None:
     assert told(STARTED, cancelled)["reply"].state is ClockState.OVER
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
-def test_a_corrected_verdict_counts_whatever_it_is(verdict: Verdict) -> None:
-    event = ClockCorrected(
+def corrected_to(verdict: Verdict) -> ClockCorrected:
+    return ClockCorrected(
         cycle=1,
         **REF,
         purpose=ClockPurpose.REPLY,
@@ -140,13 +139,56 @@ def test_a_corrected_verdict_counts_whatever_it_is(verdict: Verdict) -> None:
         due=REPLY_DUE,
         heard_late_ms=1,
     )
+
+
+def test_a_clock_that_is_over_does_not_run_again_when_its_due_is_set_right() -> None:
+    """A fact heard late may move the due, and so the month, of a clock that was met meanwhile."""
+    moved = ClocksRescheduled(
+        cycle=1,
+        clocks=(Due(**REF, due=t("2025-10-15 00:00")),),
+        since=NOON,
+        reason=RescheduleReason.FACT_HEARD_LATE,
+    )
+    assert told(STARTED, corrected_to(Verdict.MET), moved)["reply"].state is ClockState.OVER
+    gone = ClocksCancelled(
+        cycle=1, clocks=(ClockRef(**REF),), since=NOON, reason=CancelReason.RECLASSIFIED
+    )
+    assert told(STARTED, gone, moved)["reply"].state is ClockState.OVER
+
+
+def test_a_due_that_the_calendar_does_not_reach_is_unknown_and_the_clock_runs() -> None:
+    unknown = ClocksRescheduled(
+        cycle=1,
+        clocks=(Due(**REF, due=None),),
+        since=NOON,
+        reason=RescheduleReason.RESUMED,
+    )
+    clock = told(STARTED, unknown)["reply"]
+    assert (clock.due, clock.state) == (None, ClockState.RUNNING)
+
+
+def test_a_stale_warning_is_for_the_record_and_asks_nobody_for_a_plan() -> None:
+    stale = ClockWarned(
+        cycle=1,
+        **REF,
+        purpose=ClockPurpose.REPLY,
+        level=WarningLevel.MOST,
+        due=REPLY_DUE,
+        stale=True,
+    )
+    assert list(heard_rows(heard(stale, source=SLA))) == []
+    assert told(STARTED, stale)["reply"].warned is None
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_corrected_verdict_counts_whatever_it_is(verdict: Verdict) -> None:
     expected = {
         Verdict.RUNNING: ClockState.RUNNING,
         Verdict.BREACHED: ClockState.BREACHED,
         Verdict.MET: ClockState.OVER,
         Verdict.CANCELLED: ClockState.OVER,
     }
-    assert told(STARTED, event)["reply"].state is expected[verdict]
+    assert told(STARTED, corrected_to(verdict))["reply"].state is expected[verdict]
 
 
 def test_news_of_clocks_that_are_not_the_desks_are_left_out() -> None:
