@@ -9,7 +9,7 @@ from tests.e2e.scenes import Played, Scene, direct
 from tests.e2e.world import DATABASES, world
 from tests.stack import room
 
-START = "2025-10-15 08:00:00"
+START = "2025-09-26 16:00:00"
 """Before the first instant of any scene."""
 
 

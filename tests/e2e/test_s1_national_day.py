@@ -1,8 +1,7 @@
 """SCENARIOS S1: day counting over National Day 2025; every instant is the page's own."""
 
-from pathlib import Path
-
-from tests.e2e.world import World, play, sh
+from tests.e2e.scenes import Stage, scene
+from tests.e2e.world import World, sh
 
 CLOCKS = ("first_contact", "reply.mobile", "resolve", "legal.answer")
 # row: (start, arrival, dues of CLOCKS)
@@ -53,29 +52,27 @@ async def told(world: World, row: str, subscriber: str) -> str:
     return str((await world.player.outcome("10010", f"call-{subscriber}"))["complaint"])
 
 
-def test_national_day_2025(tmp_path: Path) -> None:
-    async def scene(world: World) -> None:
-        told_at = {}
-        for number, row in enumerate(ROWS):
-            told_at[row] = await told(world, row, f"1380000010{number}")
-            if row == "b":
-                late, unanswered = [await told(world, row, f"1380000020{n}") for n in (1, 2)]
-        for row, (_, _, dues) in ROWS.items():
-            clocks = await world.clocks(told_at[row])
-            for name, due in zip(CLOCKS, dues, strict=True):
-                assert clocks[name, 1]["due_at"] == sh(due), (row, name)
+@scene
+async def test_national_day_2025(world: Stage) -> None:
+    told_at = {}
+    for number, row in enumerate(ROWS):
+        told_at[row] = await told(world, row, f"1380000010{number}")
+        if row == "b":
+            late, unanswered = [await told(world, row, f"1380000020{n}") for n in (1, 2)]
+    for row, (_, _, dues) in ROWS.items():
+        clocks = await world.clocks(told_at[row])
+        for name, due in zip(CLOCKS, dues, strict=True):
+            assert clocks[name, 1]["due_at"] == sh(due), (row, name)
 
-        await world.at("2025-10-10 10:00:00")
-        by, late_by = [await world.accepts(one) for one in (told_at["b"], late)]
-        await world.at("2025-10-10 23:59:59")
-        await world.answers(told_at["b"], by)
-        await world.at("2025-10-11 00:00:00.001000")
-        await world.answers(late, late_by)
-        await _judged(world, told_at["b"], late)
-        await world.at("2025-10-15 00:00:01")
-        await _warned(world, unanswered)
-
-    play(tmp_path, "2025-09-26 16:00:00", scene)
+    await world.at("2025-10-10 10:00:00")
+    by, late_by = [await world.accepts(one) for one in (told_at["b"], late)]
+    await world.at("2025-10-10 23:59:59")
+    await world.answers(told_at["b"], by)
+    await world.at("2025-10-11 00:00:00.001000")
+    await world.answers(late, late_by)
+    await _judged(world, told_at["b"], late)
+    await world.at("2025-10-15 00:00:01")
+    await _warned(world, unanswered)
 
 
 async def _judged(world: World, in_time: str, late: str) -> None:

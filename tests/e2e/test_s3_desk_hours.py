@@ -1,8 +1,7 @@
 """SCENARIOS S3: the 10015 desk, 7 x 10 h; requests by the customer's wish, at any hour."""
 
-from pathlib import Path
-
-from tests.e2e.world import World, play, sh
+from tests.e2e.scenes import Stage, scene
+from tests.e2e.world import World, sh
 
 # row: (requested, first contact due, 50 % / 80 %, decision due); in the order of time
 ROWS = {
@@ -50,25 +49,23 @@ async def wished(world: World, day: str) -> dict[str, str]:
     return told
 
 
-def test_desk_clocks_count_desk_hours_on_every_date_and_decisions_working_days(
-    tmp_path: Path,
+@scene
+async def test_desk_clocks_count_desk_hours_on_every_date_and_decisions_working_days(
+    world: Stage,
 ) -> None:
-    async def scene(world: World) -> None:
-        complaints = {}
-        for day in ("2025-10-08", "2025-10-10", "2025-10-11", "2025-10-12"):
-            complaints |= await wished(world, day)
-        for row, (requested, contact, _, decision) in ROWS.items():
-            (case,) = await world.events(complaints[row], "case.requested")
-            assert case.at == sh(requested), row
-            clocks = await world.clocks(complaints[row])
-            assert clocks["desk.first_contact", 1]["due_at"] == sh(contact), row
-            assert clocks["desk.decision", 1]["due_at"] == sh(decision), row
-        await world.at("2025-10-12 10:00:00")
-        await world.settle()
-        for row, (_, contact, warned, _) in ROWS.items():
-            await _warned_in_desk_hours(world, complaints[row], row, contact, warned)
-
-    play(tmp_path, "2025-10-08 06:00:00", scene)
+    complaints = {}
+    for day in ("2025-10-08", "2025-10-10", "2025-10-11", "2025-10-12"):
+        complaints |= await wished(world, day)
+    for row, (requested, contact, _, decision) in ROWS.items():
+        (case,) = await world.events(complaints[row], "case.requested")
+        assert case.at == sh(requested), row
+        clocks = await world.clocks(complaints[row])
+        assert clocks["desk.first_contact", 1]["due_at"] == sh(contact), row
+        assert clocks["desk.decision", 1]["due_at"] == sh(decision), row
+    await world.at("2025-10-12 10:00:00")
+    await world.settle()
+    for row, (_, contact, warned, _) in ROWS.items():
+        await _warned_in_desk_hours(world, complaints[row], row, contact, warned)
 
 
 async def _warned_in_desk_hours(

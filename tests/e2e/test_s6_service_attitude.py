@@ -1,38 +1,35 @@
 """SCENARIOS S6: service attitude, dissatisfied after reopening; instants are the page's own."""
 
-from pathlib import Path
-
 import pytest
 
 from cli.player import Denied
-from tests.e2e.world import World, play, sh
+from tests.e2e.scenes import Stage, scene
+from tests.e2e.world import World, sh
 
 ABOUT = {"agent": "8812", "team": "billing-care"}
 FIRST = {"actor": "agent:7001", "team": "centre-managers", "role": "manager"}
 SECOND = {"actor": "agent:7002", "team": "centre-managers", "role": "manager"}
 
 
-def test_a_dissatisfied_customer_is_never_closed_and_asked_anew_in_every_cycle(
-    tmp_path: Path,
+@scene
+async def test_a_dissatisfied_customer_is_never_closed_and_asked_anew_in_every_cycle(
+    world: Stage,
 ) -> None:
-    async def scene(world: World) -> None:
-        await world.at("2025-10-17 17:00:00")
-        complaint = await world.say(
-            text="8812号话务员态度恶劣",
-            subscriber="13800000601",
-            category="service.attitude",
-            about=ABOUT,
-            taken_by=ABOUT,
-            reply_to={"kind": "sms", "address": "13800000601"},
-        )
-        await world.settle()
-        await _to_the_manager_and_nobody_concerned(world, complaint)
-        await _first_cycle(world, complaint)
-        await _second_cycle(world, complaint)
-        await _third_cycle(world, complaint)
-        await _on_record(world, complaint)
-
-    play(tmp_path, "2025-10-17 16:00:00", scene)
+    await world.at("2025-10-17 17:00:00")
+    complaint = await world.say(
+        text="8812号话务员态度恶劣",
+        subscriber="13800000601",
+        category="service.attitude",
+        about=ABOUT,
+        taken_by=ABOUT,
+        reply_to={"kind": "sms", "address": "13800000601"},
+    )
+    await world.settle()
+    await _to_the_manager_and_nobody_concerned(world, complaint)
+    await _first_cycle(world, complaint)
+    await _second_cycle(world, complaint)
+    await _third_cycle(world, complaint)
+    await _on_record(world, complaint)
 
 
 async def _to_the_manager_and_nobody_concerned(world: World, complaint: str) -> None:
@@ -40,6 +37,9 @@ async def _to_the_manager_and_nobody_concerned(world: World, complaint: str) -> 
     assert (routed.data.queue, routed.data.rule) == ("manager", "about-staff")
     losers = {one.candidate: one.why_not for one in routed.data.considered if one.why_not}
     assert (losers["8812"], losers["billing-care"]) == ("concerned", "concerned")
+    for agent in ("8812", "5301"):  # nor a seat of that team
+        with pytest.raises(Denied, match="concerns-them"):
+            await world.accepts(complaint, {"actor": f"agent:{agent}", "team": "billing-care"})
     clocks = await world.clocks(complaint)
     assert clocks["attitude", 1]["due_at"] == sh("2025-10-18 17:00:00")
     assert clocks["legal.answer", 1]["due_at"] == sh("2025-11-04 00:00:00")

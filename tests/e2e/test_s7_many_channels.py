@@ -1,21 +1,18 @@
 """SCENARIOS S7: one complaint, many channels, urges, a reversible link; instants as on the page."""
 
-from pathlib import Path
-
-from tests.e2e.world import World, play, sh
+from tests.e2e.scenes import Stage, scene
+from tests.e2e.world import World, sh
 
 SUBSCRIBER = "13800000701"
 DISPUTE = {"text": "话费多扣了", "category": "billing", "subscriber": SUBSCRIBER}
 
 
-def test_one_complaint_whatever_the_channel_until_a_link_is_undone(tmp_path: Path) -> None:
-    async def scene(world: World) -> None:
-        complaint = await _told_three_times(world)
-        await _urged_three_times(world, complaint)
-        await _unlinked(world, complaint)
-        await _urged_again(world, complaint)
-
-    play(tmp_path, "2025-10-11 08:00:00", scene)
+@scene
+async def test_one_complaint_whatever_the_channel_until_a_link_is_undone(world: Stage) -> None:
+    complaint = await _told_three_times(world)
+    await _urged_three_times(world, complaint)
+    await _unlinked(world, complaint)
+    await _urged_again(world, complaint)
 
 
 async def _told_three_times(world: World) -> str:
@@ -30,11 +27,16 @@ async def _told_three_times(world: World) -> str:
     await world.player.say("10010", "call-7781", start, **words)
     await world.settle()
     complaint = str((await world.player.outcome("10010", "call-7781"))["complaint"])
-    log = await world.log()
-    registered = [one for one in log if one.type == "complaint.registered.v1"]
-    assert [one.subject for one in registered] == [complaint]
-    assert len({one.data.registration.correspondent.receipt for one in registered}) == 1
-    assert [one.type for one in log].count("notice.issued.v1") == 1
+    person = (await world.player.get("intake", f"/complaints/{complaint}"))["person"]
+    registered = [
+        one.subject
+        for one in await world.log()
+        if one.type == "complaint.registered.v1"
+        and str(one.data.registration.correspondent.person) == person
+    ]
+    assert registered == [complaint], "one complaint, one receipt number"
+    assert await world.events(complaint, "complaint.contact_linked") == []
+    assert len(await world.events(complaint, "notice.issued")) == 1
     clocks = await world.clocks(complaint)
     assert clocks["resolve", 1]["due_at"] == sh("2025-10-18 00:00:00")
     assert clocks["acknowledge", 1]["met_at"] == start
@@ -103,35 +105,33 @@ async def _urged_again(world: World, complaint: str) -> None:
     ]
 
 
-def test_the_duplicate_window_is_seven_days_inclusive_for_the_same_person_and_category(
-    tmp_path: Path,
+async def told_and_suspended(world: World, subscriber: str) -> str:
+    who = {"text": "话费多扣了", "category": "billing", "subscriber": subscriber}
+    complaint = await world.say(channel="hotline_10010", **who)
+    by = await world.accepts(complaint)
+    waiting = {
+        "waiting_for": "customer",
+        "reason": "papers",
+        "until": "2025-10-25T09:00:00+08:00",
+    }
+    await world.player.do("routing", f"/work/{complaint}/suspend", waiting, **by)
+    await world.settle()
+    return complaint
+
+
+@scene
+async def test_the_duplicate_window_is_seven_days_inclusive_for_the_same_person_and_category(
+    world: Stage,
 ) -> None:
     """Complaints of the same start, suspended and so still open."""
-
-    async def told_and_suspended(world: World, subscriber: str) -> str:
-        who = {"text": "话费多扣了", "category": "billing", "subscriber": subscriber}
-        complaint = await world.say(channel="hotline_10010", **who)
-        by = await world.accepts(complaint)
-        waiting = {
-            "waiting_for": "customer",
-            "reason": "papers",
-            "until": "2025-10-25T09:00:00+08:00",
-        }
-        await world.player.do("routing", f"/work/{complaint}/suspend", waiting, **by)
-        await world.settle()
-        return complaint
-
-    async def scene(world: World) -> None:
-        await world.at("2025-10-11 09:00:00")
-        first = await told_and_suspended(world, "13800000711")
-        second = await told_and_suspended(world, "13800000712")
-        again = {"text": "还没退", "category": "billing", "channel": "wechat"}
-        await world.at("2025-10-18 09:00:00")
-        assert await world.say(**again, subscriber="13800000711") == first
-        other = {**again, "category": "mobile.coverage"}
-        assert await world.say(**other, subscriber="13800000711") != first
-        assert await world.say(**again, subscriber="13800000719") != first
-        await world.at("2025-10-18 09:00:01")
-        assert await world.say(**again, subscriber="13800000712") not in (first, second)
-
-    play(tmp_path, "2025-10-11 08:00:00", scene)
+    await world.at("2025-10-11 09:00:00")
+    first = await told_and_suspended(world, "13800000711")
+    second = await told_and_suspended(world, "13800000712")
+    again = {"text": "还没退", "category": "billing", "channel": "wechat"}
+    await world.at("2025-10-18 09:00:00")
+    assert await world.say(**again, subscriber="13800000711") == first
+    other = {**again, "category": "mobile.coverage"}
+    assert await world.say(**other, subscriber="13800000711") != first
+    assert await world.say(**again, subscriber="13800000719") != first
+    await world.at("2025-10-18 09:00:01")
+    assert await world.say(**again, subscriber="13800000712") not in (first, second)
