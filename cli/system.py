@@ -192,10 +192,22 @@ class System:
         for name in self.services:
             self.start_process(name)
 
-    def start_process(self, name: str, more: Mapping[str, str] | None = None) -> None:
-        """Starts one service's process (again), on the ports it had."""
+    def start_process(
+        self, name: str, more: Mapping[str, str] | None = None, *, of: str | None = None
+    ) -> None:
+        """Starts one service's process (again), on the ports it had.
+
+        `of` makes `name` a further instance of that service, on ports of its own.
+        """
+        service = of or name
+        if name not in self.urls:
+            free = free_ports(2)
+            self.urls[name] = {
+                kind: f"http://127.0.0.1:{port}"
+                for kind, port in zip(("api", "health"), free, strict=True)
+            }
         ports = [int(self.urls[name][kind].rpartition(":")[2]) for kind in ("api", "health")]
-        values = self.values(name, *ports)
+        values = self.values(service, *ports)
         environment = {
             **os.environ,
             **{
@@ -208,7 +220,7 @@ class System:
         self.places.logs.mkdir(exist_ok=True)
         with (self.places.logs / f"{name}.log").open("ab") as out:
             self.running[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "cli.main", "serve", name],
+                [sys.executable, "-m", "cli.main", "serve", service],
                 env=environment,
                 stdout=out,
                 stderr=out,
