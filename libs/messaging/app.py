@@ -16,7 +16,7 @@ import uvicorn
 from aiokafka.errors import KafkaError
 from eventsourcing.persistence import InterfaceError, OperationalError
 from faststream.kafka import KafkaBroker
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Gauge, Histogram
 from starlette.applications import Starlette
 
 from libs.decider import Recorded
@@ -137,6 +137,11 @@ class App:
             description=self.interface.description,
         )
         self.health = build_health(self.service.name, self.ready, self.registry, self.api.openapi)
+        Gauge(
+            "bihuan_inbox_partitions",
+            "Partitions of the log that this instance has",
+            registry=self.registry,
+        ).set_function(lambda: len(self.consumers[0].assigned) if self.consumers else 0)
         # One thread decides and commits; queries have their own, so a long report delays nothing.
         self._deciding = ThreadPoolExecutor(1, thread_name_prefix=f"{self.service.name}-writer")
         self._reading = ThreadPoolExecutor(2, thread_name_prefix=f"{self.service.name}-reader")

@@ -114,10 +114,12 @@ class Consumer:
             except Busy:
                 continue
             except Unreachable:
+                # What was committed is unknown, and tracking that rode along unsaved is lost: go
+                # back to where the database says, or the next record would look like a gap.
                 log.warning("database away; waiting", extra={"topic": self.taker.topic})
                 await asyncio.sleep(RETRY_SECONDS)
-                if not await self._reload():
-                    continue
+                await self.resume(self.assigned)
+                return
             except Exception as error:
                 # Returning would let FastStream pass over the batch: stand still, loudly.
                 self.trouble = f"{self.taker.topic}: {type(error).__name__}, standing still"
@@ -128,15 +130,6 @@ class Consumer:
                 self._stop_at(gaps or ())
                 await self._hint(records)
                 return
-
-    async def _reload(self) -> bool:
-        """Looks what was committed: a commit whose answer was lost may have been ours."""
-        try:
-            await self._in_thread(self.taker.load, sorted(self.assigned), self.topic_id)
-        except Exception as error:  # noqa: BLE001 - the database is still away
-            log.warning("still away", extra={"error": type(error).__name__})
-            return False
-        return True
 
     def _stop_at(self, gaps: Iterable[Gap]) -> None:
         for gap in gaps:
