@@ -275,6 +275,36 @@ async def test_race_9_closed_and_reopened_before_routing_hears_of_either(stage: 
     assert (shown["cycle"], shown["closed_at"]) == (2, None)
 
 
+# -- 10: a pause recorded before the due ----------------------------------------------------------
+
+
+@scene
+async def test_race_10_a_pause_in_flight_at_the_due_instant_stops_the_clock(stage: Stage) -> None:
+    """sla_watch is down over the due instant; a second was left, and is left."""
+    complaint, who = await due_at_midnight(
+        stage, "2025-10-20 10:00:00", "18600002001", "2025-10-28 00:00:00"
+    )
+    await stage.at("2025-10-27 23:59:59")
+    wait = {
+        "waiting_for": "customer",
+        "reason": "papers",
+        "until": "2025-10-29T09:00:00+08:00",
+        "question": "请提供账单",
+    }
+    async with stage.without("sla_watch"):
+        await stage.player.do("routing", f"/work/{complaint}/suspend", wait, **who)
+        await stage.at("2025-10-28 00:00:10")
+    clock = (await stage.clocks(complaint))["resolve", 1]
+    assert (clock["state"], clock["left_us"]) == ("paused", 1_000_000)
+    await stage.at("2025-10-29 09:00:02")
+    (breach,) = [
+        one
+        for one in await stage.events(complaint, "clock.breached")
+        if one.data.clock == "resolve"
+    ]
+    assert breach.data.due_at == sh("2025-10-29 09:00:01"), "resumed, and what was left"
+
+
 # -- 11: assignment time-out against acceptance ---------------------------------------------------
 
 
