@@ -17,7 +17,7 @@ from libs.eventlog.failpoint import reach
 from libs.eventlog.recorder import ParkedRow, Take
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
-from libs.messaging.inbox import KafkaRecord, describe, note_on
+from libs.messaging.inbox import KafkaRecord, as_problem, describe, note_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class Channel:
 
     def _one(self, work: Work, record: KafkaRecord, one: Prepared | Sealed) -> str:
         if isinstance(one, Sealed):
-            self._park(work, record, one.kind, one.detail)
+            self._park(work, record, one.kind, as_problem(one.detail))
             return "unreadable"
         mark = work.savepoint()
         try:

@@ -26,7 +26,10 @@ from libs.eventlog.service import LogRecord, Service
 from libs.eventlog.store import StreamBroken
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
-from libs.messaging.position import START, Position, RelayHeaders, read_headers
+from libs.messaging.position import START, Position, RelayHeaders, key_text, read_headers
+
+PROBLEM_MAX = 500
+"""Characters of a parked record's problem (contracts, RecordParked)."""
 
 RIDE_SECONDS_MAX = 1.0
 """A batch without effects is not committed alone: its tracking rides along, at most this long."""
@@ -492,7 +495,7 @@ def note_on(service: Service, work: Work, subject: str, event: Any, causation: s
 def describe(error: Exception | None) -> tuple[str, str]:
     """An error's kind and a text that never quotes what was in the record."""
     if isinstance(error, Unreadable):
-        return error.kind, str(error)
+        return error.kind, as_problem(str(error))
     if error is None:
         return "unknown", "it could not be taken"
     trace = error.__traceback__
@@ -504,8 +507,14 @@ def describe(error: Exception | None) -> tuple[str, str]:
     return "raised", f"a rule raised {type(error).__name__}{where}; mend it, then replay"
 
 
+def as_problem(text: str) -> str:
+    """As `record.parked` may say it: one line, and no longer than its field."""
+    printable = "".join(one if one.isprintable() else " " for one in text)
+    return printable if len(printable) <= PROBLEM_MAX else printable[: PROBLEM_MAX - 1] + "…"
+
+
 def _key(record: KafkaRecord) -> str:
-    return (record.key or b"").decode("utf-8", "replace")
+    return key_text(record.key)
 
 
 def _place(record: KafkaRecord) -> str:

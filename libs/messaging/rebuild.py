@@ -35,7 +35,7 @@ from libs.eventlog.service import LogRecord, Service
 from libs.eventlog.store import Store
 from libs.eventlog.work import Stream, Work, partition_of
 from libs.messaging.clients import running
-from libs.messaging.position import START, Position, RelayHeaders, read_headers
+from libs.messaging.position import START, Position, RelayHeaders, key_text, read_headers
 from libs.timekeeping.clock import SystemClock
 
 FETCH_BYTES_MAX = 9 * 1024 * 1024
@@ -126,7 +126,7 @@ async def read_log(
                             place.partition,
                             record.offset,
                             headers,
-                            (record.key or b"").decode("utf-8", "replace"),
+                            key_text(record.key),
                             record.value,
                         )
                 progress("reading the log", done, total)

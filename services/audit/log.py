@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from libs.messaging.position import RelayHeaders, read_headers
+from libs.messaging.position import RelayHeaders, key_text, read_headers
 
 BATCH_RECORDS = 1_000
 WAIT_SECONDS = 1.0
@@ -76,7 +76,7 @@ class Tail:
             Entry(
                 offset,
                 read_headers(_headers(message)),
-                _bytes(key).decode("utf-8", "replace"),
+                key_text(None if key is None else _bytes(key)),
                 None if value is None else _bytes(value),
             )
         )

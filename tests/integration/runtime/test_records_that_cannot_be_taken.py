@@ -1,6 +1,7 @@
 """Guarantee 5 at the runtime: a bad record is parked with its complaint only; all others go on."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,30 @@ async def send(
         await producer.stop()
 
 
+def headed(source: bytes, position: bytes) -> list[tuple[str, bytes]]:
+    return [
+        ("type", b"ball.thrown.v1"),
+        ("source", source),
+        ("position", position),
+        ("after", b"0-0"),
+    ]
+
+
+def thrown_with(data: dict[str, int]) -> bytes:
+    envelope = {
+        "id": ball(99),
+        "source": "/bihuan/stranger",
+        "type": "ball.thrown.v1",
+        "subject": "strange",
+        "time": "2025-10-09T01:00:00.000000Z",
+        "sequence": "1",
+        "actor": "agent:1",
+        "causationid": "test",
+        "data": data,
+    }
+    return json.dumps(envelope).encode()
+
+
 FOREIGN = {
     "bad bytes, no headers": (b"\xff\xfe{", []),
     "null body, no headers": (None, []),
@@ -40,7 +65,19 @@ FOREIGN = {
     ),
     "missing headers": (b"{}", [("type", b"ball.thrown.v1")]),
     "headers twice": (b"{}", [("position", b"1-1"), ("position", b"1-1")]),
+    "a NUL in the source": (b"{}", headed(b"/bihuan/\0", b"1-1")),
+    "a source without end": (b"{}", headed(b"/bihuan/" + b"x" * 300, b"1-1")),
+    "a position no database holds": (b"{}", headed(b"/bihuan/x", b"1-99999999999999999999")),
 }
+
+KEYS = {
+    "a NUL": b"ball\0seven",
+    "not UTF-8": b"\xff\xfe",
+    "too long for an index": bytes(range(32, 127)) * 60,
+    "none": None,
+}
+STRANGE = thrown_with({f"\x07{'field' * 20}{number}": number for number in range(40)})
+"""Every field of it is one too many, and is named after nothing that may be said aloud."""
 
 
 def test_foreign_records_are_parked_and_all_others_go_on(tmp_path: Path) -> None:
@@ -62,6 +99,30 @@ def test_foreign_records_are_parked_and_all_others_go_on(tmp_path: Path) -> None
                 await parking.replay(parked[0]["subject"], "agent:1", "try")
             await parking.discard(parked[0]["subject"], "agent:1", "foreign")
             assert len(await apps[1].query(listed, None, 100)) == 2 * len(FOREIGN) - 1
+
+    with room(("thrower", "catcher")) as where:
+        asyncio.run(play(where))
+
+
+def test_a_strange_key_or_a_long_problem_parks_that_record_only(tmp_path: Path) -> None:
+    """PostgreSQL's text holds no NUL, its index no long key, and a problem has its length."""
+
+    async def play(where: Room) -> None:
+        clock = SteppedClock(START)
+        async with playing(where, tmp_path, clock) as apps:
+            for number, key in enumerate(KEYS.values()):
+                source = f"/bihuan/stranger{number}".encode()
+                await send(where, key, b"\xff{", headed(source, b"1-1"))
+            await send(where, b"strange", STRANGE, headed(b"/bihuan/stranger", b"1-1"))
+            await throw_ball(apps[0], ball(7))
+            await Stepper(apps, clock).settle()
+            assert stored(apps[1], ball(7)) == ["ball.caught.v1"]
+            parked = {row["subject"]: row for row in await apps[1].query(listed, None, 100)}
+            assert len(parked) == len(KEYS) + 1
+            assert all(len(subject) <= 200 for subject in parked)
+            problem = parked["strange"]["detail"]
+            assert len(problem) == 500
+            assert problem.isprintable()
 
     with room(("thrower", "catcher")) as where:
         asyncio.run(play(where))
