@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from contracts.intake import Check, WithdrawnBy
 from contracts.messages import ChannelMessage, Line
-from contracts.values import Category, Evidence, Instant, Reason, Sealed, Urgency
+from contracts.values import Category, Evidence, Instant, Reason, Sealed, Told, Urgency
 from libs.decider import Lookups, NotFound, Recorded, To
 from libs.messaging.channel import RawMessage
 from libs.web import Ask, Caller, Page, Paging, Problem, Router, allow, command, page_of
@@ -151,8 +151,8 @@ class VolumeQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     by: VolumeBy = Field(VolumeBy.CATEGORY, description="count by this")
-    told_from: Instant | None = Field(None, description="first told at or after this instant")
-    told_to: Instant | None = Field(None, description="first told before this instant")
+    told_from: Told | None = Field(None, description="first told at or after this instant")
+    told_to: Told | None = Field(None, description="first told before this instant")
 
 
 class VolumeReport(_Body):

@@ -9,6 +9,7 @@ from uuid import UUID
 from libs.eventlog.envelope import Origin, event_id
 from tests.integration.audit.tellers import complaint, event, playing, tell_stories
 from tests.stack import Room, room
+from tests.unit.web.conformance import findings
 
 INTAKE, ROUTING = "/bihuan/intake", "/bihuan/routing"
 STORY = complaint(1)
@@ -151,6 +152,18 @@ def test_a_stream_shows_its_chain(tmp_path: Path) -> None:
             unknown = await play.get("/streams/audit/%2Fbihuan%2Fintake%233")
             assert unknown.json()["rule"] == "no-such-stream"
             assert (await play.get(f"/streams/nobody/{complaint(0)}")).status_code == 422
+
+    with room(("intake", "routing", "audit")) as where:
+        asyncio.run(play(where))
+
+
+def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path) as play:
+            await tell_stories(play, 1)
+            headers = {"Authorization": f"Bearer {play.token('auditor')}"}
+            found = await asyncio.to_thread(findings, play.audit.api, headers, examples_max=3)
+            assert found == []
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(play(where))

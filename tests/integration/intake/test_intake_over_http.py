@@ -9,6 +9,7 @@ import pytest
 from services.intake.domain.identity import message_key
 from tests.integration.intake.desk import Desk, desk
 from tests.unit.intake.world import at, message
+from tests.unit.web.conformance import findings
 
 
 @pytest.fixture
@@ -217,3 +218,9 @@ def test_only_those_who_may_see_or_do_it(intake: Desk) -> None:
     assert intake.get("/desk/unclassified", "agent").status_code == 403
     assert intake.post("/messages", BILLING, "auditor").status_code == 403
     assert intake.get("/reports/volume", "channel").status_code == 403
+
+
+def test_schemathesis_finds_nothing(intake: Desk) -> None:
+    intake.tell(BILLING)
+    bearer = intake.headers("channel", "desk", "manager")["Authorization"]
+    assert findings(intake.http, {"Authorization": bearer}, examples_max=3) == []

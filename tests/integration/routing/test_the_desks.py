@@ -29,6 +29,7 @@ from tests.integration.office import Office, office
 from tests.unit.routing.desks import NOON, heard, profile, t
 from tests.unit.routing.test_reactions import verified
 from tests.unit.web.client import Client
+from tests.unit.web.conformance import findings
 
 WORK = f"/work/{SUBJECT}"
 BILLING = profile(Category.BILLING_OVERCHARGE)
@@ -326,3 +327,7 @@ def test_owners_and_ended_work_are_reported(desk: Office) -> None:
     assert (shown["phase"], shown["end_reason"]) == ("ended", "closed")
     [row] = desk.get("/reports/owners", role="manager")["rows"]
     assert (row["owner_agent"], row["ended"], row["under_way"]) == (agent, 1, 0)
+
+
+def test_schemathesis_finds_nothing(desk: Office) -> None:
+    assert findings(desk.api, desk.bearer("agent", "manager"), examples_max=3) == []
