@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from contracts.catalogue import DECODE
 from contracts.housekeeping import MessageRefused, RecordParked
 from contracts.intake import ComplaintContactLinked, ComplaintRegistered
+from contracts.upcasters import UPCASTERS
 from libs.eventlog.envelope import Unreadable, decode
 from libs.messaging.position import read_headers
 
@@ -93,7 +94,7 @@ class Following:
         if headers.type.rpartition(".")[0] not in _NAMES:
             return None
         try:
-            event = decode(record.value, DECODE).data
+            event = UPCASTERS.event(decode(record.value, DECODE).data)
         except Unreadable:
             return None  # every service parks such a record; it tells nothing about a message
         return outcome_of(event, self._source)

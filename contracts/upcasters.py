@@ -35,6 +35,12 @@ class Upcasters:
             raise ValueError(f"{old.type} already has a step")
         return Upcasters(MappingProxyType({**self.steps, old.type: (old, new, step)}))
 
+    def newest(self, event_type: str) -> str:
+        """The type that an event of this type is read as; itself when it is the newest."""
+        while (found := self.steps.get(event_type)) is not None:
+            event_type = found[1].type
+        return event_type
+
     def event(self, event: Event) -> Event:
         """The event as its newest version has it; itself when it is the newest."""
         while (found := self.steps.get(event.type)) is not None:

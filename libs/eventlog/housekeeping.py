@@ -8,6 +8,10 @@ from pydantic import ConfigDict, SerializeAsAny
 
 from libs.decider import Command, Context, Decider, Event, Recorded, State
 
+BESIDE = "#beside"
+"""Ends the subject of notes on a stream that cannot be read: an event id is made of subject and
+sequence, so a note under the stream's own subject would take the id of its first event."""
+
 
 class Note(Command):
     """Put this housekeeping event on record."""

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg import Connection
 
 from libs.decider import Command, Decider, Event, PolicyInForce, Recorded, Row, To
+from libs.eventlog.envelope import decode
 from libs.eventlog.housekeeping import housekeeping_decider
 from libs.eventlog.policies import active_from, policy_decider
 from libs.eventlog.tables import Table
@@ -38,6 +39,31 @@ class LogRecord:
     value: bytes
 
 
+class Upcasts(Protocol):
+    """How retired versions of events are read as the newest ones; the contracts own the steps."""
+
+    def newest(self, event_type: str) -> str:
+        """The type that an event of this type is read as."""
+
+    def recorded(self, recorded: Recorded[Any]) -> Recorded[Any]:
+        """The same record with its body and type as the newest version has them."""
+
+
+class AsWritten:
+    """There are no retired versions."""
+
+    def newest(self, event_type: str) -> str:
+        """The type itself."""
+        return event_type
+
+    def recorded(self, recorded: Recorded[Any]) -> Recorded[Any]:
+        """The record itself."""
+        return recorded
+
+
+AS_WRITTEN = AsWritten()
+
+
 def no_heard_rows(_recorded: Recorded[Any]) -> Iterable[Row]:
     """Keeps nothing of what it hears."""
     return ()
@@ -55,6 +81,8 @@ class Service:
     - `name`: `intake`; its events have source `/bihuan/intake`.
     - `hears`: event types (names on the wire) whose records are decoded and given to `react`
       and `heard_rows`; all others are only counted.
+    - `types`: every version that can be read; `upcasts` leads each to its newest, so that rules,
+      folds and `hears` know newest versions only. Stored bytes stay as they are.
     - `archive`: called with (connection, records) inside the batch's transaction for every
       accepted record (audit keeps every byte).
     - `compile_policy(name, content)`: the service's own reading of a policy's content; raises
@@ -67,6 +95,7 @@ class Service:
     deciders: tuple[Decider[Any], ...]
     types: Mapping[str, type[Event]]
     housekeeping: Housekeeping
+    upcasts: Upcasts = AS_WRITTEN
     hears: frozenset[str] = frozenset()
     react: Callable[[Recorded[Any]], Sequence[To]] = lambda _recorded: ()
     heard_rows: Callable[[Recorded[Any]], Iterable[Row]] = no_heard_rows
@@ -81,6 +110,20 @@ class Service:
     def source(self) -> str:
         """The CloudEvents source of everything this service writes."""
         return f"/bihuan/{self.name}"
+
+    def read(self, state: bytes) -> Recorded[Any]:
+        """An event, own or heard, as its newest version has it; raises Unreadable."""
+        return self.upcasts.recorded(decode(state, self.types))
+
+    def versions_of(self, event_type: str) -> frozenset[str]:
+        """This type, and every retired one that is read as it."""
+        older = (one for one in self.types if self.upcasts.newest(one) == event_type)
+        return frozenset((event_type, *older))
+
+    @cached_property
+    def heard_types(self) -> frozenset[str]:
+        """The types on the wire, retired versions included, that lead to one it hears."""
+        return frozenset(one for event_type in self.hears for one in self.versions_of(event_type))
 
     @cached_property
     def by_command(self) -> Mapping[type[Command], Decider[Any]]:

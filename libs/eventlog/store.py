@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 
 from libs.decider import Decider, Policies
-from libs.eventlog.envelope import decode, digest, originator
+from libs.eventlog.envelope import digest, originator
 from libs.eventlog.recorder import Moved, Unit, UnitRecorder
 from libs.eventlog.service import Service
 from libs.eventlog.work import Reader, Stream, Work
@@ -100,7 +100,7 @@ class Store(Reader):
             if key in self._broken:
                 continue
             try:
-                self._fold(missing[key], row["topic"], bytes(row["state"]))
+                self._fold(missing[key], bytes(row["state"]))
             except Exception as error:  # noqa: BLE001 - one broken stream must not stop the others
                 place = f"{row['topic']} number {missing[key].version}"
                 self._broken[key] = f"{type(error).__name__} when folding {place}"
@@ -113,12 +113,12 @@ class Store(Reader):
             else:
                 self._fresh[key] = stream
 
-    def _fold(self, stream: Stream, topic: str, state: bytes) -> None:
-        recorded = decode(state, self.service.types)
+    def _fold(self, stream: Stream, state: bytes) -> None:
+        recorded = self.service.read(state)
         stream.version += 1
         stream.head = digest(state)
         stream.time = recorded.time
-        if topic in self._types[stream.decider.kind]:
+        if recorded.type in self._types[stream.decider.kind]:
             stream.state = stream.decider.evolve(stream.state, recorded)
 
     def _put(self, key: UUID, stream: Stream) -> None:
@@ -172,12 +172,12 @@ class Store(Reader):
         kind = self.service.housekeeping.policy_activated.type
         with self.connection() as conn:
             rows = conn.execute(
-                f"SELECT state FROM {self.recorder.events_table_name} WHERE topic = %s "
+                f"SELECT state FROM {self.recorder.events_table_name} WHERE topic = ANY(%s) "
                 "ORDER BY notification_id",
-                (kind,),
+                (list(self.service.versions_of(kind)),),
             ).fetchall()
         for row in rows:
-            recorded = decode(bytes(row["state"]), self.service.types)
+            recorded = self.service.read(bytes(row["state"]))
             policies = policies.adding(self.service.policy(recorded))
         return policies
 

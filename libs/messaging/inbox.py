@@ -18,9 +18,9 @@ from prometheus_client import Counter as CounterMetric
 from pydantic_core import from_json
 
 from libs.decider import DomainError, Recorded, To
-from libs.eventlog.envelope import STREAMS, Origin, Unreadable, decode
+from libs.eventlog.envelope import STREAMS, Origin, Unreadable
 from libs.eventlog.failpoint import reach
-from libs.eventlog.housekeeping import Note
+from libs.eventlog.housekeeping import BESIDE, Note
 from libs.eventlog.recorder import ParkedRow, Take
 from libs.eventlog.service import LogRecord, Service
 from libs.eventlog.store import StreamBroken
@@ -327,7 +327,7 @@ class _Batch:
                     record.value,
                 )
             )
-        if headers.type in self.service.hears or self._unknown(record, headers):
+        if headers.type in self.service.heard_types or self._unknown(record, headers):
             self.fates["heard"] += 1
             return [self._read(record, headers)]
         self.fates["passed"] += 1
@@ -341,7 +341,7 @@ class _Batch:
         try:
             if record.value is None:
                 raise Unreadable("no-body", "the record has no body")
-            recorded = decode(record.value, self.service.types)
+            recorded = self.service.read(record.value)
             if recorded.source != headers.source or recorded.subject != _key(record):
                 raise Unreadable("bad-envelope", "headers, key and body do not agree")
             commands = tuple(self.service.react(recorded))
@@ -485,7 +485,7 @@ def note_on(service: Service, work: Work, subject: str, event: Any, causation: s
         try:
             stream = work.stream(primary.kind, subject)
         except StreamBroken:
-            pass  # the stream itself is what cannot be read; the note goes beside it
+            subject += BESIDE  # the stream itself is what cannot be read
         else:
             work.record(stream, event, origin, evolve=False)
             return

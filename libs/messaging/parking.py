@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg import Connection
 
 from libs.decider import Conflict, NotFound
-from libs.eventlog.envelope import Unreadable, decode
+from libs.eventlog.envelope import Unreadable
 from libs.eventlog.recorder import ParkedRow
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
@@ -197,7 +197,7 @@ class _Settling:
     def _hear(self, row: ParkedRow) -> None:
         if row.value is None:
             raise Unreadable("no-bytes", "its bytes cannot be had, or nothing of ours wrote it")
-        recorded = decode(row.value, self._service.types)
+        recorded = self._service.read(row.value)
         commands = (
             tuple(self._service.react(recorded)) if recorded.type in self._service.hears else ()
         )

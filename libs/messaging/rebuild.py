@@ -29,7 +29,7 @@ from libs.eventlog.envelope import (
     digest,
     originator,
 )
-from libs.eventlog.housekeeping import Note
+from libs.eventlog.housekeeping import BESIDE, Note
 from libs.eventlog.recorder import ParkedRow, Take, TimerRow, Unit
 from libs.eventlog.service import LogRecord, Service
 from libs.eventlog.store import Store
@@ -164,7 +164,7 @@ async def rebuild(
         log = [
             record
             async for record in read_log(bootstrap, topic, partitions, progress)
-            if whole or record.headers.type in service.hears
+            if whole or record.headers.type in service.heard_types
         ]
         run = _Rebuild(service, store, topic, topic_id, partitions, progress)
         return await asyncio.to_thread(run.whole if whole else run.views, log)
@@ -261,10 +261,10 @@ class _Rebuild:
                     if current is not None and current.state is not None:
                         yield current
                     current = None
-                decider = self._by_event.get(topic)
+                decider = self._by_event.get(self.service.upcasts.newest(topic))
                 if decider is None:
                     continue
-                recorded = decode(state, self.service.types)
+                recorded = self.service.read(state)
                 if current is None:
                     current = Stream(key, recorded.subject, decider)
                 current.version += 1
@@ -275,7 +275,7 @@ class _Rebuild:
     def _fold_heard(self, log: list[Accepted]) -> None:
         work = self._work()
         for number, record in enumerate(log, start=1):
-            if record.headers.type not in self.service.hears:
+            if record.headers.type not in self.service.heard_types:
                 continue
             recorded = self._readable(record)
             if recorded is not None:
@@ -289,7 +289,7 @@ class _Rebuild:
     def _readable(self, record: Accepted) -> Recorded[Any] | None:
         """None for a record that is parked: it has had no effect yet."""
         try:
-            return decode(record.value or b"", self.service.types)
+            return self.service.read(record.value or b"")
         except Unreadable:
             return None
 
@@ -351,18 +351,23 @@ class _Rebuild:
 
     def _own_event(self, one: Accepted, own: _Own) -> StoredEvent:
         assert one.value is not None
-        recorded = decode(one.value, self.service.types)
+        written = decode(one.value, self.service.types)
+        recorded = self.service.upcasts.recorded(written)
         key = self._originator(recorded, own)
         own.versions[key] = (recorded.sequence, digest(one.value))
         own.causes.add(recorded.causation)
         keeping = self.service.housekeeping
         if isinstance(recorded.data, keeping.record_parked):
             data: Any = recorded.data
-            own.parked[data.record] = (recorded.subject, data.error, data.problem)
+            own.parked[data.record] = (
+                recorded.subject.removesuffix(BESIDE),
+                data.error,
+                data.problem,
+            )
         elif isinstance(recorded.data, keeping.record_settled):
             settled: Any = recorded.data
             own.parked.pop(settled.record, None)
-        return StoredEvent(key, recorded.sequence, recorded.type, one.value)
+        return StoredEvent(key, recorded.sequence, written.type, one.value)
 
     def _originator(self, recorded: Recorded[Any], own: _Own) -> UUID:
         """Which stream an event of ours stands in; the chain tells where the type does not."""
@@ -417,7 +422,7 @@ class _Rebuild:
             record_id = _event_id(one.value)
             known = own.parked.get(record_id) or own.parked.get(place)
             if known is None and not (
-                one.key in blocked and one.headers.type in self.service.hears
+                one.key in blocked and one.headers.type in self.service.heard_types
             ):
                 continue
             subject, kind, detail = known or (one.key, "waiting", "waits behind a parked record")

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from contracts.catalogue import DECODE
 from contracts.runtime import HOUSEKEEPING
+from contracts.upcasters import UPCASTERS
 from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
 from libs.messaging.app import App, Interface
@@ -23,6 +24,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         name="audit",
         deciders=(),
         types=DECODE,
+        upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,

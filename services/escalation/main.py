@@ -4,6 +4,7 @@ from pathlib import Path
 
 from contracts.catalogue import DECODE
 from contracts.runtime import HOUSEKEEPING
+from contracts.upcasters import UPCASTERS
 from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
 from libs.messaging.app import App, Interface
@@ -21,6 +22,7 @@ def describe() -> Service:
         name="escalation",
         deciders=views.DECIDERS,
         types=DECODE,
+        upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,

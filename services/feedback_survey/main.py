@@ -5,6 +5,7 @@ from pathlib import Path
 from contracts.catalogue import DECODE
 from contracts.feedback_survey import NoticeIssued
 from contracts.runtime import HOUSEKEEPING
+from contracts.upcasters import UPCASTERS
 from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
 from libs.messaging import topics
@@ -23,6 +24,7 @@ def describe() -> Service:
         name="feedback_survey",
         deciders=views.DECIDERS,
         types=DECODE,
+        upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,

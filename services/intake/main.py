@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts.catalogue import DECODE
 from contracts.runtime import HOUSEKEEPING
+from contracts.upcasters import UPCASTERS
 from libs.decider import Recorded, To
 from libs.eventlog.envelope import Origin
 from libs.eventlog.policies import read_policies
@@ -33,6 +34,7 @@ def describe() -> Service:
         name="intake",
         deciders=views.DECIDERS,
         types=DECODE,
+        upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,

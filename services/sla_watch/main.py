@@ -4,6 +4,7 @@ from pathlib import Path
 
 from contracts.catalogue import DECODE
 from contracts.runtime import HOUSEKEEPING
+from contracts.upcasters import UPCASTERS
 from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
 from libs.messaging.app import App, Interface
@@ -20,6 +21,7 @@ def describe() -> Service:
         name="sla_watch",
         deciders=views.DECIDERS,
         types=DECODE,
+        upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
