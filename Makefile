@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test unit integration e2e lint types format docs bench clean
+.PHONY: help setup demo up test unit integration e2e soak lint types format docs bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ integration: setup ## one part at a time on real PostgreSQL and Kafka
 e2e: setup ## the whole system: scenarios, races, guarantees, real files
 	@$(BIN)/python -m pytest tests/e2e -q
 
+soak: setup ## kill services at random 200 times under load (BIHUAN_SOAK_KILLS, BIHUAN_SOAK_SEED)
+	@BIHUAN_SOAK_KILLS=$${BIHUAN_SOAK_KILLS:-200} $(BIN)/python -m pytest tests/e2e/test_kills.py -k random -q -s
+
 lint: setup ## ruff and import-linter
 	@echo "==> style and dependency rules"
 	@$(BIN)/ruff check .
@@ -70,6 +73,7 @@ docs: setup ## write the generated contracts and pages again
 bench: setup ## measure (see docs/benchmarks.md)
 	@$(BIN)/python -m tests.bench.append
 	@$(BIN)/python -m tests.bench.inbox
+	@$(BIN)/python -m tests.bench.system
 
 clean: ## remove the environment and local state
 	@rm -rf $(VENV) .bihuan .bihuan-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

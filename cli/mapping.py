@@ -149,7 +149,7 @@ class Dates(_Data):
         for one in self.formats:
             with suppress(ValueError):
                 # A file's dates have no zone, and only the day is looked at.
-                day = datetime.strptime(told, one).date()  # noqa: DTZ007
+                day = datetime.strptime(told, one).date()  # noqa: DTZ007 - a date has no zone
                 outside = (self.first and day < self.first) or (self.last and day > self.last)
                 return "date outside the file's own time" if outside else None
         return "date unreadable"
@@ -296,7 +296,7 @@ def load_mapping(name_or_path: str) -> FileMapping:
         if path.stat().st_size > MAPPING_BYTES_MAX:
             raise MappingWrong(f"{path} is too large for a mapping")
         # Texts only: a column called `no` and a value `Yes` are not booleans here.
-        content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506
+        content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506 - BaseLoader makes nothing but text, lists and dicts
     except OSError as error:
         raise MappingWrong(
             f"there is no mapping {name_or_path!r}; shipped ones are {', '.join(shipped_names())}, "

@@ -52,7 +52,7 @@ def up(
     system = System(
         places,
         processes=processes,
-        broker="kafka" if processes else broker,  # type: ignore[arg-type]
+        broker="kafka" if processes else broker,  # type: ignore[arg-type] # checked above
         fixed_ports=not processes,
         progress=progress,
     )

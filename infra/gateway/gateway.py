@@ -169,9 +169,9 @@ class Gateway:
 def _record(consumed: object) -> Record:
     return Record(
         topic=consumed.topic,  # type: ignore[attr-defined]  # aiokafka ships no types
-        partition=consumed.partition,  # type: ignore[attr-defined]
-        offset=consumed.offset,  # type: ignore[attr-defined]
-        value=consumed.value,  # type: ignore[attr-defined]
+        partition=consumed.partition,  # type: ignore[attr-defined] # aiokafka ships no types
+        offset=consumed.offset,  # type: ignore[attr-defined] # the same
+        value=consumed.value,  # type: ignore[attr-defined] # the same
     )
 
 

@@ -86,7 +86,7 @@ class Writer:
         self.store.create_tables()
         self.refresh()
         for seed in self.service.seed_policies:
-            self.transact(lambda work, seed=seed: work.seed(seed))  # type: ignore[misc]
+            self.transact(lambda work, seed=seed: work.seed(seed))  # type: ignore[misc] # the lambda is called at once
         self.refresh()
 
     def refresh(self) -> None:

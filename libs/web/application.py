@@ -98,7 +98,7 @@ def build_api(
     _assert_strict(api)
     assert_every_route_declares(api, access)
     _assert_operation_ids_differ(api)
-    api.openapi = lambda: _document(api)  # type: ignore[method-assign]
+    api.openapi = lambda: _document(api)  # type: ignore[method-assign] # FastAPI's own way to extend its document
     api.add_middleware(_Boundary, observe=observe)
     return api
 

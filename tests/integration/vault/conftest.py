@@ -1,3 +1,5 @@
+"""A real vault on a room of its own, and its HTTP."""
+
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 

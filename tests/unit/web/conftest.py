@@ -1,3 +1,5 @@
+"""A small service with every kind of route, for the tests of libs.web."""
+
 from pathlib import Path
 
 import pytest
