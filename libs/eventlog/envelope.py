@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from libs.decider import Event, Recorded
 from libs.decider.decider import wire_instant
-from libs.telemetry.traceparent import child
+from libs.telemetry.traceparent import child, own_trace
 
 GENESIS = "0" * 64
 """`previous` of a stream's first event."""
@@ -70,7 +70,7 @@ def encode(
 ) -> tuple[bytes, Recorded[Any]]:
     """The event's bytes, and the same as the domain reads it."""
     identity = event_id(source, subject, sequence)
-    trace = child(origin.traceparent, identity)
+    trace = child(origin.traceparent or own_trace(subject), identity)
     # Not getattr: a miss costs pydantic 17 microseconds.
     occurred: datetime | None = event.__dict__.get("occurred_at")
     envelope: dict[str, Any] = {

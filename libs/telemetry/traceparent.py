@@ -34,6 +34,23 @@ def starting_at(cause: UUID) -> str:
     return f"00-{cause.hex}-{cause.hex[:16]}-01"
 
 
+def valid(text: str) -> str:
+    """The caller's `traceparent`; empty where it is none."""
+    return text if parse(text) is not None else ""
+
+
+def own_trace(subject: str) -> str:
+    """A complaint's own trace, named by its id: whatever nobody else traces belongs there.
+
+    So everything that customers and staff do about one complaint is one trace, found by its id.
+    Empty for a subject that is no UUID: its events start traces of their own.
+    """
+    try:
+        return starting_at(UUID(subject))
+    except ValueError:
+        return ""
+
+
 def child(traceparent: str, cause: UUID) -> str:
     """The place of `cause` in its parent's trace; a new trace where there is no valid parent."""
     parent = parse(traceparent)

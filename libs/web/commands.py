@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -176,7 +176,7 @@ class Ask:
             actor=self.caller.actor,
             key=self.key,
             fingerprint=self.request.fingerprint(self.caller.actor),
-            traceparent=traceparent.child(self.request.headers.get("traceparent", ""), uuid4()),
+            traceparent=traceparent.valid(self.request.headers.get("traceparent", "")),
             tell=tell or tell_events(status),
         )
         return response_of(outcome)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +12,6 @@ from starlette.responses import Response
 from contracts.values import Instant, Version
 from libs.decider import NotFound, To
 from libs.eventlog.policies import ActivatePolicy
-from libs.telemetry import traceparent
 from libs.timekeeping.calendars import library_calendar
 from libs.web import Ask, Caller, Commands, Page, PageQuery, Paging, Router, allow, command, page_of
 from libs.web.commands import tell_events
@@ -198,7 +197,7 @@ async def _reconsider(query: Querying, ask: Ask) -> None:
             actor=ask.caller.actor,
             key=None,
             fingerprint="",
-            traceparent=traceparent.child(ask.request.headers.get("traceparent", ""), uuid4()),
+            traceparent="",
             tell=tell_events(200),
         )
         after = complaints[-1]
