@@ -73,6 +73,7 @@ docs: setup ## write the generated contracts and pages again
 bench: setup ## measure (see docs/benchmarks.md)
 	@$(BIN)/python -m tests.bench.append
 	@$(BIN)/python -m tests.bench.inbox
+	@$(BIN)/python -m tests.bench.rebuild
 	@$(BIN)/python -m tests.bench.system
 
 clean: ## remove the environment and local state

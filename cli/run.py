@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 import uvloop
 
+from cli.notices import gateway_of
 from cli.places import Places
 from cli.system import System, prepare_keys
 from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, table
@@ -77,17 +78,20 @@ async def _until_stopped(system: System, started: float) -> None:
             await starting
         return
     await starting
+    gateway = gateway_of(system.places)
     try:
+        await gateway.start()
         rows = [[name, urls["api"], urls["health"]] for name, urls in system.urls.items()]
         out.print(table("Bihuan 闭环 is up", ("service", "api", "health, metrics"), rows))
         out.print(
             f"ready after {time.monotonic() - started:.1f} s on {system.stack.broker_kind}; "
             "Ctrl-C stops it. Next, in another terminal: bihuan token --role channel; "
-            "bihuan send FILE --mapping comcast; bihuan verify"
+            "bihuan send FILE --mapping comcast; bihuan notices list; bihuan verify"
         )
         await stopping.wait()
     finally:
         waiting.cancel()
+        await gateway.stop()
         await system.stop()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 from aiokafka import AIOKafkaProducer
 
+from cli.notices import gateway_of
 from libs.messaging.clients import running
 from tests.e2e.commands import bihuan, bihuan_process, told
 from tests.e2e.world import World, play, read_log
@@ -47,6 +48,7 @@ def test_what_an_operations_engineer_sees_and_settles(tmp_path: Path) -> None:
         await world.say(text="话费不对，多扣了钱", subscriber="13800000002")
         await world.settle()
         await _one_complaint(data, complaint)
+        await _notices(world, data, complaint)
         await _reports(data)
         await _dead_letters(world, data)
         await _proof(world, data)
@@ -75,6 +77,29 @@ async def _one_complaint(data: Path, complaint: str) -> None:
     wrong = receipt[:-1] + str((int(receipt[-1]) + 1) % 10)
     assert (await bihuan(data, "status", wrong))[0] == 2
     assert (await bihuan(data, "timeline", "00000000-0000-4000-8000-000000000000"))[0] == 1
+
+
+async def _notices(world: World, data: Path, complaint: str) -> None:
+    assert (await bihuan(data, "notices", "list"))[0] == 1  # no gateway yet
+    gateway = gateway_of(world.system.places)
+    await gateway.start()
+    try:
+        receipt = await world.receipt(complaint)
+        async with asyncio.timeout(30):
+            while True:
+                code, listed = await told(data, "notices", "list", receipt)
+                if listed["notices"]:
+                    break
+                await asyncio.sleep(0.1)
+    finally:
+        await gateway.stop()
+    (notice,) = listed["notices"]
+    assert (code, notice["kind"], notice["complaint"]) == (0, "receipt", complaint)
+    code, out, _ = await bihuan(data, "notices", "show", notice["notice"])
+    assert code == 0
+    assert receipt in out
+    nobodys = "00000000-0000-4000-8000-000000000000"
+    assert (await bihuan(data, "notices", "show", nobodys))[0] == 1
 
 
 async def _reports(data: Path) -> None:

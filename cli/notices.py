@@ -1,0 +1,116 @@
+"""`bihuan notices`: what customers were told, as the development gateway was given it.
+
+The gateway runs beside `bihuan up`. Notices are kept sealed; `show` opens one through intake, for
+the purpose `deliver`, and that access is itself on record.
+"""
+
+import asyncio
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from cli import showing
+from cli.places import Places
+from cli.telling import AsJson, emit, err, fail, out, speaking
+from infra.gateway import Gateway
+from infra.gateway.keeping import Kept, KeptNotices
+from libs.decider import DomainError
+from libs.vault.client import VaultClient
+
+notices = typer.Typer(no_args_is_help=True, help="What customers were told (development gateway).")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands."""
+    app.add_typer(notices, name="notices")
+
+
+def gateway_of(places: Places, told: dict[str, Any] | None = None) -> Gateway:
+    """The development gateway of a running installation; raises NotRunning."""
+    told = told or places.running()
+    intake = str(told["services"]["intake"]["api"])
+    return Gateway(
+        told["bootstrap"],
+        places.gateway,
+        opener=VaultClient(lambda: intake, places.keys / "service.token"),
+        topic_prefix=told["topic_prefix"],
+        partitions=told["partitions"],
+    )
+
+
+@notices.command("list")
+def list_(
+    receipt: Annotated[str | None, typer.Argument(help="Only of this receipt number.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The last so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List what was given to the gateway, the last ones; words stay sealed.
+
+    With --json: {notices: [{notice, complaint, receipt, kind, by, issued, not_before, late}],
+    more}.
+    """
+    places = Places.here()
+    if not (places.gateway / "notices.sqlite").exists():
+        fail(f"no gateway has kept anything under {places.data}; start one with: bihuan up")
+    kept = KeptNotices(places.gateway)
+    try:
+        found = [_shown(one) for one in kept.notices()]
+    finally:
+        kept.close()
+    if receipt is not None:
+        wanted = receipt.replace("-", "").replace(" ", "")
+        found = [one for one in found if one["receipt"].replace("-", "") == wanted]
+    more, found = len(found) > limit, found[-limit:]
+    if as_json:
+        emit({"notices": found, "more": more})
+        return
+    table = showing.grid("Notices 通知", "leaves", "receipt", "kind", "notice")
+    table.columns[1].no_wrap = True
+    for one in found:
+        leaves = showing.moment(one["not_before"])
+        table.add_row(leaves, one["receipt"], one["kind"], one["notice"])
+    out.print(table)
+    if more:
+        err.print(f"[dim]earlier ones are left out: --limit is {limit}[/dim]")
+
+
+@notices.command("show")
+def show(
+    notice: Annotated[UUID, typer.Argument(help="The notice, as `notices list` shows it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a notice's words in clear; that they were opened is on record. Exit 1: unknown."""
+
+    async def opened() -> str | None:
+        gateway = gateway_of(Places.here())
+        try:
+            return await gateway.text(notice)
+        finally:
+            await gateway.stop()
+
+    with speaking(as_json):
+        try:
+            text = asyncio.run(opened())
+        except DomainError as refusal:
+            fail(refusal.detail, as_json=as_json)
+    if text is None:
+        fail("no such notice was given to this gateway", as_json=as_json)
+    if as_json:
+        emit({"notice": str(notice), "text": text})
+    else:
+        typer.echo(text)
+
+
+def _shown(kept: Kept) -> dict[str, Any]:
+    told = kept.message.data
+    return {
+        "notice": str(told.notice),
+        "complaint": kept.message.subject,
+        "receipt": told.correspondent.receipt,
+        "kind": told.kind.value,
+        "by": told.by.value,
+        "issued": kept.message.time.isoformat(),
+        "not_before": told.not_before.isoformat(),
+        "late": told.late,
+    }
