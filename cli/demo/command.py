@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
+import httpx
 import psycopg
 import typer
 import uvloop
@@ -21,6 +22,7 @@ from cli.player import Denied
 from cli.system import wipe
 from cli.telling import FOUND, MISUSED, AsJson, emit, fail, out
 from infra.local import StackProblem
+from libs.messaging.stepping import NeverSettles
 
 PEOPLE = 80
 PEOPLE_MAX = 5_000
@@ -74,9 +76,9 @@ def demo(
         wipe(places)
         with places.logging(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             finished = runner.run(_unless_stopped(played, screen, people, seed, broker))
-    except (StackProblem, OSError) as error:
+    except (StackProblem, NeverSettles, httpx.HTTPError, OSError) as error:
         screen.close()
-        fail(str(error), as_json=as_json)
+        fail(str(error) or type(error).__name__, as_json=as_json)
     if not finished:
         fail("stopped before the end", as_json=as_json)
     if as_json:
@@ -113,7 +115,8 @@ async def _play(played: Played, screen: Screen, people: int, seed: int, broker: 
         floor = Floor(made, START, people, seed)
         await _tell(tale, floor, screen, played)
         screen.close()
-        await _prove(tale, screen, played)
+        if played.all_held:  # else the story broke off, and there is nothing to prove
+            await _prove(tale, screen, played)
     played.seconds = time.perf_counter() - began
     screen.show(_next(played))
 
@@ -149,7 +152,8 @@ async def _tell(tale: Tale, floor: Floor, screen: Screen, played: Played) -> Non
 async def _glance_now_and_then(floor: Floor, screen: Screen) -> None:
     while True:
         await asyncio.sleep(GLANCE_SECONDS)
-        screen.glanced(await floor.glance())
+        with contextlib.suppress(Denied, httpx.HTTPError):  # the next one may work
+            screen.glanced(await floor.glance())
 
 
 async def _prove(tale: Tale, screen: Screen, played: Played) -> None:

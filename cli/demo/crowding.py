@@ -127,7 +127,7 @@ class Floor:
         busy = sorted({row["team"] for row in loads if row["assigned"] or row["accepted"]})
         for team, agent in ((team, self._seats[team]) for team in busy):
             who: dict[str, Any] = {"actor": f"agent:{agent}", "team": team, "role": "manager"}
-            queue = await player.get("routing", "/queue", **who, of="team")
+            queue = await player.get("routing", "/queue", **who, of="team", limit=200)
             for item in queue["items"]:
                 if item["complaint"] != self._hero:
                     await self._see_to(item, who)

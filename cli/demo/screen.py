@@ -157,8 +157,10 @@ class Wall(Silent):
         if self._at is None:
             return self._starting()
         wide = self._console.width >= NARROW
-        room = 10_000 if whole else self._console.height - (5 if wide else 16)
-        story = Panel(self._story(room), title="闭环 one complaint", border_style="cyan")
+        room = 10_000 if whole else self._console.height - (5 if wide else 19)
+        story = Panel(
+            self._story(room, whole=whole), title="闭环 one complaint", border_style="cyan"
+        )
         if self._glance is None:
             return Group(self._head(), story)
         if not wide:
@@ -188,13 +190,17 @@ class Wall(Silent):
         )
         return line
 
-    def _story(self, room: int) -> RenderableType:
+    def _story(self, room: int, *, whole: bool) -> RenderableType:
+        """The last lines of the story; while it is live each takes one line, cut where it ends."""
         lines: list[Text] = []
         for beat, claims in self._told:
             lines.append(Text.assemble((f"{beat.at:%a %H:%M:%S} ", "dim"), (beat.line, "bold")))
             for claim in claims:
                 mark = ("  ✓ ", "green") if claim.held else ("  ✗ ", "bold red")
                 lines.append(Text.assemble(mark, claim.text))
+        if not whole:
+            for line in lines:
+                line.no_wrap, line.overflow = True, "ellipsis"
         return Group(*lines[-max(3, room) :])
 
     def _floor(self, glance: Glance, *, narrow: bool) -> RenderableType:
@@ -213,7 +219,7 @@ class Wall(Silent):
                 ("satisfied", f"{glance.satisfied} of {glance.answered}"),
             ),
         ]
-        return Columns(panels[:2] + panels[3:], equal=True) if narrow else Group(*panels)
+        return Columns(panels, equal=True) if narrow else Group(*panels)
 
 
 def _panel(title: str, *rows: tuple[str, object] | tuple[str, object, str]) -> Panel:

@@ -178,7 +178,8 @@ async def urged(tale: Tale) -> None:
     linked = await tale.events("complaint.contact_linked")
     tale.claim(
         "the WeChat message was linked as urge 1; no second complaint",
-        outcome["complaint"] == tale.complaint and linked[-1]["data"]["urge_no"] == 1,
+        outcome["complaint"] == tale.complaint
+        and [one["data"]["urge_no"] for one in linked] == [1],
     )
 
 
@@ -193,7 +194,7 @@ async def accepted(tale: Tale) -> None:
     clock = await tale.clock("first_contact")
     tale.claim(
         "5211 is owner of record; the first contact was made ten minutes before it lapsed",
-        clock.get("state") == "met" and is_at(clock["due_at"], "2025-10-09 11:00:00"),
+        clock.get("state") == "met" and is_at(clock.get("due_at"), "2025-10-09 11:00:00"),
     )
 
 
@@ -212,7 +213,7 @@ async def delayed(tale: Tale) -> None:
     repair, agreed = await tale.clock("repair.broadband.urban"), await tale.clock("agreed")
     tale.claim(
         "the plan runs as a clock of its own until 16:00; the promise of 10:00 did not move",
-        is_at(repair["due_at"], "2025-10-10 10:00:00")
+        is_at(repair.get("due_at"), "2025-10-10 10:00:00")
         and is_at(agreed.get("due_at"), "2025-10-10 16:00:00"),
     )
 
@@ -257,10 +258,10 @@ async def repaired(tale: Tale) -> None:
 async def decided(tale: Tale) -> None:
     """Carried out and upheld."""
     done = await tale.events("case.instruction_carried_out")
-    (decision,) = await tale.events("case.decided") or [{"data": {}}]
+    decisions = [one["data"]["decision"] for one in await tale.events("case.decided")]
     tale.claim(
         "the instruction was carried out, and 10015 upheld the complaint",
-        len(done) == 1 and decision["data"].get("decision") == "upheld",
+        len(done) == 1 and decisions == ["upheld"],
     )
 
 

@@ -14,7 +14,7 @@ from libs.timekeeping.clock import SteppedClock
 SETTLE_SECONDS_MAX = 60.0
 
 
-class NeverSettles(RuntimeError):
+class NeverSettles(TimeoutError):
     """The services keep each other busy: a loop of events, or something is stuck."""
 
 
@@ -27,13 +27,18 @@ class Stepper:
         self.on_step: Callable[[datetime], Awaitable[None]] | None = None
 
     async def settle(self) -> None:
-        """Returns when every inbox is at its end and every outbox is empty."""
-        async with asyncio.timeout(SETTLE_SECONDS_MAX):
-            while True:
-                before = self._activity()
-                if await self._idle() and self._activity() == before:
-                    return
-                await asyncio.sleep(0.002)
+        """Returns when every inbox is at its end and every outbox is empty; or NeverSettles."""
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS_MAX):
+                while True:
+                    before = self._activity()
+                    if await self._idle() and self._activity() == before:
+                        return
+                    await asyncio.sleep(0.002)
+        except TimeoutError:
+            raise NeverSettles(
+                f"the services are still busy after {SETTLE_SECONDS_MAX:.0f} s"
+            ) from None
 
     async def run_until(self, instant: datetime) -> None:
         """Fires everything that is due before `instant`, in order, and stops there.

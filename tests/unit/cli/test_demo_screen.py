@@ -1,16 +1,21 @@
 """The demo's screen fits its terminal at any size, and a claim that did not happen is seen."""
 
 import io
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from typer.testing import CliRunner
 
+from cli.demo import command
 from cli.demo.command import Played
 from cli.demo.crowding import Glance
 from cli.demo.screen import Lines, Wall
 from cli.demo.story import START, STORY, Claim
+from cli.main import app
 
 GLANCE = Glance(START, told=86, closed=55, met=346, breached=20, desk=3, events=1900)
 HELD, NOT_HELD = Claim(START, "so it was", held=True), Claim(START, "it was not so", held=False)
@@ -30,9 +35,10 @@ def test_the_live_screen_never_outgrows_its_terminal(width: int, height: int) ->
     wall = Wall(told, seconds=iter([0.0, 2.0]).__next__)
     wall.glanced(GLANCE)
     wall.glanced(replace(GLANCE, events=2900, loads=[("mobile-care", n) for n in range(6)]))
+    long = Claim(START, "a claim as long as the longest of the story, " * 3, held=True)
     for beat in STORY:
         wall.begins(beat)
-        wall.claimed(beat, [HELD, NOT_HELD])
+        wall.claimed(beat, [long, NOT_HELD])
     lines = told.render_lines(wall.render(), pad=False)
     assert len(lines) <= height
     wall.close()
@@ -74,3 +80,23 @@ def test_all_held_only_when_something_was_claimed_and_all_of_it_happened(
     claims: list[Claim], all_held: bool
 ) -> None:
     assert Played(claims=claims).all_held is all_held
+
+
+@pytest.mark.parametrize(("claim", "code"), [(HELD, 0), (NOT_HELD, 1)])
+def test_a_claim_that_did_not_happen_ends_the_command_with_1(
+    claim: Claim, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def played(told: Played, *_: object) -> bool:
+        told.claims = [claim]
+        return True
+
+    monkeypatch.setattr(command, "_unless_stopped", played)
+    ran = CliRunner().invoke(app, ["demo", "--json"], env={"BIHUAN_DATA": str(tmp_path / "data")})
+    assert ran.exit_code == code
+    assert json.loads(ran.stdout)["all_held"] is claim.held
+
+
+def test_a_broker_that_is_none_is_a_wrong_use() -> None:
+    ran = CliRunner().invoke(app, ["demo", "--broker", "pigeon"])
+    assert ran.exit_code == 2
+    assert "auto, kafka or memory" in ran.stderr
