@@ -9,7 +9,7 @@ from uuid import UUID
 from libs.eventlog.envelope import Origin, event_id
 from tests.integration.audit.tellers import complaint, event, playing, tell_stories
 from tests.stack import Room, room
-from tests.unit.web.conformance import findings
+from tests.unit.web.conformance import findings_at
 
 INTAKE, ROUTING = "/bihuan/intake", "/bihuan/routing"
 STORY = complaint(1)
@@ -162,7 +162,8 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
         async with playing(where, tmp_path) as play:
             await tell_stories(play, 1)
             headers = {"Authorization": f"Bearer {play.token('auditor')}"}
-            found = await asyncio.to_thread(findings, play.audit.api, headers, examples_max=3)
+            url = play.audit.api_url
+            found = await asyncio.to_thread(findings_at, url, headers, examples_max=3)
             assert found == []
 
     with room(("intake", "routing", "audit")) as where:

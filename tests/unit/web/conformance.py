@@ -1,6 +1,10 @@
 """schemathesis on an API in this process: every phase of it, every check, no socket."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import schemathesis
@@ -21,7 +25,32 @@ def findings(
     may still be refused by a rule of the domain (422, 412), so these statuses are expected of it;
     that it is refused as `invalid-request` is found by `well_formed` below.
     """
-    config = SchemathesisConfig.from_dict(
+    config = _config(headers, examples_max, seed)
+    return _found_in(
+        schemathesis.openapi.from_asgi("/openapi.json", api, config=config, headers=dict(headers))
+    )
+
+
+def findings_at(url: str, headers: Mapping[str, str], *, examples_max: int) -> list[str]:
+    """The same of a running service, over HTTP, from a process of its own.
+
+    Hypothesis will not share `random` with a service that runs in threads beside it.
+    """
+    asked = json.dumps({"url": url, "headers": dict(headers), "examples_max": examples_max})
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.unit.web.conformance"],
+        input=asked,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+    found: list[str] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def _config(headers: Mapping[str, str], examples_max: int, seed: int) -> SchemathesisConfig:
+    return SchemathesisConfig.from_dict(
         {
             "seed": seed,
             "headers": dict(headers),
@@ -29,9 +58,9 @@ def findings(
             "checks": {"positive_data_acceptance": {"enabled": False}},
         }
     )
-    schema = schemathesis.openapi.from_asgi(
-        "/openapi.json", api, config=config, headers=dict(headers)
-    )
+
+
+def _found_in(schema: Any) -> list[str]:
     found: list[str] = []
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished) and event.status == Status.FAILURE:
@@ -71,3 +100,18 @@ def well_formed(_context: Any, response: Any, case: Any) -> None:
 def _across_fields(errors: Any) -> bool:
     """Only rules that JSON Schema cannot say: between fields, and which years a message is from."""
     return all(one["where"] in ("body", "body.data", "body.time") for one in errors)
+
+
+def _main() -> None:
+    told = json.load(sys.stdin)
+    headers = told["headers"]
+    schema = schemathesis.openapi.from_url(
+        f"{told['url']}/openapi.json",
+        config=_config(headers, told["examples_max"], SEED),
+        headers=headers,
+    )
+    print(json.dumps(_found_in(schema)))
+
+
+if __name__ == "__main__":
+    _main()
