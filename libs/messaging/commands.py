@@ -13,7 +13,7 @@ from libs.decider import DomainError, Recorded, To
 from libs.eventlog.envelope import Origin
 from libs.eventlog.recorder import Moved
 from libs.eventlog.work import Work
-from libs.eventlog.writer import ComplaintParked, Writer
+from libs.eventlog.writer import Busy, ComplaintParked, Unreachable, Writer
 from libs.web.commands import Answer, KeyReused, Outcome, Target, Telling, decided, refusal_of
 
 TOGETHER_MAX = 100
@@ -61,6 +61,9 @@ class RuntimeCommands:
             batch = [one for one in batch if not one.done]
             try:
                 self._together(batch)
+            except (Unreachable, Busy) as error:  # not one of them can be done now
+                for one in batch:
+                    one.error, one.done = error, True
             except Exception:  # noqa: BLE001 - one may hold what the database refuses: find it
                 for one in batch:
                     self._alone(one)
