@@ -1,7 +1,9 @@
 """One service in a process of its own, until it is told to stop."""
 
 import asyncio
+import os
 import signal
+import sys
 
 import uvloop
 
@@ -21,6 +23,9 @@ def serve(name: str) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
+        if os.environ.get("BIHUAN_LEASHED"):
+            # Nobody writes there: it can be read once whoever started us is gone, even by SIGKILL.
+            loop.add_reader(sys.stdin.fileno(), _owner_gone, loop, stopping)
         await app.start()
         try:
             await stopping.wait()
@@ -29,3 +34,8 @@ def serve(name: str) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
+
+
+def _owner_gone(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
+    loop.remove_reader(sys.stdin.fileno())
+    stopping.set()

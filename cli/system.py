@@ -215,13 +215,17 @@ class System:
                 for key, value in values.items()
                 if value is not None
             },
+            "BIHUAN_LEASHED": "1",
             **(more or {}),
         }
         self.places.logs.mkdir(exist_ok=True)
+        if name in self.running:
+            let_go(self.running[name])
         with (self.places.logs / f"{name}.log").open("ab") as out:
             self.running[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "cli.main", "serve", service],
                 env=environment,
+                stdin=subprocess.PIPE,  # its end tells the service that we are gone
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
@@ -239,6 +243,7 @@ class System:
                 log.warning("killed: did not stop in time", extra={"service": name})
                 process.kill()
                 process.wait()
+            let_go(process)
         self.running = {}
 
     async def _await_ready(self) -> None:
@@ -295,6 +300,12 @@ class System:
                 "vault_key_file": self.places.keys / "vault.key",
             }
         return common
+
+
+def let_go(process: "subprocess.Popen[bytes]") -> None:
+    """Closes our end of an ended service's leash."""
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def service_modules(name: str) -> tuple[Callable[[Any, Clock], App], type[Any]]:
