@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import schemathesis
-from hypothesis.errors import Flaky
+from hypothesis.errors import Flaky, HypothesisWarning
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 from starlette.types import ASGIApp
@@ -61,8 +62,15 @@ def _config(headers: Mapping[str, str], examples_max: int, seed: int) -> Schemat
 
 
 def _found_in(schema: Any) -> list[str]:
+    with warnings.catch_warnings():
+        # Hypothesis remarks on its own examples ("overly large repr"); that is no finding.
+        warnings.simplefilter("ignore", HypothesisWarning)
+        return _found_by(from_schema(schema).execute())
+
+
+def _found_by(happened: Any) -> list[str]:
     found: list[str] = []
-    for event in from_schema(schema).execute():
+    for event in happened:
         if isinstance(event, events.ScenarioFinished) and event.status == Status.FAILURE:
             for checks in event.recorder.checks.values():
                 found += [
