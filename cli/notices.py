@@ -5,14 +5,17 @@ the purpose `deliver`, and that access is itself on record.
 """
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.markup import escape
 
 from cli import showing
 from cli.places import Places
 from cli.telling import AsJson, emit, err, fail, out, speaking
+from contracts.values import DeliveryResult
 from infra.gateway import Gateway
 from infra.gateway.keeping import Kept, KeptNotices
 from libs.decider import DomainError
@@ -26,9 +29,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(notices, name="notices")
 
 
-def gateway_of(places: Places, told: dict[str, Any] | None = None) -> Gateway:
+def gateway_of(places: Places) -> Gateway:
     """The development gateway of a running installation; raises NotRunning."""
-    told = told or places.running()
+    told = places.running()
     intake = str(told["services"]["intake"]["api"])
     return Gateway(
         told["bootstrap"],
@@ -56,8 +59,12 @@ def list_(
     kept = KeptNotices(places.gateway)
     try:
         found = [_shown(one) for one in kept.notices()]
+        unreadable = kept.unreadable()
     finally:
         kept.close()
+    for other in unreadable:
+        place = f"{other.topic}/{other.partition}/{other.offset}"
+        err.print(f"[yellow]no notice:[/yellow] {place}: {escape(other.problem)}")
     if receipt is not None:
         wanted = receipt.replace("-", "").replace(" ", "")
         found = [one for one in found if one["receipt"].replace("-", "") == wanted]
@@ -100,6 +107,32 @@ def show(
         emit({"notice": str(notice), "text": text})
     else:
         typer.echo(text)
+
+
+@notices.command("report")
+def report(
+    notice: Annotated[UUID, typer.Argument(help="The notice, as `notices list` shows it.")],
+    result: Annotated[DeliveryResult, typer.Argument(help="What became of it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell the system what became of a notice, now, as a real gateway would. Exit 1: unknown."""
+
+    async def told() -> None:
+        gateway = gateway_of(Places.here())
+        try:
+            await gateway.report(notice, result, datetime.now(UTC))
+        finally:
+            await gateway.stop()
+
+    with speaking(as_json):
+        try:
+            asyncio.run(told())
+        except LookupError as error:
+            fail(str(error), as_json=as_json)
+    if as_json:
+        emit({"notice": str(notice), "result": result.value})
+    else:
+        out.print(f"[green]✓[/green] reported: {result.value}")
 
 
 def _shown(kept: Kept) -> dict[str, Any]:

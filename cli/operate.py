@@ -181,7 +181,8 @@ def verify(
     """Prove again that nothing in the archive is missing, changed or out of order.
 
     With --json: {events, streams, compared, log, faults: [...], more}. Exit 1: faults were found.
-    A gap that somebody resolved on record is no fault. About 20 s for a million events.
+    A gap stays a finding also once somebody has resolved it: records are missing. About 20 s for a
+    million events.
     """
     with _asking(as_json) as client:
         told = client.get("audit", "/verify", log=log)

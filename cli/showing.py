@@ -150,7 +150,7 @@ def promises(rows: Sequence[Json]) -> RenderableType:
     table = grid(
         "Promises kept 承诺兑现", "month", "clock", "policy", *numbers, "kept", right=numbers
     )
-    table.columns[1].no_wrap = True
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for one in rows:
         table.add_row(
             one["month"],

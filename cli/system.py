@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import httpx
 
 from cli.places import SERVICES, Places
+from cli.player import Player
 from infra.local import LocalStack
 from infra.local.stack import BrokerChoice
 from libs.messaging.app import App
@@ -276,6 +277,16 @@ class System:
         partial = self.places.run_file.with_suffix(".arriving")
         partial.write_text(json.dumps(told, indent=1), encoding="utf-8")
         partial.replace(self.places.run_file)
+
+    def player(self) -> Player:
+        """People of this running system; use as an async context manager."""
+        return Player(
+            bootstrap=self.stack.bootstrap,
+            urls=self.urls,
+            signing=self.signing,
+            partitions=self.partitions,
+            topic_prefix=self.topic_prefix,
+        )
 
     # -- settings --------------------------------------------------------------------------------
 

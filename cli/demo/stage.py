@@ -69,12 +69,7 @@ async def stage(
     )
     await system.start()
     try:
-        async with Player(
-            bootstrap=system.stack.bootstrap,
-            urls=system.urls,
-            signing=system.signing,
-            partitions=system.partitions,
-        ) as player:
+        async with system.player() as player:
             made = Stage(system, player, clock)
             await made.settle()
             yield made

@@ -164,12 +164,7 @@ async def follow(system: System, people: People) -> None:
 @asynccontextmanager
 async def peopled(system: System, run: str) -> AsyncIterator[People]:
     """People around a running system."""
-    async with Player(
-        bootstrap=system.stack.bootstrap,
-        urls=system.urls,
-        signing=system.signing,
-        partitions=system.partitions,
-    ) as player:
+    async with system.player() as player:
         people = People(system, player, run)
         await people.sit_down()
         following = asyncio.create_task(follow(system, people))

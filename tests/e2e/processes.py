@@ -90,10 +90,6 @@ class Crew:
                     raise self._failed[0]
                 await asyncio.sleep(0.05)
 
-    def open(self, names: Iterable[str]) -> int:
-        """How many of these loops are not closed yet."""
-        return sum(self.told[name] not in self.closed for name in names)
-
     # -- what people do when the log shows them something ------------------------------------------
 
     async def follow(self) -> None:
@@ -235,12 +231,7 @@ async def six(folder: Path, *, working: bool = True) -> AsyncIterator[tuple[Syst
     system = System(Places(folder), processes=True, broker="kafka", durable=False)
     await system.start()
     try:
-        async with Player(
-            bootstrap=system.stack.bootstrap,
-            urls=system.urls,
-            signing=system.signing,
-            partitions=system.partitions,
-        ) as player:
+        async with system.player() as player:
             crew = Crew(system, player)
             following = asyncio.create_task(crew.follow() if working else asyncio.sleep(0))
             try:

@@ -1,7 +1,9 @@
 """The commands of an operations engineer, on the six services really running."""
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from aiokafka import AIOKafkaProducer
@@ -9,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from cli.notices import gateway_of
 from libs.messaging.clients import running
 from tests.e2e.commands import bihuan, bihuan_process, told
-from tests.e2e.world import World, play, read_log
+from tests.e2e.world import SHANGHAI, World, play, read_log
 
 START = "2025-10-09 09:00:00"
 WORDS = "手机没信号，打不出去"
@@ -79,20 +81,25 @@ async def _one_complaint(data: Path, complaint: str) -> None:
     assert (await bihuan(data, "timeline", "00000000-0000-4000-8000-000000000000"))[0] == 1
 
 
-async def _notices(world: World, data: Path, complaint: str) -> None:
-    assert (await bihuan(data, "notices", "list"))[0] == 1  # no gateway yet
+async def given(world: World, *receipt: str) -> tuple[int, Any]:
+    """What `notices list` tells once the gateway was given something."""
     gateway = gateway_of(world.system.places)
     await gateway.start()
     try:
-        receipt = await world.receipt(complaint)
         async with asyncio.timeout(30):
             while True:
-                code, listed = await told(data, "notices", "list", receipt)
+                code, listed = await told(world.system.places.data, "notices", "list", *receipt)
                 if listed["notices"]:
-                    break
+                    return code, listed
                 await asyncio.sleep(0.1)
     finally:
         await gateway.stop()
+
+
+async def _notices(world: World, data: Path, complaint: str) -> None:
+    assert (await bihuan(data, "notices", "list"))[0] == 1  # no gateway yet
+    receipt = await world.receipt(complaint)
+    code, listed = await given(world, receipt)
     (notice,) = listed["notices"]
     assert (code, notice["kind"], notice["complaint"]) == (0, "receipt", complaint)
     code, out, _ = await bihuan(data, "notices", "show", notice["notice"])
@@ -100,6 +107,8 @@ async def _notices(world: World, data: Path, complaint: str) -> None:
     assert receipt in out
     nobodys = "00000000-0000-4000-8000-000000000000"
     assert (await bihuan(data, "notices", "show", nobodys))[0] == 1
+    assert (await bihuan(data, "notices", "report", nobodys, "failed"))[0] == 1
+    assert (await bihuan(data, "notices", "report", notice["notice"], "lost"))[0] == 2
 
 
 async def _reports(data: Path) -> None:
@@ -163,6 +172,24 @@ async def _proof(world: World, data: Path) -> None:
     assert {fault["kind"] for fault in found["faults"]} == {"changed"}
     code, out, _ = await bihuan_process(data, "verify")
     assert (code, "changed" in out) == (1, True)
+
+
+def test_what_became_of_a_notice_is_told_as_a_gateway_would(tmp_path: Path) -> None:
+    """The command stamps with the real clock, so this world begins now."""
+
+    async def scene(world: World) -> None:
+        complaint = await world.say(text=WORDS, subscriber="13800000003")
+        await world.settle()
+        (issued,) = await world.events(complaint, "notice.issued")
+        data, notice = world.system.places.data, str(issued.data.notice)
+        await given(world)
+        document = {"notice": notice, "result": "delivered"}
+        assert await told(data, "notices", "report", notice, "delivered") == (0, document)
+        await world.stepper.settle()
+        (attempted,) = await world.events(complaint, "notice.attempted")
+        assert (str(attempted.data.notice), attempted.data.result.value) == (notice, "delivered")
+
+    play(tmp_path / "data", f"{datetime.now(SHANGHAI):%Y-%m-%d %H:%M:%S}", scene)
 
 
 def test_without_a_system_every_command_says_how_to_start_one(tmp_path: Path) -> None:

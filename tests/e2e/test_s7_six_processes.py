@@ -87,13 +87,7 @@ def test_s7_with_six_processes_and_intake_killed_between_deliveries(tmp_path: Pa
         )
         await system.start()
         try:
-            async with Player(
-                bootstrap=where.bootstrap,
-                urls=system.urls,
-                signing=system.signing,
-                partitions=system.partitions,
-                topic_prefix=where.prefix,
-            ) as player:
+            async with system.player() as player:
                 await _play(Six(system, player))
         finally:
             await system.stop()

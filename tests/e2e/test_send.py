@@ -3,8 +3,6 @@
 import asyncio
 import csv
 import json
-import os
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ from cli.client import Client
 from cli.mapping import load_mapping
 from cli.player import message_of, to_bytes
 from cli.send import Pace, opened_for, reach_of, send_rows
+from tests.e2e.commands import bihuan_process
 from tests.e2e.world import SHANGHAI, World, play
 
 MAPPING = """
@@ -54,19 +53,7 @@ async def bihuan(world: World, *words: str) -> tuple[int, str, str]:
     It stamps with the real clock, so the world's is brought up to it first.
     """
     await world.stepper.run_until(datetime.now(SHANGHAI))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", *words),
-        env={
-            **{name: value for name, value in os.environ.items() if name[:7] != "BIHUAN_"},
-            "BIHUAN_DATA": str(world.system.places.data),
-        },
-        cwd=Path(__file__).parents[2],
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    return await bihuan_process(world.system.places.data, *words)
 
 
 async def sent(world: World, *words: str) -> tuple[int, dict[str, Any]]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -41,9 +42,8 @@ def test_a_killed_up_leaves_no_service_behind(tmp_path: Path) -> None:
     until(lambda: not any(one.is_running() for one in services))
 
 
-def until(true: object) -> None:
+def until(true: Callable[[], bool]) -> None:
     """Waits until this is so."""
-    assert callable(true)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not true():
         assert time.monotonic() < deadline

@@ -231,13 +231,7 @@ async def world(where: Room, folder: Path, start: str, **options: Any) -> AsyncI
     )
     await system.start()
     try:
-        async with Player(
-            bootstrap=where.bootstrap,
-            urls=system.urls,
-            signing=system.signing,
-            partitions=system.partitions,
-            topic_prefix=where.prefix,
-        ) as player:
+        async with system.player() as player:
             playing = World(system, player, clock)
             await playing.settle()
             yield playing
