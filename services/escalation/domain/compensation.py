@@ -1,10 +1,7 @@
 """Money rests on a finding, has limits per role, and is never granted by who proposed it."""
 
-from calendar import monthrange
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
-from zoneinfo import ZoneInfo
+from decimal import Decimal
 
 from contracts.escalation import (
     CompensationGranted,
@@ -12,6 +9,7 @@ from contracts.escalation import (
     CompensationSubmitted,
     GrantedUnder,
 )
+from contracts.money import double_refund, rent_waiver
 from contracts.values import Basis, FaultLiesWith
 from libs.decider import Conflict, Context, Event, NotFound, Refused
 from services.escalation.domain.commands import (
@@ -24,11 +22,6 @@ from services.escalation.domain.commands import (
 from services.escalation.domain.desk import pseudonym
 from services.escalation.domain.policy import POLICY, CompensationLimits, EscalationPolicy
 from services.escalation.domain.state import NOTHING, ZERO, Award, Cases
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
-CENT = Decimal("0.01")
-PERIOD = timedelta(hours=24)
-"""Rent is waived by begun periods of 24 h (DOMAIN rule 9)."""
 
 
 class NothingProposed(NotFound):
@@ -233,7 +226,7 @@ def due_for(basis: Basis, finding: CorrectFinding) -> Decimal | None:
     if finding.cause is FaultLiesWith.CUSTOMER_EQUIPMENT:
         return ZERO
     if basis is Basis.DOUBLE_REFUND and finding.overcharged is not None:
-        return 2 * finding.overcharged
+        return double_refund(finding.overcharged)
     if (
         basis is Basis.RENT_WAIVER
         and finding.monthly_rent is not None
@@ -242,14 +235,3 @@ def due_for(basis: Basis, finding: CorrectFinding) -> Decimal | None:
     ):
         return rent_waiver(finding.monthly_rent, finding.outage_from, finding.outage_to)
     return None
-
-
-def rent_waiver(monthly_rent: Decimal, outage_from: datetime, outage_to: datetime) -> Decimal:
-    """The rent of an outage in CNY, half up to 0.01, by begun periods of 24 h.
-
-    A day's rent is the month's over the days of the month in which the outage began (S2).
-    """
-    periods = -((outage_from - outage_to) // PERIOD)
-    local = outage_from.astimezone(SHANGHAI)
-    days = monthrange(local.year, local.month)[1]
-    return (monthly_rent * periods / days).quantize(CENT, rounding=ROUND_HALF_UP)

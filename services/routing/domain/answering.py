@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from contracts.money import double_refund, rent_waiver
 from contracts.routing import (
     PromiseKind,
     ResumedBy,
@@ -30,7 +31,6 @@ from services.routing.domain.commands import (
     fact_time,
 )
 from services.routing.domain.handling import FromTheFuture, InThePast, NotAcceptedYet
-from services.routing.domain.money import double_refund, rent_waiver
 from services.routing.domain.policy import Rules
 from services.routing.domain.staffing import Seated, answering, working
 from services.routing.domain.state import Finding, Work

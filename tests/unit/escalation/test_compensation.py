@@ -19,7 +19,6 @@ from services.escalation.domain.compensation import (
     CompensationSettled,
     NothingProposed,
     OwnProposal,
-    rent_waiver,
 )
 from tests.unit.escalation.heard import (
     NOON,
@@ -188,20 +187,6 @@ def test_race_12_withdrawn_then_granted_the_grant_stands() -> None:
     assert story.one(CompensationGranted).total == Decimal("373.00")
 
 
-def test_s2_rent_of_73_h_30_min_is_waived_by_four_begun_periods() -> None:
-    """88.00 / 31 x 4 = 11.35 (half up)."""
-    waived = rent_waiver(Decimal("88.00"), at("2025-10-01 20:00"), at("2025-10-04 21:30"))
-    assert waived == Decimal("11.35")
-
-
-@pytest.mark.parametrize(
-    ("until", "expected"),
-    [("2025-10-02 20:00", "2.84"), ("2025-10-02 20:00:00.000001", "5.68")],
-)
-def test_a_period_begun_is_a_period_waived(until: str, expected: str) -> None:
-    assert rent_waiver(Decimal("88.00"), at("2025-10-01 20:00"), at(until)) == Decimal(expected)
-
-
 def test_a_corrected_outage_adds_its_rent_unless_the_customers_equipment_was_the_cause() -> None:
     outage: dict[str, Any] = {
         "outage_from": at("2025-10-01 20:00"),
@@ -218,3 +203,17 @@ def test_a_corrected_outage_adds_its_rent_unless_the_customers_equipment_was_the
         **outage,
     )
     hear(granted, own, NOON).then_nothing()
+
+
+def test_a_supplement_counts_every_period_by_the_month_it_begins_in_as_the_proposal_did() -> None:
+    """DOMAIN rule 9: "by begun periods of 24 h"; 88.00/31 + 88.00/30 = 5.77 from October on."""
+    granted = hear(nothing(), proposed(1, "2.84", Basis.RENT_WAIVER), NOON)
+    longer = finding(
+        2,
+        corrects=1,
+        monthly_rent="88.00",
+        outage_from=at("2025-10-31 12:00"),
+        outage_to=at("2025-11-01 13:00"),
+    )
+    supplement = hear(granted, longer, at("2025-11-02 12:00")).one(CompensationGranted)
+    assert (supplement.amount, supplement.total) == (Decimal("2.93"), Decimal("5.77"))

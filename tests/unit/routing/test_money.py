@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from contracts.money import double_refund, rent_waiver
 from contracts.routing import WorkCompensationProposed, WorkFindingRecorded
 from contracts.values import Basis, Category, ClockPurpose, FaultLiesWith
 from libs.decider import DomainError
@@ -29,7 +30,6 @@ from services.routing.domain.commands import (
     ProposeCompensation,
     RecordFinding,
 )
-from services.routing.domain.money import double_refund, rent_waiver
 from tests.unit.routing.desks import (
     BILLING_1,
     NOON,
