@@ -28,6 +28,7 @@ RETRY_SECONDS = 0.25
 TROUBLE_SECONDS = 1.0
 FETCH_BYTES_MAX = 9 * 1024 * 1024
 HINT_SECONDS = 2.0
+ASSIGNMENT = "assignment"
 
 
 class Taker(Protocol):
@@ -45,9 +46,9 @@ class Taker(Protocol):
         """Takes a batch; the gaps it stopped at, if any."""
 
 
-async def leave_alone(message: StreamMessage[Any]) -> Any:
-    """A decoder that decodes nothing."""
-    return message.raw_message
+async def leave_alone(message: StreamMessage[Any]) -> tuple[int, Any]:
+    """A decoder that decodes nothing: the assignment a batch was fetched under, and the batch."""
+    return message.headers[ASSIGNMENT], message.raw_message
 
 
 class Consumer:
@@ -70,6 +71,7 @@ class Consumer:
         self.trouble: str | None = None
         self._in_thread = in_thread
         self._busy = asyncio.Lock()
+        self._assignments = 0
         self._hinted = 0.0
         self._subscriber = broker.subscriber(
             taker.topic,
@@ -98,18 +100,22 @@ class Consumer:
         return consumer
 
     async def _parse(self, records: Any) -> StreamMessage[Any]:
-        return StreamMessage(raw_message=records, body=b"")
+        stamp = {ASSIGNMENT: self._assignments}
+        return StreamMessage(raw_message=records, body=b"", headers=stamp)
 
-    async def _handle(self, records: Any) -> None:
+    async def _handle(self, fetched: Any) -> None:
+        assignment, records = fetched
         async with self._busy:
-            await self._take(records)
+            await self._take(assignment, records)
 
-    async def _take(self, records: Sequence[KafkaRecord]) -> None:
-        while True:
+    async def _take(self, assignment: int, records: Sequence[KafkaRecord]) -> None:
+        # A batch of an earlier assignment says nothing about where the database stands now; what
+        # of it is still ours is fetched again.
+        while assignment == self._assignments:
             try:
                 gaps = await self._in_thread(self.taker.take, records)
             except Overtaken:
-                await self.resume(self.assigned)
+                await self._go_back()
                 return
             except Busy:
                 continue
@@ -118,7 +124,7 @@ class Consumer:
                 # back to where the database says, or the next record would look like a gap.
                 log.warning("database away; waiting", extra={"topic": self.taker.topic})
                 await asyncio.sleep(RETRY_SECONDS)
-                await self.resume(self.assigned)
+                await self._go_back()
                 return
             except Exception as error:
                 # Returning would let FastStream pass over the batch: stand still, loudly.
@@ -151,9 +157,21 @@ class Consumer:
         with contextlib.suppress(KafkaError):
             await self.kafka.commit(ends)
 
-    async def resume(self, partitions: Iterable[int]) -> None:
-        """Goes to where the database says, for these partitions."""
-        wanted = sorted(partitions)
+    async def assign(self, partitions: Iterable[int]) -> None:
+        """Makes these partitions ours, from where the database says.
+
+        Until that is known they are paused: aiokafka begins at Kafka's own offsets, which may lie
+        ahead of a database that was rebuilt, and taking from there would look like a gap.
+        """
+        self._assignments += 1
+        self.assigned = set(partitions)
+        self.kafka.pause(*self._places())
+        async with self._busy:
+            await self._go_back()
+
+    async def _go_back(self) -> None:
+        """Seeks to where the database says; a partition that stopped finds its gap again."""
+        wanted = sorted(self.assigned)
         while True:
             try:
                 offsets = await self._in_thread(self.taker.load, wanted, self.topic_id)
@@ -161,10 +179,16 @@ class Consumer:
             except Exception as error:  # noqa: BLE001 - whatever ails the database, wait for it
                 log.warning("cannot load offsets", extra={"error": type(error).__name__})
                 await asyncio.sleep(RETRY_SECONDS)
-        for partition, offset in offsets.items():
-            place = TopicPartition(self.taker.topic, partition)
-            if place in self.kafka.assignment():
-                self.kafka.seek(place, offset)
+        for place in self._places():
+            if place.partition in offsets:
+                self.kafka.seek(place, offsets[place.partition])
+                self.kafka.resume(place)
+
+    def _places(self) -> list[TopicPartition]:
+        """What is assigned to us, as the client knows it at this moment."""
+        ours = self.kafka.assignment()
+        places = (TopicPartition(self.taker.topic, partition) for partition in self.assigned)
+        return [place for place in places if place in ours]
 
     async def go_on(self, partition: int) -> None:
         """Takes up a partition again whose gap was resolved."""
@@ -183,5 +207,4 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         partitions = {place.partition for place in assigned}
         log.info("partitions assigned", extra={"count": len(partitions)})
-        self._consumer.assigned = partitions
-        await self._consumer.resume(partitions)
+        await self._consumer.assign(partitions)
