@@ -144,7 +144,7 @@ def start_more(
         case StartSurvey():
             cause, starts = StartCause.ASKED, _of_survey(watch, command, context)
         case StartCase():
-            cause, starts = StartCause.CASE_REQUESTED, _of_case(command, context)
+            cause, starts = StartCause.CASE_REQUESTED, _of_case(watch, command, context)
     known = {clock.name for clock in watch.clocks}
     new = [start for start in starts if start.name not in known]
     return begin(watch, new, Begun(cause, command.at), command, context) if new else []
@@ -251,7 +251,7 @@ def _of_survey(watch: Watch, command: StartSurvey, context: Context) -> list[Sta
     ]
 
 
-def _of_case(command: StartCase, context: Context) -> list[Start]:
+def _of_case(watch: Watch, command: StartCase, context: Context) -> list[Start]:
     """The desk's clocks; a date that the regulator names goes before the policy's limit."""
     table = table_at(context.policies, command.at, context.now)
     return [
@@ -263,7 +263,7 @@ def _of_case(command: StartCase, context: Context) -> list[Start]:
             command.report_by if rule.purpose is ClockPurpose.REGULATOR_REPORT else None,
             command.case,
         )
-        for rule in table.for_case(command.tier)
+        for rule in table.for_case(watch.profile, command.tier)
     ]
 
 

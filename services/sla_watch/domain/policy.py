@@ -18,13 +18,16 @@ from contracts.values import (
     ClockPurpose,
     Code,
     Complexity,
+    CustomerClass,
     DistrictType,
     Kind,
     PolicyRef,
     Profile,
+    Province,
     ReopenRoute,
     Tier,
     Urgency,
+    ValueTier,
     Version,
 )
 from libs.timekeeping.calendars import WorkingCalendar, library_calendar
@@ -151,6 +154,11 @@ class Condition(_Schema):
     except_categories: tuple[Category, ...] = ()
     urgencies: tuple[Urgency, ...] = ()
     districts: tuple[DistrictType | Unknown, ...] = ()
+    customer_classes: tuple[CustomerClass, ...] = ()
+    value_tiers: tuple[ValueTier, ...] = ()
+    provinces: tuple[Province, ...] = ()
+    """Where the cause lies (DOMAIN rule 5): the handling province."""
+    except_provinces: tuple[Province, ...] = ()
     cross_region: bool | None = None
     complexities: tuple[Complexity | Unknown, ...] = ()
     on_holiday: bool | None = None
@@ -165,6 +173,10 @@ class Condition(_Schema):
             and not any(category.within(one) for one in self.except_categories)
             and (not self.urgencies or profile.urgency in self.urgencies)
             and (not self.districts or (profile.district_type or Unknown.UNKNOWN) in self.districts)
+            and (not self.customer_classes or profile.customer_class in self.customer_classes)
+            and (not self.value_tiers or profile.value_tier in self.value_tiers)
+            and (not self.provinces or profile.handling_province in self.provinces)
+            and profile.handling_province not in self.except_provinces
             and self.cross_region in (None, profile.cross_region)
         )
 
@@ -336,6 +348,14 @@ class ClockTable:
     rules: Mapping[str, Rule]
     _known: dict[Any, tuple[Rule, ...]] = field(default_factory=dict)
 
+    @cached_property
+    def provinces(self) -> frozenset[str]:
+        """The provinces that any rule names."""
+        conditions = [one for rule in self.rules.values() for one in rule.when]
+        return frozenset(
+            name for one in conditions for name in (*one.provinces, *one.except_provinces)
+        )
+
     def for_profile(self, trigger: Trigger, profile: Profile) -> tuple[Rule, ...]:
         """The clocks that this starts for such a complaint."""
         situation = (
@@ -344,6 +364,10 @@ class ClockTable:
             profile.category,
             profile.urgency,
             profile.district_type,
+            profile.customer_class,
+            profile.value_tier,
+            # Anybody may write any province's code: only those that a rule names are told apart.
+            province if (province := profile.handling_province) in self.provinces else None,
             profile.cross_region,
         )
         known = self._known.get(situation)
@@ -369,13 +393,15 @@ class ClockTable:
             )
         )
 
-    def for_case(self, tier: int) -> tuple[Rule, ...]:
+    def for_case(self, profile: Profile, tier: int) -> tuple[Rule, ...]:
         """The clocks that start with a case of this tier (DOMAIN rule 10)."""
         return tuple(
             rule
             for rule in self.rules.values()
             if any(
-                Trigger.CASE_REQUESTED in one.upon and (not one.tiers or tier in one.tiers)
+                Trigger.CASE_REQUESTED in one.upon
+                and one.holds_for(profile)
+                and (not one.tiers or tier in one.tiers)
                 for one in rule.when
             )
         )

@@ -1,5 +1,8 @@
 """The clock table of DOMAIN: which clocks a complaint has, and what ends them without a verdict."""
 
+from copy import deepcopy
+from typing import Any
+
 import pytest
 
 from contracts.feedback_survey import SurveyOutcome
@@ -11,14 +14,20 @@ from contracts.sla_watch import (
 )
 from contracts.values import (
     Category,
+    ClockPurpose,
+    CustomerClass,
     Decision,
     DistrictType,
     Kind,
     ReopenRoute,
     Urgency,
+    ValueTier,
 )
+from libs.decider import Policies
+from services.sla_watch.domain import compile_policy
+from services.sla_watch.domain.policy import ClockTable, Trigger
 from tests.unit.sla_watch import told
-from tests.unit.sla_watch.play import Play
+from tests.unit.sla_watch.play import SEEDS, Play, in_force, seed_content
 from tests.unit.timekeeping.instants import at
 
 
@@ -245,3 +254,104 @@ def test_words_older_than_the_first_clock_table_go_by_the_present_one() -> None:
     assert play.due("resolve") is None
     play.hear(told.answered(), "2025-10-16 11:00")
     assert play.status("resolve") == "running", "twenty years late is not surely in time"
+
+
+# --- by class, tier and province (DOMAIN rule 3: "keyed by class, tier and category") -------------
+
+
+def changed(code: str, condition: dict[str, Any], own: dict[str, Any]) -> Policies:
+    """The table with one more clock: `code` again under another name, limit and conditions.
+
+    `condition` goes into every condition of the old row, `own` into those of the new one.
+    """
+    content = seed_content("clocks.v1.yaml") | {"version": "2"}
+    row = next(one for one in content["clocks"] if one["code"] == code)
+    new = deepcopy(row) | {"code": f"{code}.own", "limit": own.pop("limit")}
+    for one in row["when"]:
+        one.update(condition)
+    for one in new["when"]:
+        one.update(own)
+    content["clocks"].append(new)
+    return SEEDS.adding(in_force(content, "2025-10-01"))
+
+
+def test_an_operator_sets_the_repair_limit_of_one_province() -> None:
+    policies = changed(
+        "repair.broadband.rural",
+        {"except_provinces": ["qinghai"]},
+        {"provinces": ["qinghai"], "limit": "48 hours"},
+    )
+    for provinces, own in [
+        ({"home_province": "qinghai"}, True),
+        ({"home_province": "guangdong"}, False),
+        ({}, False),
+        ({"home_province": "guangdong", "visited_province": "qinghai"}, True),
+        ({"home_province": "qinghai", "visited_province": "guangdong"}, False),
+    ]:
+        play = Play(policies).hear(
+            told.registered(
+                "2025-10-16 10:00",
+                "broadband.fault",
+                district_type=DistrictType.RURAL,
+                **provinces,
+            ),
+            "2025-10-16 10:00",
+        )
+        repairs = {
+            (one.code, one.standing.due)
+            for one in (play.state.clocks if play.state else ())
+            if one.purpose is ClockPurpose.REPAIR
+        }
+        assert repairs == {
+            ("repair.broadband.rural.own", at("2025-10-18 10:00"))
+            if own
+            else ("repair.broadband.rural", at("2025-10-17 22:00"))
+        }, provinces
+
+
+def test_an_operator_promises_important_customers_and_companies_more() -> None:
+    important = changed(
+        "attitude",
+        {"value_tiers": ["ordinary", "potential", "lapsed"]},
+        {"value_tiers": ["important"], "limit": "12 hours"},
+    )
+    companies = changed(
+        "attitude",
+        {"customer_classes": ["personal", "family"]},
+        {"customer_classes": ["enterprise"], "limit": "12 hours"},
+    )
+    for policies, mine, others in [
+        (important, {"value_tier": ValueTier.IMPORTANT}, {"value_tier": ValueTier.LAPSED}),
+        (
+            companies,
+            {"customer_class": CustomerClass.ENTERPRISE},
+            {"customer_class": CustomerClass.FAMILY},
+        ),
+    ]:
+        for profile, code in [(mine, "attitude.own"), (others, "attitude"), ({}, "attitude")]:
+            play = Play(policies)
+            event = told.registered("2025-10-16 10:00", "service.attitude", **profile)
+            play.hear(event, "2025-10-16 10:00")
+            assert play.codes() - ALWAYS == {code}
+
+
+def test_the_desk_may_be_held_to_more_for_some() -> None:
+    policies = changed(
+        "desk.decision",
+        {"value_tiers": ["ordinary", "potential", "lapsed"]},
+        {"value_tiers": ["important"], "limit": "1 days"},
+    )
+    event = told.registered("2025-10-16 10:00", value_tier=ValueTier.IMPORTANT)
+    play = Play(policies).hear(event, "2025-10-16 10:00")
+    play.hear(told.case_requested(), "2025-10-16 11:00")
+    assert play.due("desk.decision.own", "case-1") == at("2025-10-18")
+    assert "desk.decision" not in play.codes()
+
+
+def test_a_province_that_no_rule_names_takes_no_memory() -> None:
+    """Anybody may write a province's code into a message."""
+    table = compile_policy("clocks", seed_content("clocks.v1.yaml"))
+    assert isinstance(table, ClockTable)
+    for number in range(100):
+        table.for_profile(Trigger.REGISTERED, told.profile(home_province=f"p{number}"))
+    assert len(table._known) == 1
