@@ -96,15 +96,16 @@ _INTAKE = _of(
             "routing": "work.ended",
             "sla_watch": "cancels",
             "feedback_survey": "concludes (cancelled)",
-            "escalation": "withdraws an unaccepted case",
+            "escalation": "withdraws an unaccepted case of tiers 2 and 3",
         },
     ),
     (
         i.ComplaintUnmerged,
         {
             "intake": "unlinks on the survivor",
-            "routing": "routes",
+            "routing": "routes, unless it still waits to be verified",
             "sla_watch": "starts from clock_from, less recorded pauses",
+            "escalation": "requests again what the merge had withdrawn",
         },
     ),
     (
@@ -282,7 +283,10 @@ _ESCALATION = _of(
         },
     ),
     (e.CaseCausesChanged, {}),
-    (e.CaseAccepted, {}),
+    (
+        e.CaseAccepted,
+        {"intake": "notes it: no merging away any more, and a merge on its way is undone (race 8)"},
+    ),
     (
         e.CaseDecided,
         {"feedback_survey": "the decision notice", "sla_watch": "the desk decision is met"},

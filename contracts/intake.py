@@ -59,6 +59,7 @@ class NotedState(StrEnum):
     """What became of a case, as far as closing is concerned."""
 
     OPEN = "open"
+    ACCEPTED = "accepted"
     DECLINED = "declined"
     ENDED = "ended"
 
@@ -127,9 +128,9 @@ class MergedContact(Value):
     """A contact that moves with its complaint."""
 
     contact: Contact
-    """The contact."""
+    """The contact; `kind` is what it is to the survivor."""
     text: Sealed | None = None
-    """Its words, sealed."""
+    """Its words, sealed; None also where there are too many to move: its own complaint has them."""
 
 
 class Registration(Value):
@@ -282,6 +283,8 @@ class ComplaintMerged(ComplaintEvent):
     """Why."""
     note: Sealed | None = None
     """Staff's words about it, sealed."""
+    same_customer: bool = False
+    """Staff made sure that two different persons on record are one customer."""
     contacts: tuple[MergedContact, ...]
     """The contacts that the survivor links."""
 
@@ -299,6 +302,8 @@ class ComplaintUnmerged(ComplaintEvent):
     """Staff's words about it, sealed."""
     contacts: tuple[UUID, ...]
     """The contacts that the survivor unlinks."""
+    verified: bool
+    """Whether its validity was checked before; if not, it waits for that, unrouted."""
     clock_from: Instant
     """Where its clocks start again."""
     profile: Profile
@@ -351,7 +356,10 @@ class ComplaintSurveyNoted(ComplaintEvent):
 
 
 class ComplaintEscalationNoted(ComplaintEvent):
-    """A case of the 10015 desk opened or ended; an open one blocks closing."""
+    """A case of the 10015 desk opened or ended; an open one blocks closing.
+
+    `accepted`: an officer has it, so the complaint cannot be merged away (EVENTS race 8).
+    """
 
     type: ClassVar[str] = "complaint.escalation_noted.v1"
 
@@ -360,7 +368,7 @@ class ComplaintEscalationNoted(ComplaintEvent):
     tier: Tier
     """Its tier."""
     state: NotedState
-    """Open, declined or ended."""
+    """Open, accepted (and open still), declined or ended."""
     trigger: CaseTrigger | None = None
     """Why it was requested."""
 

@@ -11,6 +11,7 @@ from contracts.intake import (
     ComplaintMerged,
     ComplaintRegistered,
     ComplaintReopened,
+    ComplaintUnmerged,
     ComplaintWithdrawn,
     NotedState,
     ReopenReason,
@@ -27,6 +28,7 @@ from services.escalation.domain.commands import (
     EndOnClosing,
     EndOnMerge,
     EndOnWithdrawal,
+    GoOnAfterMerge,
     GoOnInCycle,
     ProposeCompensation,
     RaiseCause,
@@ -37,6 +39,7 @@ HEARD: tuple[type[Event], ...] = (
     ComplaintContactLinked,
     ComplaintContactUnlinked,
     ComplaintMerged,
+    ComplaintUnmerged,
     ComplaintWithdrawn,
     ComplaintEscalationNoted,
     ComplaintClosed,
@@ -79,6 +82,8 @@ def _commands(recorded: Recorded[Any]) -> Sequence[Command]:
             )
         case ComplaintMerged():
             return (EndOnMerge(at=at, cycle=event.cycle),)
+        case ComplaintUnmerged():
+            return (GoOnAfterMerge(at=at, cycle=event.cycle),)
         case ComplaintWithdrawn():
             return (EndOnWithdrawal(at=at, cycle=event.cycle),)
         case ComplaintClosed():

@@ -20,10 +20,18 @@ from libs.web import Ask, Caller, Page, Paging, Problem, Router, allow, command,
 from libs.web.problem import PROBLEM_MEDIA_TYPE
 from libs.web.reading import ReadRequest
 from services.intake import views
-from services.intake.domain.commands import Reclassify, UnlinkContact, VerifyComplaint, Withdraw
+from services.intake.domain.commands import (
+    Merge,
+    Reclassify,
+    UnlinkContact,
+    Unmerge,
+    VerifyComplaint,
+    Withdraw,
+)
 from services.intake.domain.complaint import ComplaintUnknown
 from services.intake.domain.identity import message_key
 from services.intake.domain.matching import receipt_for
+from services.intake.domain.merging import choose_merge, choose_unmerge
 from services.intake.domain.receipt import read_receipt
 
 ASKED_MAX = 500
@@ -134,6 +142,29 @@ class Unlinking(_Body):
     """Why."""
     category: Category | None = None
     """What it is about, where staff know; left out: what its own words said."""
+    note: Sealed | None = None
+    """Words about it, sealed."""
+
+
+class Merging(_Body):
+    """It is the same matter as another complaint, which was told earlier and goes on for both."""
+
+    into: UUID
+    """The complaint that goes on."""
+    reason: Reason
+    """Why."""
+    same_customer: bool = False
+    """Say true where two persons on record (two numbers, say) are one customer: only one of the two
+    complaints will be answered and asked about."""
+    note: Sealed | None = None
+    """Words about it, sealed."""
+
+
+class Unmerging(_Body):
+    """It was not the same matter after all."""
+
+    reason: Reason
+    """Why."""
     note: Sealed | None = None
     """Words about it, sealed."""
 
@@ -356,7 +387,35 @@ def complaint_routes(query: Querying) -> Router:
 
         return await ask(chosen)
 
+    _merge_routes(router)
     return router
+
+
+def _merge_routes(router: Router) -> None:
+    @router.command("/merge")
+    async def merge(
+        complaint: UUID, body: Merging, ask: Annotated[Ask, command("intake.merge")]
+    ) -> Response:
+        """Merge it into an earlier complaint about the same matter, which goes on for both.
+
+        Refused once it is answered, or an officer of the 10015 desk has a case of it.
+        """
+        told = Merge(
+            at=ask.now,
+            into=body.into,
+            reason=body.reason,
+            note=body.note,
+            same_customer=body.same_customer,
+        )
+        return await ask(lambda lookups: choose_merge(complaint, told, lookups))
+
+    @router.command("/unmerge")
+    async def unmerge(
+        complaint: UUID, body: Unmerging, ask: Annotated[Ask, command("intake.merge")]
+    ) -> Response:
+        """Make it a complaint of its own again; its clocks count from its own beginning."""
+        told = Unmerge(at=ask.now, reason=body.reason, note=body.note)
+        return await ask(lambda lookups: choose_unmerge(complaint, told, lookups))
 
 
 def desk_routes(query: Querying) -> Router:

@@ -1,30 +1,42 @@
 """What intake does when it hears of answers, askings, cases and notices; pure."""
 
 from typing import Any
+from uuid import UUID
 
-from contracts.escalation import CaseClosed, CaseDeclined, CaseRequested
+from contracts.escalation import CaseAccepted, CaseClosed, CaseDeclined, CaseRequested
 from contracts.feedback_survey import NoticeIssued, SurveyAnswered, SurveyConcluded
-from contracts.intake import ComplaintContactUnlinked, NotedState
+from contracts.intake import (
+    ComplaintContactUnlinked,
+    ComplaintMerged,
+    ComplaintUnmerged,
+    NotedState,
+)
 from contracts.routing import WorkAnswered
 from contracts.values import NoticeKind
 from libs.decider import Event, Recorded, To
 from services.intake.domain.commands import (
     ConcludeSurvey,
+    LinkMerged,
     RecordAnswer,
+    RecordCaseAccepted,
     RecordCaseEnded,
     RecordCaseRequested,
     RecordLateReply,
     RecordTold,
     RegisterComplaint,
+    UnlinkMerged,
 )
 
 HEARD: tuple[type[Event], ...] = (
     ComplaintContactUnlinked,
+    ComplaintMerged,
+    ComplaintUnmerged,
     WorkAnswered,
     NoticeIssued,
     SurveyConcluded,
     SurveyAnswered,
     CaseRequested,
+    CaseAccepted,
     CaseDeclined,
     CaseClosed,
 )
@@ -37,6 +49,10 @@ def react(recorded: Recorded[Any]) -> list[To]:
     match recorded.data:
         case ComplaintContactUnlinked():
             return on_contact_unlinked(recorded)
+        case ComplaintMerged():
+            return on_merged(recorded)
+        case ComplaintUnmerged():
+            return on_unmerged(recorded)
         case WorkAnswered():
             return on_work_answered(recorded)
         case NoticeIssued():
@@ -47,6 +63,8 @@ def react(recorded: Recorded[Any]) -> list[To]:
             return on_survey_answered(recorded)
         case CaseRequested():
             return on_case_requested(recorded)
+        case CaseAccepted():
+            return on_case_accepted(recorded)
         case CaseDeclined():
             return on_case_declined(recorded)
         case CaseClosed():
@@ -62,6 +80,20 @@ def on_contact_unlinked(recorded: Recorded[ComplaintContactUnlinked]) -> list[To
         return []
     command = RegisterComplaint(at=recorded.at, registration=becomes.registration)
     return [To(str(becomes.complaint), command)]
+
+
+def on_merged(recorded: Recorded[ComplaintMerged]) -> list[To]:
+    """The survivor links the contacts: another key, so a second hop through the log (EVENTS 6)."""
+    told = recorded.data
+    command = LinkMerged(at=recorded.at, origin=UUID(recorded.subject), contacts=told.contacts)
+    return [To(str(told.into), command)]
+
+
+def on_unmerged(recorded: Recorded[ComplaintUnmerged]) -> list[To]:
+    """And unlinks them (EVENTS 7)."""
+    told = recorded.data
+    command = UnlinkMerged(at=recorded.at, origin=UUID(recorded.subject), reason="unmerged")
+    return [To(str(told.survivor), command)]
 
 
 def on_work_answered(recorded: Recorded[WorkAnswered]) -> list[To]:
@@ -107,6 +139,13 @@ def on_case_requested(recorded: Recorded[CaseRequested]) -> list[To]:
         regulator=told.regulator,
         passed_from=told.passed_from,
     )
+    return [To(recorded.subject, command)]
+
+
+def on_case_accepted(recorded: Recorded[CaseAccepted]) -> list[To]:
+    """An officer has it: it is not merged away any more (EVENTS race 8)."""
+    told = recorded.data
+    command = RecordCaseAccepted(at=recorded.at, case=told.case, tier=told.tier)
     return [To(recorded.subject, command)]
 
 

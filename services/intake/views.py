@@ -18,6 +18,7 @@ from libs.decider import Decider, Instant, Recorded, Row
 from libs.eventlog import Table
 from services.intake.domain.identity import refusal_subject
 from services.intake.domain.matching import CONTACTS, NOTICES, OPEN, RECEIPTS, REFUSED, outcome
+from services.intake.domain.merging import COMPLAINTS
 from services.intake.domain.message import Refusal
 from services.intake.domain.state import Complaint, Linked
 from services.intake.domain.streams import COMPLAINT, MESSAGE, PERSON
@@ -25,7 +26,6 @@ from services.intake.domain.streams import COMPLAINT, MESSAGE, PERSON
 if TYPE_CHECKING:
     from psycopg import Connection
 
-COMPLAINTS = "complaints"
 DESK = "desk_tasks"
 
 CLASSIFY = "classify"
@@ -44,6 +44,7 @@ TABLES = (
             "at": "timestamptz not null",
             "cycle": "integer not null",
             "words": "text",
+            "merged_from": "uuid",
         },
         key=("message", "complaint"),
         indexes=("complaint, at",),
@@ -57,6 +58,7 @@ TABLES = (
             "person": "uuid not null",
             "closed_at": "timestamptz",
             "outcome": "text",
+            "merged_into": "uuid",
         },
         key=("receipt", "stream"),
     ),
@@ -68,6 +70,7 @@ TABLES = (
             "category": "text not null",
             "clock_from": "timestamptz not null",
             "asked": "boolean not null",
+            "merged_into": "uuid",
         },
         key=("complaint",),
         indexes=("person",),
@@ -97,9 +100,10 @@ TABLES = (
             "answered_at": "timestamptz",
             "closed_at": "timestamptz",
             "outcome": "text",
+            "merged_into": "uuid",
         },
         key=("complaint",),
-        indexes=("told_at",),
+        indexes=("told_at", "merged_into"),
     ),
     Table(
         DESK,
@@ -186,7 +190,8 @@ def complaint_rows(subject: str, complaint: Complaint) -> Iterator[Row]:
             yield _receipt_row(linked.becomes_receipt, identity, linked.becomes, complaint)
     yield _receipt_row(receipt, identity, identity, complaint)
     yield _status_row(identity, complaint)
-    if complaint.open and not complaint.withdrawn and complaint.profile.kind is Kind.COMPLAINT:
+    goes_on = complaint.closed is None and not complaint.withdrawn
+    if goes_on and complaint.profile.kind is Kind.COMPLAINT:
         yield Row.of(
             OPEN,
             {"complaint": identity},
@@ -194,6 +199,7 @@ def complaint_rows(subject: str, complaint: Complaint) -> Iterator[Row]:
             category=complaint.profile.category.value,
             clock_from=complaint.clock_from,
             asked=complaint.answer is not None and complaint.answer.ask,
+            merged_into=complaint.merged_into,
         )
     yield from _desk_rows(identity, complaint)
 
@@ -210,6 +216,7 @@ def _contact_row(identity: UUID, linked: Linked, receipt: str) -> Row:
         at=contact.at,
         cycle=linked.cycle,
         words=linked.text,
+        merged_from=linked.merged_from,
     )
 
 
@@ -223,6 +230,7 @@ def _receipt_row(receipt: str, stream: UUID, complaint: UUID, state: Complaint) 
         person=state.registration.correspondent.person,
         closed_at=closed.at if closed else None,
         outcome=closed.outcome.value if closed else None,
+        merged_into=state.merged_into if stream == complaint else None,
     )
 
 
@@ -253,6 +261,7 @@ def _status_row(identity: UUID, complaint: Complaint) -> Row:
         answered_at=complaint.answer.at if complaint.answer else None,
         closed_at=closed.at if closed else None,
         outcome=closed.outcome.value if closed else None,
+        merged_into=complaint.merged_into,
     )
 
 
@@ -352,6 +361,8 @@ class Status(_Shown):
     """When the loop was closed."""
     outcome: str | None = None
     """How it was closed."""
+    goes_on_as: "Status | None" = None
+    """The complaint that goes on for this one, when it was merged into another."""
 
 
 class ContactShown(_Shown):
@@ -371,6 +382,8 @@ class ContactShown(_Shown):
     """The complaint it belongs to now; another one when it was unlinked."""
     words: str | None
     """Its words, sealed; `POST /open` opens them with a purpose."""
+    merged_from: UUID | None = None
+    """The merged complaint it came with."""
 
 
 class ComplaintShown(_Shown):
@@ -418,6 +431,10 @@ class ComplaintShown(_Shown):
     """When the loop was closed."""
     outcome: str | None
     """How it was closed."""
+    merged_into: UUID | None
+    """The complaint that goes on for this one."""
+    merged: list[UUID]
+    """The complaints that this one goes on for, the earliest told first."""
     contacts: list[ContactShown]
     """Every contact, in the order of their own times."""
 
@@ -489,6 +506,25 @@ VOLUME_BY = {"category": "category", "province": "province", "channel": "channel
 
 def status_by_receipt(conn: "Connection[Any]", receipt: str) -> Status | None:
     """The status of the complaint with this number (`read_receipt` first); None: nobody has it."""
+    found = _status(conn, receipt)
+    merged_into = found and found[1]
+    return found and found[0].model_copy(update={"goes_on_as": _goes_on_as(conn, merged_into)})
+
+
+def _goes_on_as(conn: "Connection[Any]", complaint: UUID | None) -> Status | None:
+    """The status of the last one in a chain of merges."""
+    shown = None
+    while complaint is not None:
+        row = conn.execute(
+            f"SELECT receipt FROM {COMPLAINTS} WHERE complaint = %s", (complaint,)
+        ).fetchone()
+        found = row and _status(conn, row["receipt"])
+        assert found is not None, "nothing is merged into what is not on record"
+        shown, complaint = found
+    return shown
+
+
+def _status(conn: "Connection[Any]", receipt: str) -> tuple[Status, UUID | None] | None:
     row = conn.execute(
         f"SELECT c.* FROM {RECEIPTS} r LEFT JOIN {COMPLAINTS} c ON c.complaint = r.complaint "
         "WHERE r.receipt = %s ORDER BY r.stream = r.complaint DESC LIMIT 1",
@@ -498,8 +534,8 @@ def status_by_receipt(conn: "Connection[Any]", receipt: str) -> Status | None:
         return None
     if row["complaint"] is None:
         name = STATES["being_registered"]
-        return Status(receipt=receipt, state="being_registered", state_name=_words(name))
-    return Status(
+        return Status(receipt=receipt, state="being_registered", state_name=_words(name)), None
+    status = Status(
         receipt=receipt,
         state=row["state"],
         state_name=_words(STATES[row["state"]]),
@@ -512,6 +548,7 @@ def status_by_receipt(conn: "Connection[Any]", receipt: str) -> Status | None:
         closed_at=row["closed_at"],
         outcome=row["outcome"],
     )
+    return status, row["merged_into"]
 
 
 def persons_of(conn: "Connection[Any]", complaints: Sequence[UUID]) -> dict[UUID, UUID]:
@@ -529,12 +566,18 @@ def complaint_by_id(conn: "Connection[Any]", complaint: UUID) -> ComplaintShown 
     if row is None:
         return None
     contacts = conn.execute(
-        "SELECT message AS contact, kind, channel, at, cycle, held_by, words "
+        "SELECT message AS contact, kind, channel, at, cycle, held_by, words, merged_from "
         f"FROM {CONTACTS} WHERE complaint = %s ORDER BY at, message",
         (complaint,),
     ).fetchall()
     shown = [ContactShown.model_validate(one) for one in contacts]
-    return ComplaintShown.model_validate({**row, "contacts": shown})
+    merged = conn.execute(
+        f"SELECT complaint FROM {COMPLAINTS} WHERE merged_into = %s ORDER BY told_at, complaint",
+        (complaint,),
+    ).fetchall()
+    return ComplaintShown.model_validate(
+        {**row, "contacts": shown, "merged": [one["complaint"] for one in merged]}
+    )
 
 
 def desk_tasks(
@@ -630,7 +673,10 @@ class _Committed:
 def volume(
     conn: "Connection[Any]", by: str, told_from: datetime | None, told_to: datetime | None
 ) -> list[Volume]:
-    """Volume by `category`, `province` or `channel`, of what was first told in [from, to)."""
+    """Volume by `category`, `province` or `channel`, of what was first told in [from, to).
+
+    What is merged counts with the complaint that goes on for it.
+    """
     column = VOLUME_BY[by]
     rows = conn.execute(
         f"SELECT {column} AS key, count(*) AS complaints, sum(contacts) AS contacts, "
@@ -638,7 +684,7 @@ def volume(
         "count(*) FILTER (WHERE escalated) AS escalated, "
         "count(*) FILTER (WHERE closed_at IS NOT NULL) AS closed "
         f"FROM {COMPLAINTS} WHERE (%s::timestamptz IS NULL OR told_at >= %s) "
-        "AND (%s::timestamptz IS NULL OR told_at < %s) "
+        "AND (%s::timestamptz IS NULL OR told_at < %s) AND merged_into IS NULL "
         f"GROUP BY {column} ORDER BY count(*) DESC, {column} NULLS LAST",
         (told_from, told_from, told_to, told_to),
     ).fetchall()

@@ -90,7 +90,7 @@ def _command(recorded: Recorded[Any]) -> Command | None:
             return Urge(at=at, cycle=event.cycle, urges=event.urge_no)
         case ComplaintReclassified():
             return Reclassify(at=at, cycle=event.cycle, profile=event.profile)
-        case ComplaintUnmerged():
+        case ComplaintUnmerged(verified=True):
             return Route(
                 at=at,
                 cycle=event.cycle,

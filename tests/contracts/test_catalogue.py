@@ -244,8 +244,6 @@ def test_a_service_hears_what_the_catalogue_says() -> None:
 
 
 NOT_HEARD_YET = {
-    ("intake", "complaint.merged.v1"): "merging has no way in yet",
-    ("intake", "complaint.unmerged.v1"): "merging has no way in yet",
     ("feedback_survey", "notice.attempted.v1"): "its own stream: the same decision calls instead",
 }
 

@@ -19,12 +19,16 @@ from services.escalation.domain.commands import (
     EndOnClosing,
     EndOnMerge,
     EndOnWithdrawal,
+    GoOnAfterMerge,
     GoOnInCycle,
     HeardCommand,
     RaiseCause,
 )
 from services.escalation.domain.policy import POLICY, EscalationPolicy
 from services.escalation.domain.state import NOTHING, REGULATOR_TIER, Case, Cases
+
+MERGED = "merged"
+"""Why a case was withdrawn that an undone merge brings back."""
 
 
 def policy_at(context: Context, command_at: RaiseCause | DropContact) -> EscalationPolicy:
@@ -51,7 +55,9 @@ def decide_heard(state: Cases | None, command: HeardCommand, context: Context) -
         case EndOnWithdrawal():
             return [_withdrawn(case, "complaint_withdrawn") for case in _ours(known)]
         case EndOnMerge():
-            return [_withdrawn(case, "merged") for case in _ours(known) if not case.taken]
+            return [_withdrawn(case, MERGED) for case in _ours(known) if not case.taken]
+        case GoOnAfterMerge():
+            return _go_on_after_merge(known, command)
         case EndOnClosing():
             return _closing(known, command)
         case CarryOutInstruction():
@@ -193,6 +199,28 @@ def _closing(state: Cases, command: EndOnClosing) -> Sequence[Event]:
                 )
             )
     return events
+
+
+def _go_on_after_merge(state: Cases, command: GoOnAfterMerge) -> Sequence[Event]:
+    """The merge alone had withdrawn it, so its causes stand: it is requested again, once."""
+    last = max(state.cases.values(), key=lambda case: case.number, default=None)
+    if last is None or last.open or last.reason != MERGED or last.cycle < command.cycle:
+        return ()
+    number = last.number + 1
+    first = last.causes[0]
+    again = CaseRequested(
+        cycle=last.cycle,
+        case=number,
+        tier=last.tier,
+        trigger=first.trigger,
+        cause=first.cause,
+        clock=first.clock,
+        contact=first.contact,
+    )
+    if len(last.causes) == 1:
+        return (again,)
+    joined = CaseCausesChanged(cycle=last.cycle, case=number, tier=last.tier, causes=last.causes)
+    return (again, joined)
 
 
 def _carried_out(state: Cases, command: CarryOutInstruction) -> Sequence[Event]:

@@ -64,6 +64,12 @@ class EndOnWithdrawal(Command):
     cycle: Cycle
 
 
+class GoOnAfterMerge(Command):
+    """The merge was undone: what it withdrew is asked for again."""
+
+    cycle: Cycle
+
+
 class EndOnMerge(Command):
     """The complaint goes on as another one."""
 
@@ -205,6 +211,7 @@ HeardCommand = (
     | DropContact
     | EndOnWithdrawal
     | EndOnMerge
+    | GoOnAfterMerge
     | EndOnClosing
     | GoOnInCycle
     | CarryOutInstruction

@@ -8,6 +8,7 @@ from contracts.intake import (
     Check,
     DeliveryReport,
     MatchedBy,
+    MergedContact,
     NotedState,
     Registration,
     Standalone,
@@ -89,6 +90,42 @@ class Withdraw(Command):
     contact: Contact | None = None
 
 
+class Merge(Command):
+    """It is the same matter as `into`, which goes on for both (EVENTS 6).
+
+    `arriving` are contacts of complaints merged into this one whose link is still on its way, and
+    `leaving` those whose unlinking is: what `merging.choose_merge` read beside this stream.
+    """
+
+    into: UUID
+    reason: Reason
+    note: Sealed | None = None
+    same_customer: bool = False
+    arriving: tuple[MergedContact, ...] = ()
+    leaving: tuple[UUID, ...] = ()
+
+
+class Unmerge(Command):
+    """It was not the same matter after all (EVENTS 7)."""
+
+    reason: Reason
+    note: Sealed | None = None
+
+
+class LinkMerged(Command):
+    """The survivor takes the contacts of a merged complaint (heard: complaint.merged)."""
+
+    origin: UUID
+    contacts: tuple[MergedContact, ...]
+
+
+class UnlinkMerged(Command):
+    """They go back to the complaint they came from (heard: complaint.unmerged)."""
+
+    origin: UUID
+    reason: Reason
+
+
 class RecordAnswer(Command):
     """The owner answered the customer (heard: work.answered)."""
 
@@ -128,6 +165,13 @@ class RecordCaseRequested(Command):
     passed_from: int | None = None
 
 
+class RecordCaseAccepted(Command):
+    """An officer has taken a case (heard: case.accepted)."""
+
+    case: int
+    tier: int
+
+
 class RecordCaseEnded(Command):
     """A case was declined or is over (heard: case.declined, case.closed)."""
 
@@ -147,11 +191,16 @@ ComplaintCommand = (
     | UnlinkContact
     | Reclassify
     | Withdraw
+    | Merge
+    | Unmerge
+    | LinkMerged
+    | UnlinkMerged
     | RecordAnswer
     | RecordTold
     | ConcludeSurvey
     | RecordLateReply
     | RecordCaseRequested
+    | RecordCaseAccepted
     | RecordCaseEnded
 )
 """Every command of the stream `complaint`."""

@@ -42,20 +42,25 @@ from contracts.values import (
     ReopenRoute,
 )
 from libs.decider import Conflict, Context, Event, NotFound, Refused
-from services.intake.domain import reopening
-from services.intake.domain.closing import close
+from services.intake.domain import merging, reopening
+from services.intake.domain.closing import TIER_REGULATOR, close
 from services.intake.domain.commands import (
     ComplaintCommand,
     ConcludeSurvey,
     LinkContact,
+    LinkMerged,
+    Merge,
     Reclassify,
     RecordAnswer,
+    RecordCaseAccepted,
     RecordCaseEnded,
     RecordCaseRequested,
     RecordLateReply,
     RecordTold,
     RegisterComplaint,
     UnlinkContact,
+    UnlinkMerged,
+    Unmerge,
     VerifyComplaint,
     Withdraw,
 )
@@ -96,6 +101,9 @@ SPEAKS_FOR_ITSELF = frozenset(
     }
 )
 """Contacts that could be a complaint of their own."""
+
+OF_ITS_OWN = frozenset({ContactKind.DELIVERY_REPORT, ContactKind.SURVEY_REPLY})
+"""Contacts about a notice or a survey of a complaint's own: they stay with it, merged or not."""
 
 REOPENS = frozenset({ContactKind.URGE, ContactKind.FACT, ContactKind.REPLY})
 """Contacts that take a closed complaint up again; a wish, the regulator and the media go through
@@ -209,6 +217,8 @@ def decide(
             return _reclassify(complaint, command)
         case Withdraw():
             return _withdraw(complaint, command, context)
+        case Merge() | Unmerge() | LinkMerged() | UnlinkMerged():
+            return _merging(complaint, command, context)
         case RecordAnswer():
             return _answer(complaint, command)
         case RecordTold():
@@ -217,10 +227,8 @@ def decide(
             return _conclude(complaint, command, context)
         case RecordLateReply():
             return _late_reply(complaint, command, context)
-        case RecordCaseRequested():
-            return _case_requested(complaint, command, context)
-        case RecordCaseEnded():
-            return _case_ended(complaint, command, context)
+        case RecordCaseRequested() | RecordCaseAccepted() | RecordCaseEnded():
+            return _case(complaint, command, context)
 
 
 # --- told and verified ---------------------------------------------------------------------------
@@ -311,7 +319,7 @@ def _link(complaint: Complaint, command: LinkContact, context: Context) -> list[
     contact = command.contact
     if contact.id in complaint.contact_ids:
         return []  # told twice is told once
-    if complaint.merged_into is not None:
+    if complaint.merged_into is not None and contact.kind not in OF_ITS_OWN:
         raise ComplaintMergedAway
     if len(complaint.contacts) >= contacts_policy(context.policies, command.at).contacts_max:
         raise TooManyContacts
@@ -374,6 +382,10 @@ def _unlink(complaint: Complaint, command: UnlinkContact, context: Context) -> l
         raise ContactUnknown
     if not linked.stands:
         return []
+    if complaint.merged_into is not None:
+        raise ComplaintMergedAway
+    if linked.merged_from is not None:
+        raise merging.CameByMerge
     becomes = Becomes(
         complaint=command.contact,
         registration=_registration_of(linked, command, UUID(context.subject)),
@@ -420,6 +432,23 @@ def _registration_of(linked: Linked, command: UnlinkContact, origin: UUID) -> Re
     )
 
 
+def _merging(
+    complaint: Complaint, command: Merge | Unmerge | LinkMerged | UnlinkMerged, context: Context
+) -> Sequence[Event]:
+    match command:
+        case Merge():
+            if complaint.merged_into == command.into:
+                return []
+            _refuse_unless_open(complaint)
+            return merging.merge(complaint, command, context)
+        case Unmerge():
+            return merging.unmerge(complaint, command)
+        case LinkMerged():
+            return merging.link(complaint, command, context)
+        case UnlinkMerged():
+            return merging.unlink(complaint, command, context)
+
+
 def _withdraw(complaint: Complaint, command: Withdraw, context: Context) -> list[Event]:
     """Closes in the same decision unless the regulator's case is open (EVENTS 8)."""
     contact = command.contact
@@ -453,13 +482,16 @@ def _as_contact(contact: Contact, command: Withdraw) -> LinkContact:
 
 def _answer(complaint: Complaint, command: RecordAnswer) -> list[Event]:
     """The owner's answer; the customer is asked at once unless a case is open (EVENTS 9)."""
-    if command.cycle != complaint.cycle or not _awaits_answer(complaint):
+    if command.cycle != complaint.cycle:
+        return []
+    kept = merging.undone(complaint, "answered")
+    if not kept and not _awaits_answer(complaint):
         return []
     known = complaint.answer
     if known is not None and (known.ask or known.id == command.answer):
         return []
     answer = Answer(command.answer, command.at, ask=not complaint.has_case())
-    return [_answered(complaint, answer)]
+    return [*kept, _answered(complaint, answer)]
 
 
 def _told(complaint: Complaint, command: RecordTold, context: Context) -> list[Event]:
@@ -505,6 +537,20 @@ def _late_reply(complaint: Complaint, command: RecordLateReply, context: Context
 # --- the 10015 desk ------------------------------------------------------------------------------
 
 
+def _case(
+    complaint: Complaint,
+    command: RecordCaseRequested | RecordCaseAccepted | RecordCaseEnded,
+    context: Context,
+) -> list[Event]:
+    match command:
+        case RecordCaseRequested():
+            return _case_requested(complaint, command, context)
+        case RecordCaseAccepted():
+            return _case_accepted(complaint, command)
+        case RecordCaseEnded():
+            return _case_ended(complaint, command, context)
+
+
 def _case_requested(
     complaint: Complaint, command: RecordCaseRequested, context: Context
 ) -> list[Event]:
@@ -518,7 +564,9 @@ def _case_requested(
     ]
     if complaint.closed is None:
         opened = _noted(complaint, command.case, command.tier, NotedState.OPEN, command.trigger)
-        return [opened, *ended]
+        appeal = command.tier == TIER_REGULATOR
+        kept = merging.undone(complaint, "regulator_case") if appeal else []
+        return [*kept, opened, *ended]
     policy = reopening_policy(context.policies, command.at)
     if not reopening.case_reopens(complaint, policy, command.trigger):
         declined = _noted(
@@ -538,6 +586,16 @@ def _case_requested(
     complaint = fold(complaint, again, context.now)
     opened = _noted(complaint, command.case, command.tier, NotedState.OPEN, command.trigger)
     return [again, opened, *ended]
+
+
+def _case_accepted(complaint: Complaint, command: RecordCaseAccepted) -> list[Event]:
+    """An officer has it: from now on it cannot be merged away, nor has it been (EVENTS race 8)."""
+    if not any(case == command.case for case, _ in complaint.cases_open):
+        return []
+    if command.case in complaint.cases_accepted:
+        return []
+    noted = _noted(complaint, command.case, command.tier, NotedState.ACCEPTED)
+    return [*merging.undone(complaint, "case_accepted"), noted]
 
 
 def _case_ended(complaint: Complaint, command: RecordCaseEnded, context: Context) -> list[Event]:

@@ -39,6 +39,7 @@ from contracts.values import (
 from libs.decider import Lookups, Policies, Refused, To
 from services.intake.domain.commands import LinkContact, RegisterComplaint, Withdraw
 from services.intake.domain.identity import refusal_subject
+from services.intake.domain.merging import survivor_of
 from services.intake.domain.policy import contacts_policy, reopening_policy
 from services.intake.domain.receipt import (
     ReceiptMistyped,
@@ -88,6 +89,10 @@ SAYS_SOMETHING = frozenset(
 ABOUT_AN_OPEN_ONE = SAYS_SOMETHING - {MessageKind.WORDS} | {MessageKind.WITHDRAWAL}
 """Messages of which the channel itself says that they concern a complaint on record: where their
 words name no category, the customer's only open complaint inside the window is the one."""
+
+ABOUT_THE_MATTER = ABOUT_AN_OPEN_ONE | {MessageKind.WORDS, MessageKind.PARTNER_REPORT}
+"""Messages that go where the matter goes when their complaint was merged into another; a survey's
+reply and a delivery report are about one complaint's own survey and notice."""
 
 AS_CONTACT: Mapping[MessageKind, ContactKind] = {
     MessageKind.WORDS: ContactKind.URGE,
@@ -248,9 +253,26 @@ def _by_receipt(told: Told, lookups: Lookups, policies: Policies) -> Target | No
     if told.receipt is None:
         return None
     for row in lookups.rows(RECEIPTS, receipt=told.receipt):
-        if row["complaint"] == row["stream"] and _takes(row, told, policies):
-            return Target(row["complaint"], MatchedBy.RECEIPT, row["person"])
+        if row["complaint"] != row["stream"]:
+            continue
+        holder = _who_goes_on(row, lookups) if told.kind in ABOUT_THE_MATTER else row
+        if _takes(holder, told, policies):
+            return Target(holder["complaint"], MatchedBy.RECEIPT, holder["person"])
     return None
+
+
+def _who_goes_on(row: Mapping[str, Any], lookups: Lookups) -> Mapping[str, Any]:
+    """A merged complaint's number leads to the one that goes on for it: the same columns."""
+    if row["merged_into"] is None:
+        return row
+    complaint, state = survivor_of(row["merged_into"], lookups)
+    closed = state.closed
+    return {
+        "complaint": complaint,
+        "person": state.registration.correspondent.person,
+        "closed_at": closed.at if closed else None,
+        "outcome": closed.outcome.value if closed else None,
+    }
 
 
 def _takes(row: Mapping[str, Any], told: Told, policies: Policies) -> bool:
@@ -273,6 +295,7 @@ def _by_person(told: Told, lookups: Lookups, policies: Policies) -> Target | Non
         return _only([row for row in rows if row["asked"]], told, MatchedBy.NOTICE)
     policy = contacts_policy(policies, told.at)
     near = [row for row in rows if policy.in_window(row["clock_from"], told.at)]
+    near = [one for row in near for one in _going_on(row, lookups)]
     category = told.profile.category
     if category is Category.UNCLASSIFIED:
         if told.kind not in ABOUT_AN_OPEN_ONE:
@@ -282,17 +305,28 @@ def _by_person(told: Told, lookups: Lookups, policies: Policies) -> Target | Non
     if not same:
         return None
     latest = max(same, key=lambda row: (row["clock_from"], row["complaint"]))
-    return Target(latest["complaint"], MatchedBy.WINDOW, told.person)
+    return Target(latest["complaint"], MatchedBy.WINDOW, latest["person"])
+
+
+def _going_on(row: Mapping[str, Any], lookups: Lookups) -> list[Mapping[str, Any]]:
+    """The open complaint itself, or the open one that goes on for it, in its own category too."""
+    if row["merged_into"] is None:
+        return [row]
+    complaint, state = survivor_of(row["merged_into"], lookups)
+    if not state.open or state.withdrawn:
+        return []
+    person = state.registration.correspondent.person
+    return [{**row, "complaint": complaint, "person": person}]
 
 
 def _only(rows: Sequence[Mapping[str, Any]], told: Told, by: MatchedBy) -> Target | None:
     if not rows:
         return None
-    if len(rows) > 1:
+    if len({row["complaint"] for row in rows}) > 1:
         if told.kind in SAYS_SOMETHING and told.text is not None:
             return None
         raise SeveralFit
-    return Target(rows[0]["complaint"], by, told.person)
+    return Target(rows[0]["complaint"], by, rows[0]["person"])
 
 
 def _may_withdraw(told: Told, target: Target) -> bool:
@@ -368,6 +402,7 @@ def outcome(key: UUID, lookups: Lookups) -> Mapping[str, Any]:
     """
     told: dict[str, Any] = dict.fromkeys(("outcome", "complaint", "receipt", "rule", "problem"))
     rows = lookups.rows(CONTACTS, message=key)
+    rows = sorted(rows, key=lambda row: row["merged_from"] is not None)  # as it was told first
     held = [row for row in rows if row["complaint"] == row["held_by"]] or rows
     for row in held[:1]:
         told["outcome"] = "registered" if row["held_by"] == key else "linked"

@@ -163,6 +163,8 @@ class ContactsPolicy(Policy):
     window_days: Days
     future_seconds_max: Annotated[int, Field(ge=0, le=86_400)]
     contacts_max: Annotated[int, Field(ge=1, le=10_000)]
+    merge_contacts_max: Annotated[int, Field(ge=1, le=50)]
+    merge_text_characters_max: Annotated[int, Field(ge=0, le=65_536)]
 
     def in_window(self, clock_from: datetime, at: datetime) -> bool:
         """Whether `at` lies inside the duplicate window, its last instant included.

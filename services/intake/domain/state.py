@@ -40,6 +40,7 @@ class Linked:
     evidence: tuple[Evidence, ...] = ()
     becomes: UUID | None = None
     becomes_receipt: str | None = None
+    merged_from: UUID | None = None
 
     @property
     def stands(self) -> bool:
@@ -89,9 +90,12 @@ class Complaint(State):
     asked: Asked | None = None
     cases_open: tuple[tuple[int, int], ...] = ()
     cases_known: frozenset[int] = frozenset()
+    cases_accepted: frozenset[int] = frozenset()
     withdrawn_at: datetime | None = None
     dissatisfied: int = 0
     merged_into: UUID | None = None
+    merged_contacts: tuple[UUID, ...] = ()
+    unmerged: bool = False
     closed: Closed | None = None
 
     @property
@@ -112,6 +116,10 @@ class Complaint(State):
     def has_case(self, tier: int | None = None) -> bool:
         """Whether a case is open, of any tier or of this one."""
         return any(tier in (None, open_tier) for _, open_tier in self.cases_open)
+
+    def accepted_case(self) -> bool:
+        """Whether an officer of the 10015 desk has a case of it."""
+        return any(case in self.cases_accepted for case, _ in self.cases_open)
 
     def linked(self, contact: UUID) -> Linked | None:
         """The contact with this id, the first one excepted."""
@@ -138,9 +146,10 @@ def fold(complaint: Complaint | None, event: Event, time: datetime) -> Complaint
         case ComplaintReclassified():
             return replace(complaint, profile=event.profile)
         case ComplaintMerged():
-            return replace(complaint, merged_into=event.into)
+            moved = tuple(one.contact.id for one in event.contacts)
+            return replace(complaint, merged_into=event.into, merged_contacts=moved)
         case ComplaintUnmerged():
-            return replace(complaint, merged_into=None)
+            return replace(complaint, merged_into=None, merged_contacts=(), unmerged=True)
         case ComplaintWithdrawn():
             return _withdrawn(complaint, event, time)
         case ComplaintAnswered():
@@ -169,10 +178,20 @@ def _registered(event: ComplaintRegistered, time: datetime) -> Complaint:
 
 
 def _linked(complaint: Complaint, event: ComplaintContactLinked) -> Complaint:
-    linked = Linked(event.contact, event.cycle, event.text, event.standalone, event.evidence)
+    linked = Linked(
+        event.contact,
+        event.cycle,
+        event.text,
+        event.standalone,
+        event.evidence,
+        merged_from=event.merged_from,
+    )
+    others = complaint.contacts
+    if event.contact.id in complaint.contact_ids:  # it went, and a merge brings it back
+        others = tuple(one for one in others if one.contact.id != event.contact.id)
     return replace(
         complaint,
-        contacts=(*complaint.contacts, linked),
+        contacts=(*others, linked),
         contact_ids=complaint.contact_ids | {event.contact.id},
         urges=event.urge_no,
     )
@@ -183,7 +202,7 @@ def _unlinked(complaint: Complaint, event: ComplaintContactUnlinked) -> Complain
     contacts = tuple(
         replace(
             one,
-            becomes=event.contact.id if becomes is None else becomes.complaint,
+            becomes=one.merged_from or one.contact.id if becomes is None else becomes.complaint,
             becomes_receipt=becomes.registration.correspondent.receipt if becomes else None,
         )
         if one.contact.id == event.contact.id
@@ -207,11 +226,14 @@ def _withdrawn(complaint: Complaint, event: ComplaintWithdrawn, time: datetime) 
 
 def _noted(complaint: Complaint, event: ComplaintEscalationNoted) -> Complaint:
     others = tuple(one for one in complaint.cases_open if one[0] != event.case)
-    opened = event.state is NotedState.OPEN
+    accepted = event.state is NotedState.ACCEPTED
+    opened = accepted or event.state is NotedState.OPEN
+    taken = complaint.cases_accepted
     return replace(
         complaint,
         cases_open=(*others, (event.case, event.tier)) if opened else others,
         cases_known=complaint.cases_known | {event.case},
+        cases_accepted=taken | {event.case} if accepted else taken,
     )
 
 

@@ -257,8 +257,13 @@ def instruct(work: Work | None, command: Instruct, context: Context) -> list[Eve
 
 
 def end(work: Work | None, command: EndWork) -> list[Event]:
-    """Work ends, once; a closing of an older cycle ends nothing (EVENTS race 9)."""
+    """Work ends, once; a closing of an older cycle ends nothing (EVENTS race 9).
+
+    What is answered is not merged away: intake undoes such a merge (EVENTS race 8).
+    """
     if work is None or command.cycle < work.cycle or work.phase is Phase.ENDED:
+        return []
+    if command.reason is EndReason.MERGED and work.phase is Phase.ANSWERED:
         return []
     return [WorkEnded(cycle=work.cycle, reason=command.reason)]
 

@@ -42,6 +42,7 @@ class Desk:
     channel: Channel
     clock: SteppedClock
     signing: SigningKey
+    dsn: str
 
     def headers(self, *roles: str, key: str | None = None) -> dict[str, str]:
         token = issue_token(
@@ -108,6 +109,6 @@ def desk(folder: Path) -> Iterator[Desk]:
             now=clock.now,
         )
         try:
-            yield Desk(http, writer, channel, clock, signing)
+            yield Desk(http, writer, channel, clock, signing, given.dsns["intake"])
         finally:
             store.close()

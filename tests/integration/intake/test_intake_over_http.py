@@ -3,10 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from libs.eventlog.envelope import Origin
+from libs.eventlog.store import Store
+from libs.eventlog.work import Work
+from libs.eventlog.writer import Writer
+from services.intake.domain.commands import Merge
 from services.intake.domain.identity import message_key
+from services.intake.domain.merging import SurvivorMergedAway, choose_merge
+from services.intake.main import describe
 from tests.integration.intake.desk import Desk, desk
 from tests.unit.intake.world import at, message
 from tests.unit.web.conformance import findings
@@ -150,6 +158,78 @@ def test_a_contact_is_unlinked_and_its_new_number_is_known_before_it_is_register
     contacts = intake.get(f"/complaints/{COMPLAINT}").json()["contacts"]
     assert [one["held_by"] for one in contacts] == [str(COMPLAINT), str(contact)]
     assert contacts[0]["words"].startswith("token-")
+
+
+def test_merged_and_unmerged_and_what_the_customer_hears_of_it(intake: Desk) -> None:
+    later = message("m-2", subscriber="13900000001", category="product",
+                    time="2025-10-11T09:00:01+08:00")  # fmt: skip
+    first, second = intake.tell(BILLING).json(), intake.tell(later).json()
+    path, survivor = f"/complaints/{second['complaint']}", first["complaint"]
+    committed: list[Any] = []
+    intake.writer.on_commit.append(lambda recorded, _started: committed.extend(recorded))
+    body = {"into": survivor, "reason": "same_matter"}
+    assert intake.post(f"{path}/merge", body, "agent").status_code == 403
+    for key in ("once", "once", "again"):
+        assert intake.post(f"{path}/merge", body, key=key).status_code == 200
+    into_itself = intake.post(f"{path}/merge", {**body, "into": second["complaint"]})
+    assert (into_itself.status_code, into_itself.json()["rule"]) == (422, "merge-into-itself")
+    elsewhere = intake.post(f"/complaints/{survivor}/merge", {**body, "into": second["complaint"]})
+    assert (elsewhere.status_code, elsewhere.json()["rule"]) == (409, "survivor-merged")
+    assert elsewhere.json()["zh"] == "要并入的投诉自身已并入另一投诉"
+    intake.react(committed)
+
+    status = intake.get(f"/status/{second['receipt']}", "channel").json()
+    assert (status["state"], status["state_name"]["zh"]) == ("merged", "已并入另一投诉")
+    assert status["goes_on_as"]["receipt"] == first["receipt"]
+    assert status["goes_on_as"]["state"] == "in_handling"
+    shown = intake.get(f"/complaints/{survivor}").json()
+    assert (shown["merged"], shown["urges"]) == ([second["complaint"]], 1)
+    assert shown["contacts"][1]["merged_from"] == second["complaint"]
+    assert intake.get(path).json()["merged_into"] == survivor
+    (volume,) = intake.get("/reports/volume", "manager").json()["rows"]
+    assert (volume["key"], volume["complaints"], volume["contacts"]) == ("billing", 1, 1)
+    assert intake.tell(later).json() == second, "told again, the same outcome"
+
+    committed.clear()
+    for key in ("back", "back", "back-again"):
+        done = intake.post(f"{path}/unmerge", {"reason": "another_matter"}, key=key)
+        assert done.status_code == 200
+    intake.react(committed)
+    assert intake.get(f"/complaints/{survivor}").json()["urges"] == 0
+    assert intake.get(f"/status/{second['receipt']}", "channel").json()["goes_on_as"] is None
+    not_merged = intake.post(f"/complaints/{survivor}/unmerge", {"reason": "x"})
+    assert (not_merged.status_code, not_merged.json()["rule"]) == (409, "not-merged")
+
+
+def test_merged_into_each_other_at_once_on_two_instances_one_is_refused(intake: Desk) -> None:
+    """The other complaint's stream is read again under the lock: the second decision sees it."""
+    now = intake.clock.now()
+    pair = [
+        UUID(intake.tell({**BILLING, "id": name, "data": {**BILLING["data"], "category": about}})
+             .json()["complaint"])
+        for name, about in (("m-1", "billing"), ("m-2", "product"))
+    ]  # fmt: skip
+    beside = Store(describe(), intake.dsn)
+    other = Writer(describe(), beside, intake.clock, partitions=12)
+    other.refresh()
+    rounds: list[int] = []
+
+    def merge(subject: UUID, into: UUID, work: Work) -> None:
+        for to in choose_merge(subject, Merge(at=now, into=into, reason="same"), work):
+            work.apply(to, Origin("test", "agent:a-1"))
+
+    def between(work: Work) -> None:
+        merge(pair[0], pair[1], work)
+        if not rounds:  # decided, not committed: the other instance is quicker
+            rounds.append(1)
+            other.transact(lambda work: merge(pair[1], pair[0], work))
+
+    try:
+        with pytest.raises(SurvivorMergedAway):
+            intake.writer.transact(between)
+    finally:
+        beside.close()
+    assert intake.events().count("complaint.merged.v1") == 1
 
 
 def test_withdrawn_by_staff_is_closed_and_stays_closed(intake: Desk) -> None:

@@ -17,6 +17,7 @@ from contracts.intake import (
     ComplaintMerged,
     ComplaintRegistered,
     ComplaintReopened,
+    ComplaintUnmerged,
     ComplaintWithdrawn,
     MatchedBy,
     NotedState,
@@ -286,6 +287,19 @@ def withdrawn() -> ComplaintWithdrawn:
 def merged() -> ComplaintMerged:
     """It goes on as another complaint."""
     return ComplaintMerged(cycle=1, into=event_id("survivor"), reason="same_fault", contacts=())
+
+
+def unmerged() -> ComplaintUnmerged:
+    """It was another matter after all."""
+    return ComplaintUnmerged(
+        cycle=1,
+        survivor=event_id("survivor"),
+        reason="another_matter",
+        contacts=(),
+        verified=True,
+        clock_from=NOON,
+        profile=profile(),
+    )
 
 
 def noted(

@@ -37,6 +37,7 @@ from tests.unit.escalation.heard import (
     registered,
     reopened,
     unlinked,
+    unmerged,
     withdrawn,
 )
 
@@ -400,6 +401,28 @@ def test_pain_stale_escalation_after_a_merge_an_unaccepted_request_is_withdrawn(
     story = hear(nothing(), breached(), NOON, "breach")
     hear(story, merged(), NOON).then(withdrawn_event(reason="merged"))
     hear(accepted(story), merged(), NOON).then_nothing()
+
+
+def test_unmerged_what_only_the_merge_had_withdrawn_is_requested_again_once() -> None:
+    """The causes stand: the promise is broken still, and the customer's wish was said."""
+    story = hear(nothing(), breached(), NOON, "breach")
+    story = hear(story, linked("wish", ContactKind.ESCALATION_WISH), NOON, "wish")
+    story = hear(story, merged(), NOON)
+    story = hear(story, unmerged(), NOON).then_types(CaseRequested, CaseCausesChanged)
+    again = story.one(CaseRequested)
+    assert (again.case, again.tier, again.trigger) == (2, 2, CaseTrigger.BREACH)
+    assert [one.trigger for one in story.state.cases[2].causes] == [
+        CaseTrigger.BREACH,
+        CaseTrigger.WISH,
+    ]
+    hear(story, unmerged(), NOON).then_nothing()
+
+
+def test_unmerged_an_accepted_case_and_one_that_ended_otherwise_are_left_alone() -> None:
+    story = accepted(hear(nothing(), breached(), NOON, "breach"))
+    hear(hear(story, merged(), NOON), unmerged(), NOON).then_nothing()
+    story = hear(hear(nothing(), breached(), NOON, "breach"), withdrawn(), NOON)
+    hear(story, unmerged(), NOON).then_nothing()
 
 
 def test_an_open_case_goes_on_in_the_new_cycle() -> None:

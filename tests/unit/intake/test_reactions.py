@@ -122,8 +122,7 @@ def test_what_intake_does_not_hear_leads_nowhere() -> None:
 
 def test_the_catalogue_says_the_same() -> None:
     promised = set(catalogue.heard_by("intake"))
-    later = {  # merging, holds and purging come with later issues
-        "complaint.merged.v1", "complaint.unmerged.v1",
+    later = {  # holds and purging come with later issues
         "hold.placed.v1", "hold.lifted.v1", "cohort.purged.v1",
     }  # fmt: skip
     assert set(HEARD) == {event for event in promised if event.type not in later}

@@ -81,6 +81,7 @@ def test_an_open_complaint_is_found_by_its_person() -> None:
             "category": "billing",
             "clock_from": TOLD,
             "asked": False,
+            "merged_into": None,
         }
     ]
     assert table(asked(), "open_complaints")[0]["asked"]

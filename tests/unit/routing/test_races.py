@@ -280,6 +280,14 @@ def test_unmerged_it_is_routed_again_and_its_owner_stays() -> None:
     told.when(back).then_nothing()
 
 
+def test_8_what_was_answered_is_not_merged_away_here_for_intake_undoes_that_merge() -> None:
+    told = answer(accepted())
+    told.when(end(EndReason.MERGED)).then_nothing()
+    back = Route(at=EVENING, cycle=1, cause=RouteCause.UNMERGED, profile=profile(), clock_from=NOON)
+    told.when(end(EndReason.MERGED)).when(back).then_nothing()
+    assert told.when(end(EndReason.CLOSED)).one(WorkEnded).reason is EndReason.CLOSED
+
+
 def test_unmerged_before_it_was_ever_routed_it_is_routed_now() -> None:
     told = story().when(
         Route(at=NOON, cycle=1, cause=RouteCause.UNMERGED, profile=profile(), clock_from=NOON)

@@ -176,17 +176,29 @@ def test_closed_withdrawn_and_merged_end_the_work(
     hears(accepted(), event).then(WorkEnded(cycle=1, reason=reason))
 
 
-def test_unmerged_is_routed_again() -> None:
-    told = hears(accepted(), ComplaintMerged(cycle=1, into=UUID(int=3), reason="same", contacts=()))
-    event = ComplaintUnmerged(
+MERGED = ComplaintMerged(cycle=1, into=UUID(int=3), reason="same", contacts=())
+
+
+def unmerged(*, verified: bool = True) -> ComplaintUnmerged:
+    return ComplaintUnmerged(
         cycle=1,
         survivor=UUID(int=3),
         reason="not_the_same",
         contacts=(),
+        verified=verified,
         clock_from=NOON,
         profile=BILLING,
     )
-    assert hears(told, event).one(WorkRouted).cause is RouteCause.UNMERGED
+
+
+def test_unmerged_is_routed_again() -> None:
+    told = hears(accepted(), MERGED)
+    assert hears(told, unmerged()).one(WorkRouted).cause is RouteCause.UNMERGED
+
+
+def test_unmerged_before_it_was_verified_it_waits_for_that() -> None:
+    """DOMAIN rule 5: before routing, the request's validity is checked."""
+    assert hears(story(), unmerged(verified=False)).happened == ()
 
 
 def test_reopened_is_routed_in_its_new_cycle() -> None:

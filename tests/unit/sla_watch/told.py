@@ -148,6 +148,7 @@ def unmerged(clock_from: str, category: str = "billing.overcharge") -> Complaint
         survivor=ID,
         reason="not_the_same",
         contacts=(),
+        verified=True,
         clock_from=at(clock_from),
         profile=profile(category),
     )
