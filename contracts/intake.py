@@ -72,6 +72,8 @@ class Outcome(StrEnum):
     UNREACHABLE = "unreachable"
     WITHDRAWN = "withdrawn"
     REJECTED = "rejected"
+    IMPORTED = "imported"
+    """It was closed in an older system before it came here; nobody was asked here."""
 
 
 class ReopenReason(StrEnum):
@@ -133,6 +135,17 @@ class MergedContact(Value):
     """Its words, sealed; None also where there are too many to move: its own complaint has them."""
 
 
+class History(Value):
+    """What an older system had done with a complaint before it was taken over."""
+
+    answered_at: Instant
+    """When the customer was answered there."""
+    closed_at: Instant
+    """When it was closed there."""
+    answer: Sealed | None = None
+    """What was answered, sealed; None: no words were kept."""
+
+
 class Registration(Value):
     """All that a complaint needs to go on record."""
 
@@ -156,6 +169,8 @@ class Registration(Value):
     """Set when the regulator referred it."""
     unlinked_from: UUID | None = None
     """The complaint it was part of before, when it was unlinked."""
+    history: History | None = None
+    """Set for a closed case taken over from an older system: it starts no work."""
 
 
 class ComplaintRegistered(ComplaintEvent):
@@ -167,6 +182,8 @@ class ComplaintRegistered(ComplaintEvent):
     """What was told, by whom, where and when."""
     policy: PolicyRef
     """The intake policy followed."""
+    occurred_at: Instant | None = None
+    """Of history: when the words came to the older system; the envelope's `occurredat`."""
 
 
 class ComplaintVerified(ComplaintEvent):
@@ -331,13 +348,16 @@ class ComplaintAnswered(ComplaintEvent):
     type: ClassVar[str] = "complaint.answered.v1"
 
     answer: UUID
-    """The event that answers: work.answered or case.decided; notice.issued tells a rejection."""
+    """The event that answers: work.answered or case.decided; notice.issued tells a rejection. Of
+    history: the contact that told of it, for the answer itself stands in no log."""
     answered_at: Instant
     """When it answered."""
     ask: bool
     """False while a case is open; written again with True when the last one ends."""
     correspondent: Correspondent
     """Whom to ask, where and how."""
+    occurred_at: Instant | None = None
+    """Of history: when the older system answered; the envelope's `occurredat`."""
 
 
 class ComplaintSurveyNoted(ComplaintEvent):
@@ -384,6 +404,9 @@ class ComplaintClosed(ComplaintEvent):
     """The event that answered; None when withdrawn before an answer."""
     asked: UUID | None = None
     """The survey.concluded event; None when nobody was asked."""
+    occurred_at: Instant | None = None
+    """Of history: when the older system closed it; the envelope's `occurredat`. Retention counts
+    from the event's own `time`, the import."""
 
 
 class ComplaintReopened(ComplaintEvent):

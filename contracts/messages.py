@@ -86,6 +86,12 @@ class MessageKind(StrEnum):
     PARTNER_REPORT = "partner_report"
     REGULATOR_REFERRAL = "regulator_referral"
     MEDIA_EXPOSURE = "media_exposure"
+    HISTORY = "history"
+    """A closed case of an older system, with its own times: nobody works on it, nobody is told."""
+
+
+_WORDY = (MessageKind.WORDS, MessageKind.FACT, MessageKind.HISTORY)
+"""Kinds that say nothing without words."""
 
 
 class PlainReplyTo(Value):
@@ -119,6 +125,17 @@ class Delivery(Value):
     """What came of it."""
     reason: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.:-]*$", max_length=64)] | None = None
     """Why it failed, as a code."""
+
+
+class ClosedCase(Value):
+    """What an older system says became of the words; the message's `time` is when they came."""
+
+    answered_at: Told
+    """When the customer was answered: verdicts rest on it."""
+    closed_at: Told | None = None
+    """When the case was closed; None: with its answer."""
+    answer: Words = ""
+    """What was answered; empty: the older system kept no words."""
 
 
 class ChannelWords(Value):
@@ -174,6 +191,8 @@ class ChannelWords(Value):
     """For a delivery report."""
     regulator: RegulatorReferral | None = None
     """For a regulator's referral."""
+    history: ClosedCase | None = None
+    """For a closed case of an older system."""
     evidence: Annotated[tuple[Evidence, ...], Field(max_length=20)] = ()
     """What comes with it, by reference and digest."""
 
@@ -184,6 +203,7 @@ class ChannelWords(Value):
             MessageKind.SURVEY_REPLY: self.survey,
             MessageKind.DELIVERY_REPORT: self.delivery,
             MessageKind.REGULATOR_REFERRAL: self.regulator,
+            MessageKind.HISTORY: self.history,
         }
         for kind, part in parts.items():
             if part is not None and self.kind is not kind:
@@ -192,7 +212,9 @@ class ChannelWords(Value):
             raise ValueError("a delivery_report needs `delivery`")
         if self.kind is MessageKind.REGULATOR_REFERRAL and self.regulator is None:
             raise ValueError("a regulator_referral needs `regulator`")
-        if self.kind in (MessageKind.WORDS, MessageKind.FACT) and not self.text.strip():
+        if self.kind is MessageKind.HISTORY and self.history is None:
+            raise ValueError("a history needs `history`")
+        if self.kind in _WORDY and not self.text.strip():
             raise ValueError("there are no words in `text`")
         return self
 

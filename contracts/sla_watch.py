@@ -35,6 +35,8 @@ class StartCause(StrEnum):
     PROMISED = "promised"
     ASKED = "asked"
     CASE_REQUESTED = "case_requested"
+    IMPORTED = "imported"
+    """A closed case of an older system: judged at once, for the record."""
 
 
 class RescheduleReason(StrEnum):
@@ -50,6 +52,8 @@ class VerdictBasis(StrEnum):
 
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
+    HISTORY = "history"
+    """It happened in an older system: a verdict for the record, which starts no work."""
 
 
 class Verdict(StrEnum):

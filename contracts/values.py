@@ -248,6 +248,8 @@ class ContactKind(StrEnum):
     PARTNER_REPORT = "partner_report"
     REGULATOR_REFERRAL = "regulator_referral"
     MEDIA_EXPOSURE = "media_exposure"
+    HISTORY = "history"
+    """A closed case of an older system, told whole."""
 
 
 class Medium(StrEnum):

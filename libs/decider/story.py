@@ -105,6 +105,7 @@ class Story:
             sequence=sequence,
             actor=actor,
             data=event,
+            occurred=event.__dict__.get("occurred_at"),
         )
         state = self.decider.evolve(self.state, recorded)
         return replace(self, state=state, past=(*self.past, recorded))

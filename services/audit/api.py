@@ -98,6 +98,8 @@ class TimelineShown(Page[StepShown]):
     receipt: str | None
     registered_at: Instant | None
     closed_at: Instant | None = Field(description="null: it is open")
+    kept_from: Instant | None = Field(description="retention counts from here; null: it is open")
+    history: bool = Field(description="it was taken over, closed, from an older system")
 
 
 class LinkShown(_Shown):
@@ -205,6 +207,8 @@ def _timelines(app: App) -> Router:
             receipt=about.get("receipt"),
             registered_at=about.get("registered_at"),
             closed_at=about.get("closed_at"),
+            kept_from=about.get("kept_from"),
+            history=bool(about.get("history")),
             items=[_step(step, words) for step in shown],
             next=following,
         )

@@ -24,6 +24,8 @@ COMPLAINT = Table(
         "receipt": "text",
         "registered_at": "timestamptz",
         "closed_at": "timestamptz",
+        "kept_from": "timestamptz",
+        "history": "boolean",
     },
     key=("complaint",),
     indexes=("receipt",),
@@ -39,7 +41,11 @@ SEQUENCES_TRIED_MAX = 5_000
 
 
 def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
-    """Which receipt is which complaint, and when it closed (null: it is open)."""
+    """Which receipt is which complaint, and when it closed (null: it is open).
+
+    Retention counts from `kept_from`, when the closing came on record: of a case taken over from an
+    older system that is the import, not the day it was closed there.
+    """
     key = {"complaint": recorded.subject}
     match recorded.data:
         case ComplaintRegistered(registration=registration):
@@ -48,11 +54,12 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
                 key,
                 receipt=registration.correspondent.receipt,
                 registered_at=recorded.at,
+                history=registration.history is not None,
             )
         case ComplaintClosed():
-            yield Row.of("complaint", key, closed_at=recorded.at)
+            yield Row.of("complaint", key, closed_at=recorded.at, kept_from=recorded.time)
         case ComplaintReopened():
-            yield Row.of("complaint", key, closed_at=None)
+            yield Row.of("complaint", key, closed_at=None, kept_from=None)
 
 
 class CauseKind(StrEnum):
@@ -168,7 +175,8 @@ def complaint_of(conn: Connection[Any], receipt: str) -> UUID | None:
 def about(conn: Connection[Any], complaint: UUID) -> Mapping[str, Any] | None:
     """Receipt, registration and closing of a complaint."""
     return conn.execute(
-        "SELECT receipt, registered_at, closed_at FROM complaint WHERE complaint = %s",
+        "SELECT receipt, registered_at, closed_at, kept_from, history "
+        "FROM complaint WHERE complaint = %s",
         (complaint,),
     ).fetchone()
 

@@ -17,7 +17,7 @@ from contracts.intake import (
     ReopenReason,
 )
 from contracts.routing import WorkCompensationProposed, WorkFindingRecorded, WorkReportedBack
-from contracts.sla_watch import ClockBreached, ClockCorrected, Verdict
+from contracts.sla_watch import ClockBreached, ClockCorrected, Verdict, VerdictBasis
 from contracts.values import CaseTrigger, ContactKind, ReopenRoute, ValueTier
 from libs.decider import Command, Event, Recorded, To
 from services.escalation.domain.commands import (
@@ -102,7 +102,7 @@ def _from_work_and_clocks(recorded: Recorded[Any]) -> Sequence[Command]:
     event, at = recorded.data, recorded.at
     match event:
         case ClockBreached():
-            return (_breach(recorded),)
+            return () if event.basis is VerdictBasis.HISTORY else (_breach(recorded),)
         case ClockCorrected():
             if event.now is Verdict.BREACHED:
                 return (_breach(recorded),)
@@ -134,7 +134,12 @@ def _from_work_and_clocks(recorded: Recorded[Any]) -> Sequence[Command]:
 
 
 def on_registered(recorded: Recorded[ComplaintRegistered]) -> Sequence[Command]:
-    """The regulator's referral, the media, an important customer (severe or not: policy)."""
+    """The regulator's referral, the media, an important customer (severe or not: policy).
+
+    History is no cause: it was over before it came.
+    """
+    if recorded.data.registration.history is not None:
+        return ()
     registration, commands = recorded.data.registration, list[Command]()
     profile = registration.profile
 

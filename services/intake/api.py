@@ -12,12 +12,12 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from contracts.intake import Check, WithdrawnBy
-from contracts.messages import ChannelMessage, Line
+from contracts.messages import ChannelMessage, Line, MessageKind
 from contracts.values import Category, Evidence, Instant, Reason, Sealed, Told, Urgency
 from libs.decider import Lookups, NotFound, Recorded, To
 from libs.messaging.channel import RawMessage
 from libs.web import Ask, Caller, Page, Paging, Problem, Router, allow, command, page_of
-from libs.web.problem import PROBLEM_MEDIA_TYPE
+from libs.web.problem import PROBLEM_MEDIA_TYPE, NotAllowed
 from libs.web.reading import ReadRequest
 from services.intake import views
 from services.intake.domain.commands import (
@@ -33,6 +33,9 @@ from services.intake.domain.identity import message_key
 from services.intake.domain.matching import receipt_for
 from services.intake.domain.merging import choose_merge, choose_unmerge
 from services.intake.domain.receipt import read_receipt
+
+IMPORT = "intake.import"
+"""The action of telling a closed case of an older system."""
 
 ASKED_MAX = 500
 """Messages asked about in one request."""
@@ -72,6 +75,8 @@ class Fate(StrEnum):
 
     REGISTERED = "registered"
     LINKED = "linked"
+    IMPORTED = "imported"
+    """Of history: on record as a closed case of an older system."""
     REFUSED = "refused"
 
 
@@ -79,7 +84,7 @@ class MessageOutcome(_Body):
     """What became of a message: told again, the same."""
 
     outcome: Fate
-    """A complaint of its own, a contact of one on record, or not taken."""
+    """A complaint of its own, a contact of one on record, history, or not taken."""
     complaint: UUID | None = None
     """The complaint it belongs to."""
     receipt: str | None = None
@@ -242,10 +247,15 @@ def message_routes(query: Querying, tell: Tell) -> Router:
         responses={200: {"model": MessageOutcome, "description": "told before; the same outcome"}},
     )
     async def tell_message(
-        _message: ChannelMessage, request: Request, caller: Annotated[Caller, allow("intake.tell")]
+        message: ChannelMessage, request: Request, caller: Annotated[Caller, allow("intake.tell")]
     ) -> Response:
-        """A customer's words. Repeating the same `source` and `id` is safe: it is one message."""
+        """A customer's words. Repeating the same `source` and `id` is safe: it is one message.
+
+        A message of kind `history` also needs the action `intake.import`.
+        """
         assert isinstance(request, ReadRequest)
+        if message.data.kind is MessageKind.HISTORY:
+            _check_import(request, caller)
         raw = RawMessage(request.raw, "http", request.headers.get("traceparent", ""), caller.actor)
         told, events = await tell(raw)
         return _answer(told, first=bool(events))
@@ -292,6 +302,12 @@ def message_routes(query: Querying, tell: Tell) -> Router:
         return found
 
     return router
+
+
+def _check_import(request: Request, caller: Caller) -> None:
+    """What comes as history starts no work and no clock, so it takes a right of its own."""
+    if not request.app.state.access.permits(caller.roles, IMPORT):
+        raise NotAllowed(f"None of your roles permits {IMPORT}; tell it as plain words.")
 
 
 def _answer(told: Mapping[str, Any], *, first: bool) -> Response:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from contracts.intake import DeliveryReport, SurveyReply
+from contracts.intake import DeliveryReport, History, SurveyReply
 from contracts.messages import ChannelMessage, ChannelWords, MessageKind
 from contracts.values import (
     CHANNELS,
@@ -32,6 +32,7 @@ from libs.messaging.channel import RawMessage, Sealed
 from libs.timekeeping.clock import Clock
 from services.intake.domain import matching
 from services.intake.domain.classification import classify, language_of
+from services.intake.domain.history import check_times
 from services.intake.domain.identity import (
     message_key,
     refusal_subject,
@@ -39,7 +40,7 @@ from services.intake.domain.identity import (
     subscriber_key,
     telephone_number,
 )
-from services.intake.domain.matching import SAYS_SOMETHING, Told, Wanted
+from services.intake.domain.matching import FOUNDS, Told, Wanted
 from services.intake.domain.message import RefuseMessage
 from services.intake.domain.policy import contacts_policy, keywords_policy
 from services.intake.reading import PROBLEM_CHARACTERS_MAX, Faulty, Unidentified, read
@@ -49,6 +50,7 @@ ACTOR_CHARACTERS_MAX = 200
 TEXT = "text"
 NAME = "name"
 ADDRESS = "address"
+ANSWER = "answer"
 """The fields that are sealed; the vault binds each token to its person and its field."""
 
 
@@ -175,7 +177,7 @@ class IntakeDoor:
                 prepared[index] = self._refusable(one, found)
             else:
                 try:
-                    taken.append(_take(index, one, found, policies))
+                    taken.append(_take(index, one, found, policies, self._clock.now()))
                 except DomainError as error:
                     prepared[index] = self._refusable(one, _fault_of(found, error))
                 except ValidationError:
@@ -311,6 +313,8 @@ def _plaintexts(words: ChannelWords) -> list[tuple[str, str]]:
     address = _address(words)
     if address is not None:
         found.append((ADDRESS, address[1]))
+    if words.history is not None and words.history.answer.strip():
+        found.append((ANSWER, words.history.answer))
     return found
 
 
@@ -334,8 +338,16 @@ def _address(words: ChannelWords) -> tuple[ChannelKind, str, bool] | None:
     return kind, number, False
 
 
-def _take(index: int, raw: RawMessage, message: ChannelMessage, policies: Policies) -> _Taken:
-    """A message and what its words are about; raises PolicyMissing from before there were rules."""
+def _take(
+    index: int, raw: RawMessage, message: ChannelMessage, policies: Policies, now: datetime
+) -> _Taken:
+    """A message and what its words are about; raises PolicyMissing from before there were rules,
+    and what `check_times` raises of history.
+    """
+    past = message.data.history
+    if past is not None:
+        closed_at = past.closed_at or past.answered_at
+        check_times(message.time, past.answered_at, closed_at, now)
     profile, classified = _placed(message.data, message.time, policies)
     return _Taken(
         index=index,
@@ -376,6 +388,7 @@ def _told(taken: _Taken, person: UUID, tokens: Mapping[str, str]) -> Told | Doma
             delivery=_delivery(words, taken.at),
             regulator=words.regulator,
             evidence=words.evidence,
+            history=_history(words, tokens.get(ANSWER)),
         )
     except ValidationError:
         # Never quoted, for it quotes: what channels may say and what our records hold have drifted
@@ -386,6 +399,14 @@ def _told(taken: _Taken, person: UUID, tokens: Mapping[str, str]) -> Told | Doma
 def _survey(words: ChannelWords) -> SurveyReply | None:
     said = words.survey
     return None if said is None else SurveyReply(score=said.score, resolved=said.resolved)
+
+
+def _history(words: ChannelWords, answer: str | None) -> History | None:
+    told = words.history
+    if told is None:
+        return None
+    closed_at = told.closed_at or told.answered_at
+    return History(answered_at=told.answered_at, closed_at=closed_at, answer=answer)
 
 
 def _delivery(words: ChannelWords, at: datetime) -> DeliveryReport | None:
@@ -405,7 +426,7 @@ def _placed(words: ChannelWords, at: datetime, policies: Policies) -> tuple[Prof
         category = None
     urgency = words.urgency
     classified = Classified(by="none" if category is None else "channel")
-    reads = words.kind in SAYS_SOMETHING or words.kind is MessageKind.WITHDRAWAL
+    reads = words.kind in FOUNDS or words.kind is MessageKind.WITHDRAWAL
     if reads and words.text and (category is None or urgency is None):
         policy = keywords_policy(policies, at)
         placement = classify(words.text, language, policy)

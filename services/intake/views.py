@@ -92,6 +92,7 @@ TABLES = (
             "language": "text not null",
             "state": "text not null",
             "escalated": "boolean not null",
+            "history": "boolean not null",
             "cycle": "integer not null",
             "urges": "integer not null",
             "contacts": "integer not null",
@@ -253,6 +254,7 @@ def _status_row(identity: UUID, complaint: Complaint) -> Row:
         language=profile.language.value,
         state=state_of(complaint),
         escalated=complaint.has_case(),
+        history=complaint.history,
         cycle=complaint.cycle,
         urges=complaint.urges,
         contacts=sum(linked.stands for linked in complaint.contacts),
@@ -351,6 +353,8 @@ class Status(_Shown):
     """The same in words."""
     escalated: bool = False
     """The 10015 desk has it too."""
+    history: bool = False
+    """It was taken over, closed, from an older system."""
     cycle: int = 1
     """The handling cycle; from 2 on it was reopened."""
     told_at: Instant | None = None
@@ -417,6 +421,8 @@ class ComplaintShown(_Shown):
     """Where it stands."""
     escalated: bool
     """A case of the 10015 desk is open."""
+    history: bool
+    """It was taken over, closed, from an older system."""
     cycle: int
     """The handling cycle."""
     urges: int
@@ -498,6 +504,8 @@ class Volume(_Shown):
     """How many of them have a case open now."""
     closed: int = Field(ge=0)
     """How many of them are closed."""
+    history: int = Field(ge=0)
+    """How many of them were taken over, closed, from an older system."""
 
 
 VOLUME_BY = {"category": "category", "province": "province", "channel": "channel"}
@@ -542,6 +550,7 @@ def _status(conn: "Connection[Any]", receipt: str) -> tuple[Status, UUID | None]
         category=row["category"],
         category_name=_words(CATEGORY_NAMES[Category(row["category"])]),
         escalated=row["escalated"],
+        history=row["history"],
         cycle=row["cycle"],
         told_at=row["told_at"],
         answered_at=row["answered_at"],
@@ -682,7 +691,8 @@ def volume(
         f"SELECT {column} AS key, count(*) AS complaints, sum(contacts) AS contacts, "
         "count(*) FILTER (WHERE cycle > 1) AS reopened, "
         "count(*) FILTER (WHERE escalated) AS escalated, "
-        "count(*) FILTER (WHERE closed_at IS NOT NULL) AS closed "
+        "count(*) FILTER (WHERE closed_at IS NOT NULL) AS closed, "
+        "count(*) FILTER (WHERE history) AS history "
         f"FROM {COMPLAINTS} WHERE (%s::timestamptz IS NULL OR told_at >= %s) "
         "AND (%s::timestamptz IS NULL OR told_at < %s) AND merged_into IS NULL "
         f"GROUP BY {column} ORDER BY count(*) DESC, {column} NULLS LAST",

@@ -48,6 +48,7 @@ from services.sla_watch.domain.commands import (
     StartSurvey,
     StartWatching,
     TakeFact,
+    TakeOver,
 )
 from services.sla_watch.domain.facts import FactKind
 
@@ -99,6 +100,15 @@ def _from_intake(event: Any, recorded: Recorded[Any]) -> Command | None:
     match event:
         case ComplaintRegistered():
             registration = event.registration
+            if registration.history is not None:
+                return TakeOver(
+                    at=recorded.time,
+                    cycle=event.cycle,
+                    fact=_ref(recorded),
+                    clock_from=registration.clock_from,
+                    profile=registration.profile,
+                    answered_at=registration.history.answered_at,
+                )
             return StartWatching(
                 at=recorded.at,
                 cycle=event.cycle,

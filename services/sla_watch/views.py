@@ -46,6 +46,7 @@ CLOCK = Table(
         "cancelled_for": "text",
         "warned": "text",
         "retroactive": "boolean not null",
+        "history": "boolean not null",
         "corrections": "int not null",
     },
     key=("complaint", "clock", "instance", "cycle"),
@@ -133,6 +134,7 @@ def _row(complaint: UUID, clock: Watched) -> Row:
             ("cancelled_for", None if reason is None else reason.value),
             ("warned", clock.warned),
             ("retroactive", clock.retroactive),
+            ("history", clock.terms.history),
             ("corrections", clock.corrections),
         ),
     )
@@ -187,6 +189,8 @@ class ShownClock(_Shown):
     """The last warning level told: 50, 80, last."""
     retroactive: bool
     """It was overdue before it began."""
+    history: bool
+    """It ran in an older system: a verdict for the record."""
     corrections: int
     """How often its verdict was set right by a fact heard late."""
 
@@ -200,6 +204,8 @@ class Promise(_Shown):
     """The version of the clock table."""
     month: str
     """The month of the last counted date in Shanghai, `2025-10`."""
+    history: bool
+    """Promises of cases taken over from an older system, which have a line of their own."""
     met: int
     """Kept."""
     breached: int
@@ -282,14 +288,15 @@ def without_due(conn: Connection[Any], after: UUID | None, limit: int) -> list[U
 def promises(conn: Connection[Any], month: str | None) -> list[Promise]:
     """The promise table (DOMAIN rule 12), of one month or of all, by month, clock and policy."""
     found = conn.execute(
-        "SELECT c.clock, c.policy, c.month, p.promised, "
+        "SELECT c.clock, c.policy, c.month, c.history, p.promised, "
         "count(*) FILTER (WHERE c.state = 'met') AS met, "
         "count(*) FILTER (WHERE c.state = 'breached') AS breached, "
         "count(*) FILTER (WHERE c.state = 'cancelled') AS cancelled "
         "FROM sla_clock c LEFT JOIN sla_promise p USING (policy, clock) "
         "WHERE c.month IS NOT NULL AND (%s::text IS NULL OR c.month = %s) "
         "AND c.state IN ('met', 'breached', 'cancelled') "
-        "GROUP BY c.clock, c.policy, c.month, p.promised ORDER BY c.month, c.clock, c.policy",
+        "GROUP BY c.clock, c.policy, c.month, c.history, p.promised "
+        "ORDER BY c.month, c.clock, c.policy, c.history",
         (month, month),
     )
     return [promise(**row) for row in found.fetchall()]
@@ -304,6 +311,7 @@ def promise(
     met: int,
     breached: int,
     cancelled: int,
+    history: bool = False,
 ) -> Promise:
     """One line of the promise table: met / (met + breached) against the share, as integers."""
     share = None if promised is None else share_of(promised)
@@ -312,6 +320,7 @@ def promise(
         clock=clock,
         policy=policy,
         month=month,
+        history=history,
         met=met,
         breached=breached,
         cancelled=cancelled,

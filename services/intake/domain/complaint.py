@@ -42,7 +42,7 @@ from contracts.values import (
     ReopenRoute,
 )
 from libs.decider import Conflict, Context, Event, NotFound, Refused
-from services.intake.domain import merging, reopening
+from services.intake.domain import history, merging, reopening
 from services.intake.domain.closing import TIER_REGULATOR, close
 from services.intake.domain.commands import (
     ComplaintCommand,
@@ -239,9 +239,10 @@ def _register(
 ) -> list[Event]:
     """Registered; and verified in the same decision where the policy checks by itself."""
     policies = context.policies
-    registered = ComplaintRegistered(
-        cycle=1, registration=registration, policy=contacts_policy(policies, command.at).ref
-    )
+    followed = contacts_policy(policies, command.at).ref
+    if registration.history is not None:
+        return history.taken_over(registration, registration.history, followed)
+    registered = ComplaintRegistered(cycle=1, registration=registration, policy=followed)
     policy = verification_policy(policies, command.at)
     rule = policy.rule_for(registration)
     if rule.by == "desk":

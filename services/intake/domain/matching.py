@@ -15,6 +15,7 @@ from uuid import UUID
 
 from contracts.intake import (
     DeliveryReport,
+    History,
     MatchedBy,
     Outcome,
     Registration,
@@ -86,6 +87,10 @@ SAYS_SOMETHING = frozenset(
 )
 """Messages that become a complaint of their own when they belong to none."""
 
+FOUNDS = SAYS_SOMETHING | {MessageKind.HISTORY}
+"""Messages that may become a complaint; history always does, whatever else is on record: what was
+over before cannot be about what is open now."""
+
 ABOUT_AN_OPEN_ONE = SAYS_SOMETHING - {MessageKind.WORDS} | {MessageKind.WITHDRAWAL}
 """Messages of which the channel itself says that they concern a complaint on record: where their
 words name no category, the customer's only open complaint inside the window is the one."""
@@ -113,6 +118,7 @@ AS_FIRST = {
     MessageKind.ESCALATION_WISH: ContactKind.ESCALATION_WISH,
     MessageKind.REGULATOR_REFERRAL: ContactKind.REGULATOR_REFERRAL,
     MessageKind.MEDIA_EXPOSURE: ContactKind.MEDIA_EXPOSURE,
+    MessageKind.HISTORY: ContactKind.HISTORY,
 }
 """What a message is to the complaint it founds, where it is more than the first contact."""
 
@@ -139,6 +145,7 @@ class Told:
     delivery: DeliveryReport | None = None
     regulator: RegulatorReferral | None = None
     evidence: tuple[Evidence, ...] = ()
+    history: History | None = None
 
     def contact(self, kind: ContactKind) -> Contact:
         """The message as a contact."""
@@ -189,9 +196,9 @@ def wants(told: Told) -> tuple[Wanted, ...]:
         wanted.append((RECEIPTS, {"receipt": told.receipt}))
     if told.delivery is not None:
         wanted.append((NOTICES, {"notice": told.delivery.notice}))
-    if told.kind in SAYS_SOMETHING:
+    if told.kind in FOUNDS:
         wanted.append((RECEIPTS, {"receipt": receipt_of(told.key)}))
-    if not told.anonymous:
+    if not told.anonymous and told.history is None:
         wanted.append((OPEN, {"person": told.person}))
     return tuple(wanted)
 
@@ -211,12 +218,12 @@ def resolve(told: Told, lookups: Lookups, policies: Policies) -> Sequence[To]:
     """
     if known(told.key, lookups):
         return ()
-    target = find(told, lookups, policies)
+    target = None if told.history is not None else find(told, lookups, policies)
     if target is not None:
         if told.kind is MessageKind.WITHDRAWAL and _may_withdraw(told, target):
             return (To(str(target.complaint), _withdraw(told)),)
         return (To(str(target.complaint), _link(told, target)),)
-    if told.kind not in SAYS_SOMETHING or told.text is None:
+    if told.kind not in FOUNDS or told.text is None:
         raise NothingToLink
     return (To(str(told.key), RegisterComplaint(at=told.at, registration=_first(told, lookups))),)
 
@@ -392,11 +399,12 @@ def _first(told: Told, lookups: Lookups) -> Registration:
         sender_name=told.sender_name,
         evidence=told.evidence,
         regulator=told.regulator,
+        history=told.history,
     )
 
 
 def outcome(key: UUID, lookups: Lookups) -> Mapping[str, Any]:
-    """What became of a message: `registered`, `linked` or `refused`, and where.
+    """What became of a message: `registered`, `imported`, `linked` or `refused`, and where.
 
     Shape: {outcome, complaint, receipt, rule, problem}; ids as text, None where it does not apply.
     """
@@ -405,7 +413,8 @@ def outcome(key: UUID, lookups: Lookups) -> Mapping[str, Any]:
     rows = sorted(rows, key=lambda row: row["merged_from"] is not None)  # as it was told first
     held = [row for row in rows if row["complaint"] == row["held_by"]] or rows
     for row in held[:1]:
-        told["outcome"] = "registered" if row["held_by"] == key else "linked"
+        founded = "imported" if row["kind"] == ContactKind.HISTORY.value else "registered"
+        told["outcome"] = founded if row["held_by"] == key else "linked"
         told["complaint"] = str(row["held_by"])
         told["receipt"] = row["receipt"]
     if not rows:

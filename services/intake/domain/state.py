@@ -109,6 +109,11 @@ class Complaint(State):
         return self.withdrawn_at is not None
 
     @property
+    def history(self) -> bool:
+        """Whether it was taken over, closed, from an older system."""
+        return self.registration.history is not None
+
+    @property
     def rejected(self) -> bool:
         """Whether it was found not valid."""
         return self.valid is False
@@ -159,7 +164,7 @@ def fold(complaint: Complaint | None, event: Event, time: datetime) -> Complaint
         case ComplaintEscalationNoted():
             return _noted(complaint, event)
         case ComplaintClosed():
-            return replace(complaint, closed=Closed(event.outcome, time))
+            return replace(complaint, closed=Closed(event.outcome, event.occurred_at or time))
         case ComplaintReopened():
             return _reopened(complaint, event)
         case _:

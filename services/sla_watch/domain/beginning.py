@@ -6,8 +6,11 @@ from datetime import datetime
 
 from contracts.sla_watch import (
     CancelReason,
+    ClockMet,
+    ClocksNoted,
     ClocksRescheduled,
     ClocksStarted,
+    NotedFact,
     RescheduleReason,
     StartCause,
 )
@@ -25,9 +28,10 @@ from services.sla_watch.domain.commands import (
     StartPromise,
     StartSurvey,
     StartWatching,
+    TakeOver,
     WatchCommand,
 )
-from services.sla_watch.domain.facts import Fact, FactKind
+from services.sla_watch.domain.facts import ANSWERS, Fact, FactKind
 from services.sla_watch.domain.hearing import PENDING, end_of, hear, telling
 from services.sla_watch.domain.policy import (
     WORKING_DAYS,
@@ -83,6 +87,36 @@ def start_watching(
     new = Watch(command.cycle, command.profile, command.clock_from, command.clock_from)
     begun = Begun(StartCause.REGISTERED, command.clock_from, command.profile, command.correspondent)
     return begin(new, starts, begun, command, context)
+
+
+def take_over(watch: Watch | None, command: TakeOver, context: Context) -> Sequence[Event]:
+    """A closed case of an older system: judged by its answer as its clocks start.
+
+    No clock ever runs, so there is nothing to warn of and no timer. Only promises that an answer
+    alone keeps are judged: an older system's receipts and calls are not known, and not guessed.
+    """
+    if watch is not None:
+        return []
+    table = table_at(context.policies, command.clock_from, context.now)
+    starts = [
+        Start(rule, command.cycle, command.clock_from)
+        for rule in table.for_profile(Trigger.REGISTERED, command.profile)
+        if ANSWERS.issuperset(rule.met_by)
+    ]
+    answer = Fact(FactKind.ANSWERED, command.answered_at, command.cycle, command.fact, PENDING)
+    past = Watch(command.cycle, command.profile, command.clock_from, command.clock_from)
+    begun = Begun(StartCause.IMPORTED, command.clock_from, command.profile)
+    events = begin(past.with_fact(answer), starts, begun, command, context)
+    if any(isinstance(event, ClockMet) for event in events):
+        return events
+    # A calendar that is loaded later may still want to know it (convention 12).
+    noted = ClocksNoted(
+        cycle=command.cycle,
+        kind=NotedFact.ANSWERED,
+        fact=command.fact,
+        at=command.answered_at,
+    )
+    return [*events, noted]
 
 
 def replace_clocks(
@@ -284,7 +318,12 @@ def begin(
         counted = count(start, context.policies, context.now)
         rule = start.rule
         counting = rule.counting(counted.calendar)
-        warn_at = warnings_of(rule, counting, start.clock_from, counted.due, command.at)
+        history = begun.cause is StartCause.IMPORTED
+        warn_at = (
+            ()
+            if history
+            else warnings_of(rule, counting, start.clock_from, counted.due, command.at)
+        )
         clock = contract(start, counted, warn_at)
         clocks.append(clock)
         change = _at_once(watch, start, counted, clock, begun, command.at)
@@ -321,7 +360,9 @@ def _at_once(
     if not watch.facts and not lapsed(clock.purpose, counted.due, at):
         return None
     stopped = next((one for one in watch.clocks if one.name == start.name), None)
-    new = watched(clock, stopped.terms.begun if stopped else (begun.clock_from, PENDING))
+    history = begun.cause is StartCause.IMPORTED
+    first = stopped.terms.begun if stopped else (begun.clock_from, PENDING)
+    new = watched(clock, first, history=history)
     facts = watch.facts if begun.replayed is None else (*watch.facts, begun.replayed)
     after = judge(new, start.rule, counted.calendar, facts)
     if after.status is Status.RUNNING and lapsed(clock.purpose, after.due, at):

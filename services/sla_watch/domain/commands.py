@@ -38,6 +38,14 @@ class StartWatching(WatchCommand):
     correspondent: Correspondent
 
 
+class TakeOver(WatchCommand):
+    """A closed case of an older system is on record, with its own times."""
+
+    clock_from: Instant
+    profile: Profile
+    answered_at: Instant
+
+
 class ReplaceClocks(WatchCommand):
     """Category or urgency were set right (convention 9)."""
 

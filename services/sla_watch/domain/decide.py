@@ -24,6 +24,7 @@ from services.sla_watch.domain.beginning import (
     replace_clocks,
     start_more,
     start_watching,
+    take_over,
 )
 from services.sla_watch.domain.commands import (
     EndClocks,
@@ -37,6 +38,7 @@ from services.sla_watch.domain.commands import (
     StartSurvey,
     StartWatching,
     TakeFact,
+    TakeOver,
 )
 from services.sla_watch.domain.elapsing import time_passed, timers
 from services.sla_watch.domain.evolve import evolve
@@ -45,6 +47,7 @@ from services.sla_watch.domain.state import Watch
 
 Asked = (
     StartWatching
+    | TakeOver
     | ReplaceClocks
     | RestartClocks
     | OpenCycle
@@ -62,6 +65,8 @@ def decide(watch: Watch | None, command: Asked | TimerFired, context: Context) -
     """The events a command leads to; none for what is known already or concerns no clock."""
     if isinstance(command, StartWatching):
         return start_watching(watch, command, context)
+    if isinstance(command, TakeOver):
+        return take_over(watch, command, context)
     if watch is None:
         return []
     match command:

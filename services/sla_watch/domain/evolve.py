@@ -39,6 +39,7 @@ _KINDS = {
     "case.decided.v1": FactKind.DECIDED,
     "case.reported.v1": FactKind.REGULATOR_REPORTED,
     "survey.concluded.v1": FactKind.SURVEY_ANSWERED,
+    "complaint.registered.v1": FactKind.ANSWERED,  # history tells its answer along with itself
 }
 """What an event that kept a promise was, to clocks."""
 
@@ -93,7 +94,8 @@ def evolve(watch: Watch | None, recorded: Recorded[Any]) -> Watch:
 
 def _started(watch: Watch | None, event: ClocksStarted, recorded: Recorded[Any]) -> Watch:
     begun = (event.clock_from, recorded.sequence)
-    clocks = tuple([watched(clock, begun) for clock in event.clocks])
+    history = event.cause is StartCause.IMPORTED
+    clocks = tuple([watched(clock, begun, history=history) for clock in event.clocks])
     if watch is None:
         assert event.profile is not None, "the first clocks come with what they go by"
         return Watch(event.cycle, event.profile, event.clock_from, event.clock_from, None, clocks)

@@ -100,7 +100,7 @@ def calendar_of(clock: Watched, policies: Policies) -> Calendar | None:
     return calendar
 
 
-def watched(clock: Clock, begun: tuple[datetime, int]) -> Watched:
+def watched(clock: Clock, begun: tuple[datetime, int], *, history: bool = False) -> Watched:
     """The clock as it starts to run; `begun` is when and where in the stream."""
     return Watched(
         name=(clock.clock, clock.instance, clock.started_in),
@@ -113,6 +113,7 @@ def watched(clock: Clock, begun: tuple[datetime, int]) -> Watched:
             first_due=clock.due,
             pausable=clock.pausable,
             case=clock.case,
+            history=history,
         ),
         standing=Standing(Status.RUNNING, clock.due),
         warn_at=warnings_told(clock),

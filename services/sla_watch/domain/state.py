@@ -58,7 +58,7 @@ class Terms(NamedTuple):
     """What a clock started with. Only a calendar that was loaded later changes any of it.
 
     `begun` is when and where in the stream it started: ends of before do not concern it.
-    `first_due` is its due without any pause.
+    `first_due` is its due without any pause. `history`: it ran in an older system.
     """
 
     policy: str
@@ -68,6 +68,7 @@ class Terms(NamedTuple):
     first_due: datetime | None
     pausable: bool
     case: int | None
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

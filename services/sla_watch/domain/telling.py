@@ -193,5 +193,5 @@ def breach(
         purpose=clock.purpose,
         due_at=due,
         retroactive=retroactive,
-        basis=basis,
+        basis=VerdictBasis.HISTORY if clock.terms.history else basis,
     )

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from contracts.escalation import CaseCausesChanged, CaseClosed, CaseOutcome, CaseRequested
-from contracts.intake import NotedState, Outcome, ReopenReason
-from contracts.sla_watch import Verdict
+from contracts.intake import History, NotedState, Outcome, ReopenReason
+from contracts.sla_watch import Verdict, VerdictBasis
 from contracts.values import (
     CaseTrigger,
     ClockPurpose,
@@ -89,6 +89,17 @@ def test_breach_of_a_resolution_promise_asks_the_desk() -> None:
 )
 def test_breach_of_any_other_promise_does_not(clock: str, purpose: ClockPurpose) -> None:
     hear(nothing(), breached(clock, purpose), NOON).then_nothing()
+
+
+def test_history_escalates_nothing_whatever_was_broken_and_whosoever_it_was() -> None:
+    """A case of an older system was over before it came; the same live asks the desk."""
+    past = breached().model_copy(update={"basis": VerdictBasis.HISTORY})
+    hear(nothing(), past, NOON).then_nothing()
+    live = registered(ValueTier.IMPORTANT, Urgency.URGENT, media=True)
+    assert hear(nothing(), live, NOON).one(CaseRequested)
+    over = History(answered_at=NOON, closed_at=NOON)
+    told = live.registration.model_copy(update={"history": over})
+    hear(nothing(), live.model_copy(update={"registration": told}), NOON).then_nothing()
 
 
 def test_an_operator_names_a_single_clock_a_resolution_promise_without_a_release() -> None:

@@ -149,6 +149,7 @@ def test_s8_kept_promises_are_compared_as_integers(
         "clock",
         "policy",
         "month",
+        "history",
         "met",
         "breached",
         "cancelled",
