@@ -28,6 +28,8 @@ class Account:
 
     rows: int = 0
     complaints: int = 0
+    imported: int = 0
+    """Closed cases of an older system."""
     linked: int = 0
     refused: list[Refused] = field(default_factory=list)
     unaccounted: list[Refused] = field(default_factory=list)
@@ -91,6 +93,8 @@ class Account:
         match outcome.fate:
             case Fate.REGISTERED:
                 self.complaints += 1
+            case Fate.IMPORTED:
+                self.imported += 1
             case Fate.LINKED:
                 self.linked += 1
             case Fate.REFUSED:
@@ -123,12 +127,13 @@ class Account:
 
     @property
     def all_well(self) -> bool:
-        """Every row is a complaint or a contact."""
-        return self.rows == self.complaints + self.linked
+        """Every row is a complaint, a contact or history."""
+        return self.rows == self.complaints + self.linked + self.imported
 
     def told(self) -> dict[str, Any]:
         """The account as one document; its figures add up, or this raises AssertionError."""
-        ends = self.complaints + self.linked + len(self.refused) + len(self.unaccounted)
+        ends = self.complaints + self.linked + self.imported
+        ends += len(self.refused) + len(self.unaccounted)
         assert self.rows == ends + self.out, "a row ended twice, or not at all"
         document: dict[str, Any] = {
             "rows": self.rows,
@@ -136,6 +141,8 @@ class Account:
             "linked": self.linked,
             "refused": _listed(self.refused),
         }
+        if self.imported:
+            document["imported"] = self.imported
         if self.unaccounted:
             document["unaccounted"] = _listed(self.unaccounted)
         return document

@@ -29,6 +29,7 @@ class Fate(StrEnum):
 
     REGISTERED = "registered"
     LINKED = "linked"
+    IMPORTED = "imported"
     REFUSED = "refused"
     PARKED = "parked"
     """It could not be read, or a rule of ours failed on it: it waits for somebody to settle it."""
@@ -104,7 +105,8 @@ def outcome_of(event: object, source: str) -> Outcome | None:
     """What an event of intake says about a message of this source; None: nothing."""
     match event:
         case ComplaintRegistered():
-            contact, fate = event.registration.contact, Fate.REGISTERED
+            contact = event.registration.contact
+            fate = Fate.REGISTERED if event.registration.history is None else Fate.IMPORTED
         case ComplaintContactLinked():
             contact, fate = event.contact, Fate.LINKED
         case MessageRefused():

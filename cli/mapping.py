@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -143,16 +144,57 @@ class Dates(_Data):
 
     def oddity(self, cells: Mapping[str, str]) -> str | None:
         """What is odd about this row's date; None: nothing, or there is none."""
+        told = self._told(cells)
+        return told if isinstance(told, str) else None
+
+    def instant(self, cells: Mapping[str, str], zone: ZoneInfo) -> datetime:
+        """The instant this row tells, by its clocks' zone; raises Odd, naming the columns."""
+        told = self._told(cells)
+        if isinstance(told, str):
+            raise Odd(f"{told} in {', '.join(map(repr, self.columns))}")
+        return told.replace(tzinfo=zone).astimezone(UTC)
+
+    def _told(self, cells: Mapping[str, str]) -> datetime | str:
+        """The date as it stands there, without a zone; or what is odd about it."""
         told = " ".join(cells[name].strip() for name in self.columns).strip()
         if not told:
             return "no date"
         for one in self.formats:
             with suppress(ValueError):
-                # A file's dates have no zone, and only the day is looked at.
-                day = datetime.strptime(told, one).date()  # noqa: DTZ007 - a date has no zone
+                found = datetime.strptime(told, one)  # noqa: DTZ007 - a file's date has no zone
+                day = found.date()
                 outside = (self.first and day < self.first) or (self.last and day > self.last)
-                return "date outside the file's own time" if outside else None
+                return "date outside the file's own time" if outside else found
         return "date unreadable"
+
+
+class PastCase(_Data):
+    """The file's rows are closed cases of an older system, with their own times: for `import`."""
+
+    told: Dates
+    """When the words came."""
+    answered: Dates
+    """When the customer was answered; a row that was not is refused, for it is not over."""
+    closed: Dates | None = None
+    """When the case was closed; None: with its answer."""
+    answer: Text | None = None
+    """Which columns hold the answer's words."""
+    zone: str = "Asia/Shanghai"
+    """Where the older system's clocks stood."""
+
+    @model_validator(mode="after")
+    def _knows_its_zone(self) -> Self:
+        try:
+            ZoneInfo(self.zone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("`zone` is no time zone; write it as `Asia/Shanghai`") from None
+        return self
+
+    def columns(self) -> list[str]:
+        """Every column it reads."""
+        dates = [one for one in (self.told, self.answered, self.closed) if one is not None]
+        found = [name for one in dates for name in one.columns]
+        return found + list(self.answer.columns if self.answer else ())
 
 
 class OddRows(_Data):
@@ -223,6 +265,8 @@ class FileMapping(_Data):
     """`true` where somebody complains for another."""
     dates: tuple[Dates, ...] = ()
     """Dates the file tells."""
+    history: PastCase | None = None
+    """Its rows are closed cases of an older system: `bihuan import` takes them, `send` does not."""
     odd_rows: OddRows = OddRows()
     """What to do with odd rows."""
 
@@ -237,6 +281,7 @@ class FileMapping(_Data):
         told = [self.id.column, *self.text.columns]
         told += [one.column for one in fields if one is not None]
         told += [name for one in self.dates for name in one.columns]
+        told += self.history.columns() if self.history else []
         return tuple(dict.fromkeys(name for name in told if name is not None))
 
     def missing(self, columns: Iterable[str]) -> list[str]:
@@ -332,13 +377,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A row as a message, not yet dated: it is said when it is sent."""
+    """A row as a message. It is said when it is sent; only history has a time of its own."""
 
     row: int
     message: ChannelMessage = field(repr=False)
 
     def said(self, at: datetime) -> ChannelMessage:
-        """The message, said at this instant."""
+        """The message, said at this instant, or when history says that it was."""
+        if self.message.data.history is not None:
+            return self.message
         return self.message.model_copy(update={"time": at})
 
 
@@ -367,7 +414,8 @@ class Mapper:
             identity = self._identity(row)
             words = self._words(row.cells, noted)
             self._dates(row.cells, noted)
-            message = checked(self.mapping.source, identity, words)
+            at = self._history(words, row.cells, noted)
+            message = checked(self.mapping.source, identity, words, at)
         except Odd as odd:
             return Refused(row.number, str(odd))
         self.oddities.update(noted)
@@ -401,6 +449,26 @@ class Mapper:
                 words[to] = said
         return words
 
+    def _history(
+        self, words: dict[str, Any], cells: Mapping[str, str], noted: set[str]
+    ) -> datetime:
+        """Adds what the older system did, and tells when the words came; for send, undated."""
+        past = self.mapping.history
+        if past is None:
+            return _UNDATED
+        zone = ZoneInfo(past.zone)
+        told, answered = past.told.instant(cells, zone), past.answered.instant(cells, zone)
+        if answered < told:
+            raise Odd("answered before it was told, by its own dates")
+        closed = None if past.closed is None else past.closed.instant(cells, zone)
+        if closed is not None and closed < answered:
+            raise Odd("closed before it was answered, by its own dates")
+        case: dict[str, Any] = {"answered_at": answered, "closed_at": closed}
+        if past.answer is not None:
+            case["answer"] = self._joined(past.answer, cells, noted)
+        words |= {"kind": MessageKind.HISTORY.value, "history": case}
+        return told
+
     def _said(self, name: str, kind: Any, cells: Mapping[str, str], noted: set[str]) -> Any:
         told: Values | None = getattr(self.mapping, name)
         if told is None:
@@ -431,8 +499,13 @@ class Mapper:
             return None
 
     def _text(self, cells: Mapping[str, str], noted: set[str]) -> str:
-        odd, text = self.mapping.odd_rows, self.mapping.text
-        parts = []
+        text = self._joined(self.mapping.text, cells, noted)
+        if not text:
+            raise Odd("no words in " + ", ".join(repr(name) for name in self.mapping.text.columns))
+        return text
+
+    def _joined(self, text: Text, cells: Mapping[str, str], noted: set[str]) -> str:
+        odd, parts = self.mapping.odd_rows, []
         for name in text.columns:
             part = cells[name].replace("\r\n", "\n").replace("\r", "\n")
             if _CONTROL.search(part):
@@ -447,8 +520,6 @@ class Mapper:
                 part = tidied
             if part.strip():
                 parts.append(part)
-        if not parts:
-            raise Odd("no words in " + ", ".join(repr(name) for name in text.columns))
         return self._fitting(text.joined_by.join(parts), noted)
 
     def _fitting(self, text: str, noted: set[str]) -> str:
@@ -491,8 +562,10 @@ _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 """A row is checked before it is sent, and dated when it is."""
 
 
-def checked(source: str, identity: str, words: Mapping[str, Any]) -> ChannelMessage:
-    """The message, not dated yet; raises Odd, naming fields and rules but no value."""
+def checked(
+    source: str, identity: str, words: Mapping[str, Any], at: datetime = _UNDATED
+) -> ChannelMessage:
+    """The message, dated only if it is history; raises Odd, naming fields and rules, no value."""
     try:
         return ChannelMessage.model_validate(
             {
@@ -500,7 +573,7 @@ def checked(source: str, identity: str, words: Mapping[str, Any]) -> ChannelMess
                 "id": identity,
                 "source": source,
                 "type": "channel.message.v1",
-                "time": _UNDATED,
+                "time": at,
                 "data": words,
             }
         )

@@ -296,8 +296,9 @@ def _outcome(message: str, answer: dict[str, Any]) -> Outcome:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `send`."""
+    """Adds `send` and `import`."""
     app.command("send")(send)
+    app.command("import")(take_over)
 
 
 def send(
@@ -323,8 +324,36 @@ def send(
     have no outcome.
     """
     pace = Pace(rate, limit, patience)
+    _go(file, mapping, pace, as_json=as_json, history=False)
+
+
+def take_over(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A CSV or XLSX.")
+    ],
+    mapping: Annotated[
+        str, typer.Option(help="hotline-history, or the path of a mapping of your own (YAML).")
+    ],
+    limit: Annotated[int | None, typer.Option(min=1, help="The first N rows only.")] = None,
+    patience: Annotated[
+        float, typer.Option(min=1.0, help="Seconds to wait when nothing comes back.")
+    ] = PATIENCE_SECONDS,
+    as_json: AsJson = False,
+) -> None:
+    """Take over the closed cases of an older system, and tell what became of every row.
+
+    Each row is registered, answered and closed at its own times, or refused with the reason. Its
+    promises are judged at their exact instants; nobody is told anything, nobody works on it, and
+    it is marked as history everywhere. Importing a file again adds nothing. Exit code 1: some rows
+    were refused or have no outcome.
+    """
+    _go(file, mapping, Pace(None, limit, patience), as_json=as_json, history=True)
+
+
+def _go(file: Path, mapping: str, pace: Pace, *, as_json: bool, history: bool) -> None:
+    """Sends a file, shows what came of it, and ends with the exit code."""
     try:
-        sent = _sent(file, load_mapping(mapping), pace, as_json=as_json)
+        sent = _sent(file, _fit(load_mapping(mapping), history=history), pace, as_json=as_json)
     except (MappingWrong, FileUnreadable) as error:
         fail(str(error), code=MISUSED, as_json=as_json)
     except KafkaError as error:
@@ -336,6 +365,21 @@ def send(
         _show(sent)
     if not sent.all_well:
         raise typer.Exit(FOUND)
+
+
+def _fit(mapping: FileMapping, *, history: bool) -> FileMapping:
+    """The mapping, if it is of the right sort; raises MappingWrong."""
+    if history and mapping.history is None:
+        raise MappingWrong(
+            f"the mapping {mapping.name!r} has no `history`: it does not say when a row was told "
+            "and answered; add that, or use `bihuan send`"
+        )
+    if not history and mapping.history is not None:
+        raise MappingWrong(
+            f"the mapping {mapping.name!r} is of closed cases; use `bihuan import`, for nobody is "
+            "to be told about them"
+        )
+    return mapping
 
 
 def _sent(file: Path, mapping: FileMapping, pace: Pace, *, as_json: bool) -> Sent:
@@ -377,10 +421,13 @@ def _bar(mapping: FileMapping, *, quiet: bool) -> Iterator[Watch]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=quiet) as progress:
-        task = progress.add_task(f"sending as {mapping.name}", total=None, found="")
+        doing = "sending" if mapping.history is None else "taking over"
+        task = progress.add_task(f"{doing} as {mapping.name}", total=None, found="")
 
         def watch(account: Account, rows_expected: int | None) -> None:
             found = f"{account.complaints} complaints, {account.linked} linked"
+            if mapping.history is not None:
+                found = f"{account.imported} imported"
             if account.refused:
                 found += f", {len(account.refused)} refused"
             done = account.rows - account.out
@@ -392,8 +439,10 @@ def _bar(mapping: FileMapping, *, quiet: bool) -> Iterator[Watch]:
 def _show(sent: Sent) -> None:
     account, told = sent.account, sent.told()
     ended = account.rows / sent.seconds if sent.seconds else 0.0
+    history = f"[green]{account.imported}[/green] imported, " if account.imported else ""
     out.print(
-        f"[bold]{account.rows}[/bold] rows: [green]{account.complaints}[/green] complaints, "
+        f"[bold]{account.rows}[/bold] rows: {history}"
+        f"[green]{account.complaints}[/green] complaints, "
         f"[green]{account.linked}[/green] linked, {len(account.refused)} refused, "
         f"{len(account.unaccounted)} without outcome; {sent.seconds:.1f} s, {ended:.0f} rows/s"
     )

@@ -56,9 +56,9 @@ async def bihuan(world: World, *words: str) -> tuple[int, str, str]:
     return await bihuan_process(world.system.places.data, *words)
 
 
-async def sent(world: World, *words: str) -> tuple[int, dict[str, Any]]:
+async def sent(world: World, *words: str, verb: str = "send") -> tuple[int, dict[str, Any]]:
     """`bihuan send … --json`: exit code and the one document on standard output."""
-    code, out, err = await bihuan(world, "send", *words, "--json")
+    code, out, err = await bihuan(world, verb, *words, "--json")
     assert out, err
     document: dict[str, Any] = json.loads(out)
     return code, document

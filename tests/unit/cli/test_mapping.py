@@ -1,6 +1,7 @@
 """A mapping makes one message of a row, mends what is odd, or says why there is none."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,7 @@ def test_words_that_yaml_takes_for_something_else_are_words_in_a_mapping(tmp_pat
 
 
 def test_shipped_mappings_are_well_formed_and_named_after_their_file() -> None:
-    assert shipped_names() == ["comcast", "hotline"]
+    assert shipped_names() == ["comcast", "hotline", "hotline-history"]
     assert [load_mapping(name).name for name in shipped_names()] == shipped_names()
 
 
@@ -251,3 +252,47 @@ def test_the_page_about_mappings_names_every_field_and_default() -> None:
     for name, info in OddRows.model_fields.items():
         row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
         assert row.split(" | ")[2] == f"`{info.default.value}`"
+
+
+PAST = {
+    **BASE,
+    "history": {
+        "told": {"columns": ["when"], "formats": ["%Y-%m-%d %H:%M:%S"], "first": "2011-01-01"},
+        "answered": {"columns": ["reply"], "formats": ["%Y-%m-%d %H:%M:%S"]},
+    },
+}
+
+
+def past(when: str, reply: str) -> Mapped | Refused:
+    cells = {**CELLS, "when": when, "reply": reply}
+    return Mapper(FileMapping.model_validate(PAST)).row(Row(1, cells))
+
+
+def test_history_is_said_when_the_older_system_says_it_was() -> None:
+    mapped = past("2018-03-19 10:05:04", "2018-04-24 09:00:00")
+    assert isinstance(mapped, Mapped)
+    said = mapped.said(datetime(2026, 1, 1, tzinfo=UTC))
+    assert said.time == datetime(2018, 3, 19, 2, 5, 4, tzinfo=UTC)
+    assert said.data.history is not None
+    assert said.data.history.answered_at == datetime(2018, 4, 24, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("when", "reply", "reason"),
+    [
+        ("2018-03-19 10:05:04", "", "no date in 'reply'"),
+        ("2018-03-19 10:05:04", "2018-04-24", "date unreadable in 'reply'"),
+        (
+            "2010-03-19 10:05:04",
+            "2018-04-24 09:00:00",
+            "date outside the file's own time in 'when'",
+        ),
+        (
+            "2018-03-19 10:05:04",
+            "2018-03-19 10:05:03",
+            "answered before it was told, by its own dates",
+        ),
+    ],
+)
+def test_history_guesses_no_instant(when: str, reply: str, reason: str) -> None:
+    assert past(when, reply) == Refused(1, reason)
