@@ -119,6 +119,7 @@ async def _reports(data: Path) -> None:
             "clock": "acknowledge",
             "policy": "1",
             "month": "2025-10",
+            "history": False,
             "met": 2,
             "breached": 0,
             "cancelled": 0,

@@ -101,6 +101,7 @@ def test_the_promise_table_of_a_month(watch: Office) -> None:
         "clock": "resolve",
         "policy": "1",
         "month": "2025-10",
+        "history": False,
         "met": 2,
         "breached": 1,
         "cancelled": 1,
