@@ -14,7 +14,7 @@ from libs.decider.decider import (
     To,
 )
 from libs.decider.errors import Conflict, DomainError, NotFound, Refused, Stale
-from libs.decider.policy import Policies, PolicyInForce, PolicyMissing
+from libs.decider.policy import Fault, Policies, PolicyInForce, PolicyMissing
 
 __all__ = [
     "Command",
@@ -23,6 +23,7 @@ __all__ = [
     "Decider",
     "DomainError",
     "Event",
+    "Fault",
     "Instant",
     "Lookups",
     "NotFound",

@@ -15,6 +15,31 @@ class PolicyMissing(Refused):
     zh = "当时没有生效的规则版本"
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a policy's content, and what to do about it.
+
+    `kind` is what sort of fault: unreadable, unknown, missing, limit, gap, overlap, floor, unsound.
+    `where` is the path in the content, e.g. ("clocks", 4, "limit"); empty: the whole.
+    """
+
+    kind: str
+    where: tuple[str | int, ...]
+    problem: str
+
+
+FLOOR = "floor"
+"""The kind of fault that promises less than the law (DOMAIN: "a floor no setting can lower")."""
+
+
+def as_read(where: tuple[str | int, ...]) -> str:
+    """A path as people read it: `clocks[4].limit`."""
+    text = ""
+    for step in where:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PolicyInForce:
     """One activated version of a policy.

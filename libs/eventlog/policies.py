@@ -1,6 +1,6 @@
 """Policies as a stream of their own: a version is in force only once its activation is recorded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic_core import to_json
 
 from libs.decider import (
@@ -23,6 +22,12 @@ from libs.decider import (
     Refused,
     State,
 )
+from libs.decider.policy import FLOOR, Fault, as_read
+from libs.eventlog.policy_faults import Compile, Vet, faults_of
+from libs.eventlog.policy_files import read_policy_file
+
+FAULTS_TOLD_MAX = 5
+"""How many faults one refusal tells; `bihuan policy check` tells them all."""
 
 
 class ActivatePolicy(Command):
@@ -53,6 +58,13 @@ class PolicyUnsound(Refused):
     zh = "规则内容不正确"
 
 
+class PolicyBelowFloor(Refused):
+    """The content promises less than the law; no setting can lower a legal floor."""
+
+    rule = "policy-below-legal-floor"
+    zh = "规则低于法定下限,任何设置都不能降低"
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyStream(State):
     """All versions of one policy ever activated."""
@@ -73,10 +85,29 @@ def _sorted(value: Any) -> Any:
     return value
 
 
+def no_more_faults(_name: str, _content: Mapping[str, Any]) -> Sequence[Fault]:
+    """Asks nothing of a policy but that it can be read."""
+    return ()
+
+
+def refuse_unsound(name: str, version: str, faults: Sequence[Fault]) -> None:
+    """Raises PolicyBelowFloor or PolicyUnsound, naming the first faults and where they are."""
+    if not faults:
+        return
+    told = "; ".join(
+        f"{as_read(one.where)}: {one.problem}" if one.where else one.problem
+        for one in faults[:FAULTS_TOLD_MAX]
+    )
+    more = f" (and {len(faults) - FAULTS_TOLD_MAX} more)" if len(faults) > FAULTS_TOLD_MAX else ""
+    below = any(one.kind == FLOOR for one in faults)
+    raise (PolicyBelowFloor if below else PolicyUnsound)(f"{name} {version}: {told}{more}")
+
+
 def policy_decider(
     activated: type[Event],
-    compile_policy: Callable[[str, Mapping[str, Any]], Any],
+    compile_policy: Compile,
     read: Callable[[Recorded[Any]], PolicyInForce],
+    vet: Vet = no_more_faults,
 ) -> Decider[PolicyStream]:
     """The decider of policy streams, writing the given `policy.activated` event class."""
 
@@ -89,10 +120,8 @@ def policy_decider(
                 if known.sha256 == sha:
                     return []
                 raise VersionTaken(f"{command.name} {command.version} exists with other content")
-        try:
-            compile_policy(command.name, command.content)
-        except ValueError as error:
-            raise PolicyUnsound(f"{command.name} {command.version}: {error}") from error
+        faults = faults_of(command.name, command.content, compile_policy, vet)
+        refuse_unsound(command.name, command.version, faults)
         return [
             activated.model_validate(
                 {
@@ -133,23 +162,12 @@ def seed_instant(value: Any) -> datetime:
 
 
 def read_policies(folder: Path) -> tuple[Mapping[str, Any], ...]:
-    """The seed versions in a service's `policy/` folder; raises ValueError naming the file.
-
-    Dates become ISO text, so that the content is plain JSON wherever it goes.
-    """
+    """The seed versions in a service's `policy/` folder; raises ValueError naming file and line."""
     policies = []
     for path in sorted(folder.glob("*.yaml")):
-        content = _plain(yaml.safe_load(path.read_text(encoding="utf-8")))
-        missing = {"name", "version", "effective_from"} - set(content)
-        if missing:
-            raise ValueError(f"{path.name} lacks {', '.join(sorted(missing))}")
-        policies.append(content)
+        read = read_policy_file(path)
+        if read.faults:
+            fault = read.faults[0]
+            raise ValueError(f"{path.name}:{read.line(fault.where)}: {fault.problem}")
+        policies.append(read.content)
     return tuple(policies)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return value.isoformat() if isinstance(value, date) else value

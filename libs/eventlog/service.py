@@ -10,7 +10,8 @@ from psycopg import Connection
 from libs.decider import Command, Decider, Event, PolicyInForce, Recorded, Row, To
 from libs.eventlog.envelope import decode
 from libs.eventlog.housekeeping import housekeeping_decider
-from libs.eventlog.policies import active_from, policy_decider
+from libs.eventlog.policies import active_from, no_more_faults, policy_decider
+from libs.eventlog.policy_faults import Vet
 from libs.eventlog.tables import Table
 
 
@@ -86,7 +87,9 @@ class Service:
     - `archive`: called with (connection, records) inside the batch's transaction for every
       accepted record (audit keeps every byte).
     - `compile_policy(name, content)`: the service's own reading of a policy's content; raises
-      ValueError for content that must not come into force.
+      ValueError for content that cannot be followed.
+    - `vet_policy(name, content)`: the faults of content that can be read but must not come into
+      force: gaps, overlaps, what the law forbids. Asked at activation, never when reading back.
     - `seed_policies`: in force from 2004-01-01 once recorded by this service's first start.
     - `copies`: event type -> topic that gets a copy of the record (the only door out).
     """
@@ -102,6 +105,7 @@ class Service:
     tables: tuple[Table, ...] = ()
     archive: Callable[[Connection[Any], Sequence[LogRecord]], None] | None = None
     compile_policy: Callable[[str, Mapping[str, Any]], Any] = plain_policy
+    vet_policy: Vet = no_more_faults
     seed_policies: tuple[Mapping[str, Any], ...] = ()
     copies: Mapping[str, str] = field(default_factory=dict)
     ddl: tuple[str, ...] = ()
@@ -141,7 +145,9 @@ class Service:
         keeping = self.housekeeping
         return (
             *self.deciders,
-            policy_decider(keeping.policy_activated, self.compile_policy, self.policy),
+            policy_decider(
+                keeping.policy_activated, self.compile_policy, self.policy, self.vet_policy
+            ),
             housekeeping_decider(
                 (
                     keeping.record_parked,

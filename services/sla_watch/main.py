@@ -13,6 +13,7 @@ from libs.timekeeping.clock import Clock
 from services.sla_watch import api, reactions, views
 from services.sla_watch.config import Settings
 from services.sla_watch.domain.policy import compile_policy
+from services.sla_watch.domain.vetting import vet_policy
 
 
 def describe() -> Service:
@@ -28,6 +29,7 @@ def describe() -> Service:
         heard_rows=views.heard_rows,
         tables=views.TABLES,
         compile_policy=compile_policy,
+        vet_policy=vet_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
     )
 

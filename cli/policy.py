@@ -1,0 +1,138 @@
+"""`bihuan policy`: rules as files that people write, check, compare and bring into force."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from cli.policy_check import Difference, Found, check, differences, owners, seed
+from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out
+from libs.eventlog.policies import content_digest
+from libs.eventlog.policy_files import PolicyFile, read_policy_file
+
+policy = typer.Typer(no_args_is_help=True, help="Rules as data: check, compare, activate, look up.")
+
+File = Annotated[Path, typer.Argument(help="A policy file (YAML).", metavar="FILE")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands."""
+    app.add_typer(policy, name="policy")
+
+
+@policy.command("check")
+def policy_check(
+    files: Annotated[list[Path], typer.Argument(help="Policy files.", metavar="FILE...")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with a policy file: file, line, and what to do. Nothing is changed.
+
+    Looks for words nobody knows, gaps, rules that overlap, versions that overlap, amounts below
+    nothing, a missing translation, and whatever promises less than the law. Needs no running
+    system. With --json: {files, faults: [{file, line, kind, problem}]}. Exit 1: there are faults.
+    """
+    found = check([_read(path, as_json) for path in files])
+    if as_json:
+        emit({"files": list(map(str, files)), "faults": [_as_json(one) for one in found]})
+    else:
+        tell_faults(found)
+        if not found:
+            out.print(f"[green]✓[/green] {len(files)} checked, nothing wrong 检查通过")
+    if found:
+        raise typer.Exit(FOUND)
+
+
+@policy.command("diff")
+def policy_diff(
+    old: Annotated[str, typer.Argument(help="A file, or a policy's name: as it came with us.")],
+    new: Annotated[str, typer.Argument(help="The file to compare with it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what one version says otherwise than another, entry by entry.
+
+    With --json: {policy, from, to, differences: [{where, was, becomes}]}.
+    """
+    before, after = _content(old, as_json), _content(new, as_json)
+    if before.get("name") != after.get("name"):
+        fail(
+            f"{old} is the policy {before.get('name')}, {new} is {after.get('name')}",
+            code=MISUSED,
+            as_json=as_json,
+        )
+    found = list(differences(before, after))
+    if as_json:
+        emit(
+            {
+                "policy": after["name"],
+                "from": _told(before),
+                "to": _told(after),
+                "differences": [
+                    {"where": one.where, "was": one.was, "becomes": one.becomes} for one in found
+                ],
+            }
+        )
+        return
+    for one in found:
+        out.print(_line(one), soft_wrap=True)
+    if not found:
+        out.print("no difference 无差异")
+
+
+def tell_faults(found: list[Found]) -> None:
+    """Each fault on a line of its own, as editors and people read it."""
+    for one in found:
+        err.print(escape(str(one)), soft_wrap=True)
+    if found:
+        err.print(f"[red]✗[/red] {len(found)} wrong 发现 {len(found)} 处问题")
+
+
+def read_sound(path: Path, as_json: bool) -> PolicyFile:
+    """A file without faults; else they are told, and the command ends."""
+    file = _read(path, as_json)
+    found = check([file])
+    if found:
+        if as_json:
+            emit({"error": "the file has faults", "faults": [_as_json(one) for one in found]})
+        tell_faults(found)
+        raise typer.Exit(FOUND)
+    return file
+
+
+def _read(path: Path, as_json: bool) -> PolicyFile:
+    try:
+        return read_policy_file(path)
+    except OSError as error:
+        fail(f"{path} cannot be read: {error.strerror}", code=MISUSED, as_json=as_json)
+
+
+def _content(which: str, as_json: bool) -> Any:
+    if not Path(which).exists() and which in owners():
+        return seed(which)
+    file = _read(Path(which), as_json)
+    if file.faults:
+        tell_faults(check([file]))
+        raise typer.Exit(FOUND)
+    return file.content
+
+
+def _told(content: Any) -> dict[str, str]:
+    return {"version": str(content["version"]), "sha256": content_digest(content)}
+
+
+def _line(one: Difference) -> str:
+    if one.was is None:
+        return f"[green]+[/green] {escape(one.where)}: {escape(_short(one.becomes))}"
+    if one.becomes is None:
+        return f"[red]-[/red] {escape(one.where)}: {escape(_short(one.was))}"
+    both = f"{one.where}: {_short(one.was)} → {_short(one.becomes)}"
+    return f"[yellow]~[/yellow] {escape(both)}"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+def _as_json(one: Found) -> dict[str, Any]:
+    return {"file": one.file, "line": one.line, "kind": one.kind, "problem": one.problem}

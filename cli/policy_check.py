@@ -1,0 +1,163 @@
+"""Policy files checked as the service that follows them will read them, and compared."""
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from cli.places import SERVICES
+from libs.decider.policy import Fault
+from libs.eventlog.policies import content_digest, seed_instant
+from libs.eventlog.policy_faults import faults_of
+from libs.eventlog.policy_files import PolicyFile
+from libs.eventlog.service import Service
+
+IDENTITIES = ("code", "id", "team", "agent")
+"""By what the entries of a list are told apart when two versions are compared."""
+
+_KINDS = {
+    "unreadable": "无法读取",
+    "unknown": "未知取值",
+    "missing": "缺失",
+    "limit": "数值不合法",
+    "gap": "规则有空缺",
+    "overlap": "重复或重叠",
+    "floor": "低于法定下限",
+    "unsound": "内容不正确",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One fault at its line."""
+
+    file: str
+    line: int
+    kind: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.kind} {_KINDS[self.kind]}: {self.problem}"
+
+
+@cache
+def owners() -> Mapping[str, Service]:
+    """Which service follows each policy."""
+    described = [importlib.import_module(f"services.{one}.main").describe() for one in SERVICES]
+    return {str(seed["name"]): one for one in described for seed in one.seed_policies}
+
+
+def seed(name: str) -> Mapping[str, Any]:
+    """The version that came with the software."""
+    return next(one for one in owners()[name].seed_policies if one["name"] == name)
+
+
+def check(files: Sequence[PolicyFile]) -> list[Found]:
+    """Every fault of these files: each by itself, and beside each other and what came with us."""
+    found: list[Found] = []
+    sound: list[PolicyFile] = []
+    for file in files:
+        faults = list(file.faults) or _faults(file)
+        found += [_found(file, fault) for fault in faults]
+        if not file.faults and file.content["name"] in owners():
+            sound.append(file)
+    return [*found, *_overlapping(sound)]
+
+
+def _faults(file: PolicyFile) -> list[Fault]:
+    name, service = str(file.content["name"]), owners().get(str(file.content["name"]))
+    if service is None:
+        known = ", ".join(sorted(owners()))
+        return [Fault("unknown", ("name",), f"unknown policy {name!r}: known are {known}")]
+    faults = faults_of(name, file.content, service.compile_policy, service.vet_policy)
+    try:
+        seed_instant(file.content["effective_from"])
+    except ValueError:
+        problem = (
+            f"{file.content['effective_from']!r} is no instant: write a date (00:00 in Shanghai) "
+            'or "2026-11-30T00:00:00+08:00"'
+        )
+        faults.append(Fault("unsound", ("effective_from",), problem))
+    return faults
+
+
+def _overlapping(files: Sequence[PolicyFile]) -> Iterator[Found]:
+    """Two versions of one policy: never one name for both, never in force from one instant."""
+    for number, file in enumerate(files):
+        name = str(file.content["name"])
+        ours = seed(name)
+        if content_digest(file.content) == content_digest(ours):
+            continue
+        others: list[tuple[str, Mapping[str, Any]]] = [("the one that came with us", ours)]
+        others += [
+            (other.path.name, other.content)
+            for other in files[:number]
+            if other.content["name"] == name
+        ]
+        for told, other in others:
+            yield from (_found(file, one) for one in _against(file.content, told, other))
+
+
+def _against(mine: Mapping[str, Any], told: str, other: Mapping[str, Any]) -> Iterator[Fault]:
+    if str(mine["version"]) == str(other["version"]):
+        problem = (
+            f"version {mine['version']} is taken ({told}): a version never changes, name a new one"
+        )
+        yield Fault("overlap", ("version",), problem)
+    since, others = _since(mine), _since(other)
+    if since is None or others is None:
+        return
+    if since == others or (since < others and told == "the one that came with us"):
+        problem = (
+            f"it would count from {mine['effective_from']}, and so does version {other['version']} "
+            f"({told}): choose a later instant"
+        )
+        yield Fault("overlap", ("effective_from",), problem)
+
+
+def _since(content: Mapping[str, Any]) -> datetime | None:
+    try:
+        return seed_instant(content["effective_from"])
+    except ValueError:
+        return None
+
+
+def _found(file: PolicyFile, fault: Fault) -> Found:
+    return Found(str(file.path), file.line(fault.where), fault.kind, fault.problem)
+
+
+# --- what differs -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where two versions differ; `was` or `becomes` is None where there is nothing."""
+
+    where: str
+    was: Any
+    becomes: Any
+
+
+def differences(old: Any, new: Any, where: str = "") -> Iterator[Difference]:
+    """Where two contents differ; entries of lists are told apart by their code, not their place."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys((*old, *new)):
+            yield from differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+    elif (named := _named(old)) is not None and (others := _named(new)) is not None:
+        for key in dict.fromkeys((*named, *others)):
+            yield from differences(named.get(key), others.get(key), f"{where}[{key}]")
+    elif old != new:
+        yield Difference(where, old, new)
+
+
+def _named(value: Any) -> dict[str, Any] | None:
+    """A list of entries by their own name; None when it is no such list."""
+    if not isinstance(value, list | tuple) or not value:
+        return None
+    for identity in IDENTITIES:
+        if all(isinstance(one, Mapping) and identity in one for one in value):
+            by_name = {str(one[identity]): one for one in value}
+            return by_name if len(by_name) == len(value) else None
+    return None

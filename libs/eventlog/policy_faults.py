@@ -1,0 +1,106 @@
+"""What is wrong with a policy, in plain words: each fault, its place and what to do about it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from libs.decider.policy import Fault
+
+LANGUAGES = {"zh": "Chinese", "en": "English"}
+KNOWN_MAX = 12
+"""How many known values are listed for a word that is none of them."""
+
+Compile = Callable[[str, Mapping[str, Any]], Any]
+Vet = Callable[[str, Mapping[str, Any]], Sequence[Fault]]
+
+
+def faults_of(
+    name: str, content: Mapping[str, Any], compile_policy: Compile, vet: Vet
+) -> list[Fault]:
+    """Everything wrong with this content; what cannot be read at all is not looked at further."""
+    try:
+        compile_policy(name, content)
+    except ValidationError as error:
+        below = ("content",) if "content" in content else ()
+        return [_fault(one, content, below) for one in error.errors(include_url=False)]
+    except ValueError as error:
+        return [Fault("unsound", (), str(error))]
+    return [*one_language_only(content), *vet(name, content)]
+
+
+def one_language_only(content: Any, where: tuple[str | int, ...] = ()) -> Iterator[Fault]:
+    """Whatever is said in one language and not in the other."""
+    if isinstance(content, Mapping):
+        if set(content) & set(LANGUAGES):
+            for code, language in LANGUAGES.items():
+                if not content.get(code):
+                    problem = f"the {language} is missing: write it in `{code}`"
+                    yield Fault("missing", (*where, code), problem)
+        for key, value in content.items():
+            yield from one_language_only(value, (*where, str(key)))
+    elif isinstance(content, list | tuple):
+        for number, value in enumerate(content):
+            yield from one_language_only(value, (*where, number))
+
+
+def _fault(error: ErrorDetails, content: Any, below: tuple[str, ...]) -> Fault:
+    where = tuple(step for step in error["loc"] if isinstance(step, str | int))
+    if below and not (where and where[0] in content):
+        where = (*below, *where)
+    where = _known(where, content)
+    name = f"`{error['loc'][-1]}`" if error["loc"] else "the policy"
+    match error["type"]:
+        case "enum" | "literal_error":
+            return Fault("unknown", where, _unknown(error))
+        case "missing":
+            language = LANGUAGES.get(str(error["loc"][-1]))
+            wanted = (
+                f"the {language} is missing: write it in {name}"
+                if language
+                else (f"{name} is missing: add it")
+            )
+            return Fault("missing", where, wanted)
+        case "extra_forbidden":
+            return Fault("unknown", where, f"nobody knows {name}: take it out or spell it right")
+        case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
+            problem = error["msg"].replace("Input should be", "it must be")
+            return Fault("limit", where, f"{name} is {_short(error['input'])}; {problem}")
+        case "value_error" | "assertion_error":
+            problem = error["msg"].removeprefix("Value error, ")
+            one = isinstance(error["input"], str | int | float)
+            said = f"{name} is {_short(error['input'])}; {problem}" if one else problem
+            return Fault("unsound", where, said)
+        case _:
+            problem = error["msg"].replace("Input should be", "it should be")
+            return Fault("unsound", where, f"{name} is {_short(error['input'])}; {problem}")
+
+
+def _known(where: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
+    """The path as far as the content goes, and one step more where that step is missing."""
+    at, reached = content, []
+    for step in where:
+        reached.append(step)
+        try:
+            at = at[step]
+        except (KeyError, IndexError, TypeError):
+            break
+    return tuple(reached)
+
+
+def _unknown(error: ErrorDetails) -> str:
+    expected = str(error.get("ctx", {}).get("expected", ""))
+    known = [one.strip(" '\"") for one in expected.replace(" or ", ", ").split(",")]
+    said = str(error["input"])
+    near = get_close_matches(said, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known[:KNOWN_MAX])}"
+    more = " …" if not near and len(known) > KNOWN_MAX else ""
+    place = next((str(one) for one in reversed(error["loc"]) if isinstance(one, str)), "value")
+    return f"unknown {place} {said!r}: {hint}{more}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

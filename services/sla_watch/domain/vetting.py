@@ -1,0 +1,351 @@
+"""What a new clock table or calendar must be before it counts: whole, unambiguous, within the law.
+
+Reading a version back asks none of this: what was activated once stays readable, whatever the law
+says later. Only activating, and `bihuan policy check`, ask.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from itertools import product
+from typing import Any, NamedTuple
+
+from contracts.values import (
+    PROVINCES,
+    Category,
+    ChannelKind,
+    ClockPurpose,
+    CustomerClass,
+    DistrictType,
+    Kind,
+    Profile,
+    Urgency,
+    ValueTier,
+)
+from libs.decider.policy import FLOOR, Fault
+from libs.timekeeping.calendars import LIBRARY_LAST
+from services.sla_watch.domain.facts import FactKind
+from services.sla_watch.domain.policy import (
+    CLOCKS,
+    OF_A_CYCLE,
+    ClockRow,
+    ClocksContent,
+    Condition,
+    Trigger,
+    Unknown,
+    WorkingDaysContent,
+)
+
+SOLUTIONS = frozenset(
+    {ClockPurpose.RESOLVE, ClockPurpose.REPAIR, ClockPurpose.INSTALL, ClockPurpose.ATTITUDE}
+)
+"""Who has a clock of its own has not the general one as well (DOMAIN, Clocks, resolve)."""
+
+PROMISES = SOLUTIONS | {ClockPurpose.REPLY}
+"""What keeps a customer from waiting for ever: each complaint that has a category has one."""
+
+FAULTS_LIKE = (Category.BROADBAND_FAULT, Category.FIXED_LINE_FAULT)
+ANSWERS = frozenset({FactKind.ANSWERED, FactKind.FINAL_RESPONSE})
+LEGAL_ANSWER_DAYS_MAX = 15
+LEGAL_REPAIR_HOURS_MAX = {"urban": 48, "rural": 72}
+"""Law is no policy: no version can say otherwise (docs/decisions/0008-the-law-is-no-policy.md)."""
+
+_ORDER_35 = "order 35: 15 calendar days"
+_REGULATIONS = "Telecommunications Regulations: 48 h in towns, 72 h in the country"
+_MINUTES = {"minutes": 1, "hours": 60}
+_LAST_TRIGGERS: Mapping[Trigger, ClockPurpose] = {
+    Trigger.PROMISED: ClockPurpose.AGREED,
+    Trigger.ASKED: ClockPurpose.SURVEY,
+    Trigger.FORWARDED: ClockPurpose.PARTNER,
+}
+
+
+class Situation(NamedTuple):
+    """What a complaint may be like, as far as this table tells apart."""
+
+    upon: Trigger
+    kind: Kind
+    category: Category
+    urgency: Urgency
+    district: DistrictType | None
+    customer_class: CustomerClass
+    value_tier: ValueTier
+    province: str | None
+    cross_region: bool
+
+    def __str__(self) -> str:
+        told = [self.kind.value, self.category.value, self.urgency.value]
+        told.append(self.district.value if self.district else "district not told")
+        told += [self.province] if self.province else []
+        told += ["from another province"] if self.cross_region else []
+        told += [self.customer_class.value, self.value_tier.value]
+        again = "" if self.upon is Trigger.REGISTERED else f" ({self.upon.value})"
+        return ", ".join(told) + again
+
+
+def vet_policy(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
+    """The faults of content that can be read as this policy; empty when it may count."""
+    if name == CLOCKS:
+        table = ClocksContent.model_validate(content)
+        return [*_provinces(table), *_floors(table), *_coverage(table), *_other_starts(table)]
+    return list(_calendar(WorkingDaysContent.model_validate(content)))
+
+
+# --- provinces ----------------------------------------------------------------------------------
+
+
+def _provinces(table: ClocksContent) -> Iterator[Fault]:
+    for number, row in enumerate(table.clocks):
+        for place, condition in enumerate(row.when):
+            for key in ("provinces", "except_provinces"):
+                for index, province in enumerate(getattr(condition, key)):
+                    if province in PROVINCES:
+                        continue
+                    near = get_close_matches(province, PROVINCES, n=1)
+                    hint = f"did you mean {near[0]}?" if near else "see contracts, PROVINCES"
+                    yield Fault(
+                        "unknown",
+                        ("clocks", number, "when", place, key, index),
+                        f"unknown province {province!r}: {hint}",
+                    )
+
+
+# --- the law ------------------------------------------------------------------------------------
+
+
+def _floors(table: ClocksContent) -> Iterator[Fault]:
+    """DOMAIN, Clocks: legal answer 15 calendar days; legal repair 48 h urban, 72 h rural."""
+    for number, row in enumerate(table.clocks):
+        where = ("clocks", number)
+        match row.purpose:
+            case ClockPurpose.LEGAL_ANSWER:
+                yield from _kept_as_the_law_has_it(row, where, _ORDER_35)
+                if not _within_legal_days(row):
+                    yield Fault(
+                        FLOOR,
+                        (*where, "limit"),
+                        f"{_told(row)} is later than the law allows ({_ORDER_35}): "
+                        f"promise {LEGAL_ANSWER_DAYS_MAX} days or less, in legal_days",
+                    )
+            case ClockPurpose.LEGAL_REPAIR | ClockPurpose.REPAIR:
+                if row.purpose is ClockPurpose.LEGAL_REPAIR:
+                    yield from _kept_as_the_law_has_it(row, where, _REGULATIONS)
+                limit = min(_repair_max(condition) for condition in row.when)
+                if not _within_hours(row, limit):
+                    yield Fault(
+                        FLOOR,
+                        (*where, "limit"),
+                        f"{_told(row)} is later than the law allows ({_REGULATIONS}): "
+                        f"promise {limit} hours or less, in 7x24",
+                    )
+
+
+def _kept_as_the_law_has_it(
+    row: ClockRow, where: tuple[str | int, ...], law: str
+) -> Iterator[Fault]:
+    if row.pausable:
+        yield Fault(FLOOR, (*where, "pausable"), f"a legal clock never pauses ({law}): take it out")
+    if beyond := sorted({*row.met_by} - ANSWERS):
+        yield Fault(
+            FLOOR,
+            (*where, "met_by"),
+            f"only an answer meets a legal clock ({law}): take out {', '.join(beyond)}",
+        )
+    if row.promised != "100/100":
+        yield Fault(FLOOR, (*where, "promised"), f"the law is kept always ({law}): write 100/100")
+
+
+def _told(row: ClockRow) -> str:
+    return "no limit" if row.limit is None else f"{row.limit.amount} {row.limit.unit}"
+
+
+def _within_legal_days(row: ClockRow) -> bool:
+    if row.limit is None:
+        return False
+    if row.counts_in == "legal_days":
+        return row.limit.amount <= LEGAL_ANSWER_DAYS_MAX
+    return _within_hours(row, 24 * LEGAL_ANSWER_DAYS_MAX)
+
+
+def _within_hours(row: ClockRow, hours_max: int) -> bool:
+    if row.limit is None or row.counts_in != "7x24":
+        return False
+    return row.limit.amount * _MINUTES[row.limit.unit] <= hours_max * 60
+
+
+def _repair_max(condition: Condition) -> int:
+    """The longest repair the law allows where this holds; not told counts as a town."""
+    rural_only = set(condition.districts) == {DistrictType.RURAL}
+    return LEGAL_REPAIR_HOURS_MAX["rural" if rural_only else "urban"]
+
+
+# --- every complaint, once ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Lack:
+    kind: str
+    what: str
+    law: str = ""
+
+
+def _coverage(table: ClocksContent) -> Iterator[Fault]:
+    """Gaps and overlaps over everything that a complaint may be; each told once, by example."""
+    lacks: dict[_Lack, list[Situation]] = {}
+    doubles: dict[tuple[int, int], list[Situation]] = {}
+    for situation in _situations(table):
+        rows = _starting(table, situation)
+        for lack in _lacking(situation, {table.clocks[one].purpose for one in rows}):
+            lacks.setdefault(lack, []).append(situation)
+        for pair in _same_purpose(table, rows):
+            doubles.setdefault(pair, []).append(situation)
+    for lack, found in lacks.items():
+        law = f" ({lack.law})" if lack.law else ""
+        yield Fault(
+            lack.kind,
+            ("clocks",),
+            f"{_count(found)} no {lack.what}{law}: add a row for it, or widen one",
+        )
+    for (one, other), found in doubles.items():
+        codes = f"{table.clocks[one].code} and {table.clocks[other].code}"
+        yield Fault(
+            "overlap",
+            ("clocks", other),
+            f"{codes} promise the same thing twice; {_count(found)} both: "
+            "leave it out of one of them (except_provinces, except_categories, …)",
+        )
+
+
+def _count(found: Sequence[Situation]) -> str:
+    more = "" if len(found) == 1 else f" (and {len(found) - 1} more kinds of complaint)"
+    return f"a complaint like [{found[0]}]{more} has"
+
+
+def _situations(table: ClocksContent) -> Iterable[Situation]:
+    conditions = [one for row in table.clocks for one in row.when]
+    named = sorted({name for one in conditions for name in (*one.provinces, *one.except_provinces)})
+    classes = any(one.customer_classes for one in conditions)
+    tiers = any(one.value_tiers for one in conditions)
+    return (
+        Situation(*one)
+        for one in product(
+            sorted(OF_A_CYCLE),
+            (Kind.COMPLAINT, Kind.SUGGESTION),
+            Category,
+            Urgency,
+            (None, *DistrictType),
+            CustomerClass if classes else (CustomerClass.PERSONAL,),
+            ValueTier if tiers else (ValueTier.ORDINARY,),
+            (None, *named),
+            (False, True),
+        )
+    )
+
+
+def _starting(table: ClocksContent, situation: Situation) -> list[int]:
+    home = situation.province
+    profile = Profile.model_construct(
+        kind=situation.kind,
+        channel=ChannelKind.HOTLINE_10010,
+        category=situation.category,
+        urgency=situation.urgency,
+        district_type=situation.district,
+        customer_class=situation.customer_class,
+        value_tier=situation.value_tier,
+        home_province="elsewhere" if situation.cross_region else home,
+        visited_province=(home or "here") if situation.cross_region else None,
+    )
+    return [
+        number
+        for number, row in enumerate(table.clocks)
+        if any(situation.upon in one.upon and one.holds_for(profile) for one in row.when)
+    ]
+
+
+def _lacking(situation: Situation, has: set[ClockPurpose]) -> Iterator[_Lack]:
+    first = situation.upon is Trigger.REGISTERED
+    if situation.kind is Kind.SUGGESTION:
+        if first and ClockPurpose.FEEDBACK not in has:
+            yield _Lack("gap", "feedback clock")
+        return
+    if first:
+        for purpose in (ClockPurpose.ACKNOWLEDGE, ClockPurpose.FIRST_CONTACT):
+            if purpose not in has:
+                yield _Lack("gap", f"{purpose.value} clock")
+        if ClockPurpose.LEGAL_ANSWER not in has:
+            yield _Lack(FLOOR, "legal_answer clock", _ORDER_35)
+        if situation.category in FAULTS_LIKE and ClockPurpose.LEGAL_REPAIR not in has:
+            yield _Lack(FLOOR, "legal_repair clock", _REGULATIONS)
+    if situation.category is not Category.UNCLASSIFIED and not PROMISES & has:
+        yield _Lack("gap", "reply, resolve, repair, install or attitude clock")
+    by_manager = situation.upon is Trigger.REOPENED_TIER1
+    if situation.cross_region and not by_manager and ClockPurpose.FEEDBACK not in has:
+        yield _Lack("gap", "feedback clock")
+
+
+def _same_purpose(table: ClocksContent, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    seen: dict[ClockPurpose, int] = {}
+    for number in rows:
+        purpose = table.clocks[number].purpose
+        thing = ClockPurpose.RESOLVE if purpose in SOLUTIONS else purpose
+        if thing in seen:
+            yield seen[thing], number
+        seen[thing] = number
+
+
+def _other_starts(table: ClocksContent) -> Iterator[Fault]:
+    """What starts with an event of its own: a forward, a promise, a survey, a case of each tier."""
+    conditions = [(row.purpose, one) for row in table.clocks for one in row.when]
+    wanted = [(upon, purpose, 0) for upon, purpose in _LAST_TRIGGERS.items()]
+    for tier in (2, 3):
+        wanted += [
+            (Trigger.CASE_REQUESTED, ClockPurpose.DESK_FIRST_CONTACT, tier),
+            (Trigger.CASE_REQUESTED, ClockPurpose.DESK_DECISION, tier),
+        ]
+    wanted.append((Trigger.CASE_REQUESTED, ClockPurpose.REGULATOR_REPORT, 4))
+    for upon, purpose, tier in wanted:
+        if not any(
+            purpose is of and upon in one.upon and (not tier or not one.tiers or tier in one.tiers)
+            for of, one in conditions
+        ):
+            which = f" of tier {tier}" if tier else ""
+            yield Fault(
+                "gap",
+                ("clocks",),
+                f"nothing starts a {purpose.value} clock upon {upon.value}{which}: add a row",
+            )
+    for complexity in ("simple", "complex", Unknown.UNKNOWN.value):
+        if not any(
+            of is ClockPurpose.PARTNER
+            and Trigger.FORWARDED in one.upon
+            and not one.on_holiday
+            and (not one.complexities or complexity in {*map(str, one.complexities)})
+            for of, one in conditions
+        ):
+            yield Fault(
+                "gap",
+                ("clocks",),
+                f"no partner clock for a forward that is {complexity}: add a row",
+            )
+
+
+# --- the calendar -------------------------------------------------------------------------------
+
+
+def _calendar(content: WorkingDaysContent) -> Iterator[Fault]:
+    for year in range(LIBRARY_LAST.year + 1, content.last.year + 1):
+        if not any(day.year == year for day in content.days_off):
+            yield Fault(
+                "gap",
+                ("days_off",),
+                f"{year} has no holiday at all: name its days off as declared, or end `last` "
+                f"with {date(year - 1, 12, 31)}",
+            )
+    for day in sorted(content.worked):
+        if day.isoweekday() < 6 and day > LIBRARY_LAST:
+            yield Fault(
+                "unsound",
+                ("worked",),
+                f"{day} is a weekday and worked anyway: `worked` names Saturdays and Sundays",
+            )

@@ -1,0 +1,300 @@
+"""`bihuan policy check` and `diff`: each bad file with its line and what to do."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from libs.eventlog.policy_files import BYTES_MAX, read_policy_file
+
+SERVICES = Path(__file__).parents[3] / "services"
+SEEDS = sorted(SERVICES.glob("*/policy/*.yaml"))
+CLOCKS = SERVICES / "sla_watch/policy/clocks.v1.yaml"
+WORKING_DAYS = SERVICES / "sla_watch/policy/working_days.v1.yaml"
+ESCALATION = SERVICES / "escalation/policy/escalation.v1.yaml"
+TEXTS = SERVICES / "feedback_survey/policy/texts.v1.yaml"
+KEYWORDS = SERVICES / "intake/policy/keywords.v1.yaml"
+ROUTING = SERVICES / "routing/policy/routing.v1.yaml"
+
+NEXT = {
+    'version: "1"': 'version: "2"',
+    "version: v1": "version: v2",
+    '"2004-01-01"': '"2026-12-07"',
+}
+QINGHAI = """
+  - code: repair.broadband.rural.qinghai
+    purpose: repair
+    title: {zh: 宽带修障(青海郊县), en: "Broadband repair, rural Qinghai"}
+    limit: 30 hours
+    promised: 100/100
+    counts_in: 7x24
+    when:
+      - upon: [registered, reopened_rework]
+        kinds: [complaint]
+        categories: [broadband.fault]
+        districts: [rural]
+        provinces: [qinghai]
+    met_by: [answered, final_response]
+    once_per: cycle
+    pausable: true
+    source: CFG
+"""
+ELSEWHERE = "districts: [rural]\n        except_provinces: [qinghai]\n    met_by"
+
+
+def bihuan(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, ["policy", *map(str, words)])
+
+
+def changed(seed: Path, folder: Path, *changes: tuple[str, str], name: str = "new.yaml") -> Path:
+    """A next version of a policy that came with us, with these words replaced, each once."""
+    text = seed.read_text(encoding="utf-8")
+    for old, new in (*NEXT.items(), *changes):
+        text = text.replace(old, new, 1)
+    for _, new in changes:
+        assert new in text, f"{new!r} did not come about"
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def line_of(path: Path, words: str) -> int:
+    """The line, from 1, on which these words stand."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if words in line)
+
+
+def for_qinghai(folder: Path) -> Path:
+    return changed(
+        CLOCKS,
+        folder,
+        ("districts: [rural]\n    met_by", ELSEWHERE),
+        ("\n  - code: install.broadband", f"{QINGHAI}\n  - code: install.broadband"),
+    )
+
+
+BAD: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
+    # what is bad, the policy, (words, bad words), its kind, words on its line, what to do
+    (
+        *("an unknown category", CLOCKS, ("[broadband.install]", "[broadband.instal]")),
+        *("unknown", "[broadband.instal]", "did you mean broadband.install?"),
+    ),
+    (
+        *("an unknown category of a word", KEYWORDS, ("category: value_added,", "category: adds,")),
+        *("unknown", "category: adds", "known are"),
+    ),
+    (
+        *("an unknown province", CLOCKS, ("[rural]", "[rural]\n        provinces: [quinghai]")),
+        *("unknown", "quinghai", "did you mean qinghai?"),
+    ),
+    (
+        *(
+            "a word nobody knows",
+            CLOCKS,
+            ("once_per: cycle", "once_per: cycle\n    grace: 1 hours"),
+        ),
+        *("unknown", "grace:", "take it out or spell it right"),
+    ),
+    (
+        *("a negative limit", CLOCKS, ("limit: 24 hours", "limit: -24 hours")),
+        *("limit", "limit: -24 hours", "greater than or equal to 1"),
+    ),
+    (
+        *("a negative amount", ESCALATION, ('team: "200.00"', 'team: "-200.00"')),
+        *("unsound", 'team: "-200.00"', "`team` is '-200.00'"),
+    ),
+    (
+        *("no wait at all", ROUTING, ("accept_within_min: 30", "accept_within_min: -30")),
+        *("limit", "accept_within_min: -30", "greater than or equal to 1"),
+    ),
+    (
+        *("no English", CLOCKS, (", en: Legal answer}", "}")),
+        *("missing", "title: {zh: 法定答复}", "the English is missing"),
+    ),
+    (
+        *("no Chinese", CLOCKS, ("{zh: 法定答复, ", "{")),
+        *("missing", "title: {en: Legal answer}", "the Chinese is missing"),
+    ),
+    (
+        *("an empty word", TEXTS, ("en: first contact}", 'en: ""}')),
+        *("missing", 'en: ""}', "the English is missing"),
+    ),
+    (
+        *("a gap", CLOCKS, ("[broadband.install]", "[interconnection]")),
+        *("gap", "clocks:", "add a row for it, or widen one"),
+    ),
+    (
+        *("a gap in the priorities", ROUTING, ("urgency: {urgent: 300, ", "urgency: {")),
+        *("unsound", "priority:", "says nothing of"),
+    ),
+    (
+        *("an overlap", CLOCKS, ("[broadband.install]", "[broadband]")),
+        *("overlap", "code: install", "promise the same thing twice"),
+    ),
+    (
+        "an overlap: the province is not taken out of the row for all",
+        CLOCKS,
+        ("\n  - code: install.broadband", f"{QINGHAI}\n  - code: install.broadband"),
+        *("overlap", "code: repair.broadband.rural.qinghai", "except_provinces"),
+    ),
+    (
+        *(
+            "the same key twice",
+            CLOCKS,
+            ("limit: 72 hours", "limit: 72 hours\n    limit: 99 hours"),
+        ),
+        *("overlap", "limit: 99 hours", "written twice: keep one"),
+    ),
+    (
+        *("no YAML", CLOCKS, ("limit: 72 hours", "limit: [72 hours")),
+        *("unreadable", "promised: 100/100", "it is not YAML"),
+    ),
+    (
+        *("another policy's name", CLOCKS, ("name: clocks", "name: clock")),
+        *("unknown", "name: clock", "unknown policy 'clock'"),
+    ),
+    (
+        *("a date that is none", CLOCKS, ('"2026-12-07"', '"2026-02-30"')),
+        *("unsound", "effective_from:", "is no instant"),
+    ),
+    (
+        *("less than the law: days", CLOCKS, ("limit: 15 days", "limit: 16 days")),
+        *("floor", "limit: 16 days", "promise 15 days or less"),
+    ),
+    (
+        *(
+            "less than the law: repair",
+            CLOCKS,
+            (
+                "limit: 48 hours\n    promised: 100/100\n    "
+                "counts_in: 7x24\n    when:\n      - upon: [registered]",
+                "limit: 49 hours\n    promised: "
+                "100/100\n    counts_in: 7x24\n    when:\n      - upon: [registered]",
+            ),
+        ),
+        *("floor", "limit: 49 hours", "promise 48 hours or less"),
+    ),
+    (
+        *("a repair promise later than the law", CLOCKS, ("limit: 36 hours", "limit: 73 hours")),
+        *("floor", "limit: 73 hours", "promise 72 hours or less"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("seed", "change", "kind", "words", "todo"),
+    [one[1:] for one in BAD],
+    ids=[one[0] for one in BAD],
+)
+def test_a_bad_policy_is_told_with_file_line_and_what_to_do(
+    tmp_path: Path, seed: Path, change: tuple[str, str], kind: str, words: str, todo: str
+) -> None:
+    path = changed(seed, tmp_path, change)
+    ran = bihuan("check", path, "--json")
+    assert ran.exit_code == 1, ran.output
+    faults = [one for one in json.loads(ran.stdout)["faults"] if one["kind"] == kind]
+    assert faults, ran.stdout
+    place = line_of(path, words)
+    if (kind, words) == ("unreadable", "promised: 100/100"):
+        place = line_of(path, "limit: [72") + 1
+    told = [one for one in faults if one["line"] == place and todo in one["problem"]]
+    assert told, (place, faults)
+    assert told[0]["file"] == str(path)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=[one.stem for one in SEEDS])
+def test_what_came_with_us_is_sound_and_fits_its_schema(seed: Path) -> None:
+    """Every policy file has a schema beside it, and an editor that knows it agrees with `check`."""
+    assert bihuan("check", seed).exit_code == 0
+    content = read_policy_file(seed).content
+    schema = json.loads(seed.with_name(f"{seed.name.split('.')[0]}.schema.json").read_text("utf-8"))
+    whole = set(schema["properties"]) >= {"name", "version"}
+    told: Any = dict(content) if whole else content["content"]
+    if seed == CLOCKS:
+        told = {**content, "clocks": [_limit_as_schema(one) for one in content["clocks"]]}
+    jsonschema.validate(told, schema)
+
+
+def _limit_as_schema(row: Mapping[str, Any]) -> dict[str, Any]:
+    if "limit" not in row:
+        return dict(row)
+    amount, unit = row["limit"].split(" ")
+    return {**row, "limit": {"amount": int(amount), "unit": unit}}
+
+
+def test_a_sound_next_version_has_no_fault(tmp_path: Path) -> None:
+    ran = bihuan("check", for_qinghai(tmp_path))
+    assert (ran.exit_code, ran.stderr) == (0, "")
+
+
+def test_versions_never_share_a_name_nor_an_instant(tmp_path: Path) -> None:
+    taken = changed(CLOCKS, tmp_path, ("limit: 36 hours", "limit: 35 hours"), name="a.yaml")
+    text = taken.read_text("utf-8")
+    taken.write_text(text.replace('version: "2"', 'version: "1"'), "utf-8")
+    ran = bihuan("check", taken)
+    assert "a version never changes, name a new one" in ran.stderr
+    one = changed(CLOCKS, tmp_path, ("limit: 36 hours", "limit: 35 hours"), name="b.yaml")
+    other = changed(CLOCKS, tmp_path, ('version: "2"', 'version: "3"'), name="c.yaml")
+    assert bihuan("check", one).exit_code == bihuan("check", other).exit_code == 0
+    both = bihuan("check", one, other)
+    assert f"{other}:{line_of(other, 'effective_from')}: overlap 重复或重叠: " in both.stderr
+    old = changed(CLOCKS, tmp_path, ('"2026-12-07"', '"2003-12-31"'), name="d.yaml")
+    assert "choose a later instant" in bihuan("check", old).stderr
+
+
+def test_a_calendar_year_without_a_holiday_is_a_gap(tmp_path: Path) -> None:
+    """DOMAIN, counting 12: never a guess. A year nobody filled in is no year of working days."""
+    path = changed(WORKING_DAYS, tmp_path, ('last: "2026-12-31"', 'last: "2027-12-31"'))
+    ran = bihuan("check", path)
+    assert ran.exit_code == 1
+    assert "2027 has no holiday at all" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b"", "it holds no policy"),
+        (b"- a list", "it holds no policy"),
+        (b"name: clocks\n\xff\xfe", "it is not UTF-8"),
+        (b"name: " + b"x" * BYTES_MAX, "it is larger than"),
+        (b"name: clocks\nversion: '2'", "`effective_from` is missing"),
+        (b"? [a, b]\n: 1", "found unhashable key"),
+        (b"[" * 3000, "cannot be read"),
+    ],
+    ids=["empty", "list", "bytes", "large", "head", "odd key", "deep"],
+)
+def test_what_is_no_policy_at_all_is_told_too(tmp_path: Path, raw: bytes, problem: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(raw)
+    ran = bihuan("check", path)
+    assert ran.exit_code == 1, ran.output
+    assert problem in ran.stderr
+
+
+def test_a_file_that_is_not_there_is_a_wrong_use(tmp_path: Path) -> None:
+    assert bihuan("check", tmp_path / "none.yaml").exit_code == 2
+    assert bihuan("diff", "clocks", tmp_path / "none.yaml").exit_code == 2
+
+
+def test_a_diff_tells_entries_by_their_code_not_their_place(tmp_path: Path) -> None:
+    ran = bihuan("diff", "clocks", for_qinghai(tmp_path), "--json")
+    told = json.loads(ran.stdout)
+    found = {one["where"]: (one["was"], one["becomes"]) for one in told["differences"]}
+    assert set(found) == {
+        "version",
+        "effective_from",
+        "clocks[repair.broadband.rural].when",
+        "clocks[repair.broadband.rural.qinghai]",
+    }
+    assert found["version"] == ("1", "2")
+    row = yaml.safe_load(QINGHAI)[0]
+    assert found["clocks[repair.broadband.rural.qinghai]"] == (None, row)
+    assert (told["from"]["version"], told["to"]["version"]) == ("1", "2")
+    assert bihuan("diff", "clocks", CLOCKS).stdout.startswith("no difference")
+    assert bihuan("diff", "clocks", ESCALATION).exit_code == 2
