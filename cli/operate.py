@@ -122,7 +122,8 @@ Month = Annotated[str | None, typer.Option(help="One month in Shanghai, e.g. 202
 def report_promises(month: Month = None, as_json: AsJson = False) -> None:
     """Show how each clock's promises were kept, per month and policy version.
 
-    With --json: {rows: [{clock, policy, month, met, breached, cancelled, promised_share, kept}]}.
+    With --json: {rows: [{clock, policy, month, history, met, breached, cancelled, promised_share,
+    kept}]}; what an older system had promised stands in lines of its own.
     """
     with _asking(as_json) as client:
         told = client.get("sla_watch", "/promises", month=month)
@@ -144,7 +145,8 @@ def report_volume(
 ) -> None:
     """Show how many complaints there were, by category, province or channel.
 
-    With --json: {by, rows: [{key, name, complaints, contacts, reopened, escalated, closed}]}.
+    With --json: {by, rows: [{key, name, complaints, contacts, reopened, escalated, closed,
+    history}]}; `history` of them were taken over, closed, from an older system.
     """
     with _asking(as_json) as client:
         told = client.get(

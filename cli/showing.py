@@ -115,6 +115,7 @@ def status(told: Json) -> RenderableType:
         ("answered 答复时间", moment(told.get("answered_at"))),
         ("closed 办结时间", moment(told.get("closed_at"))),
         ("outcome 结果", told.get("outcome")),
+        ("history 历史工单", "yes 是" if told.get("history") else None),
     ]
     for name, value in rows:
         if value:
@@ -154,7 +155,7 @@ def promises(rows: Sequence[Json]) -> RenderableType:
     for one in rows:
         table.add_row(
             one["month"],
-            one["clock"],
+            f"{one['clock']} (history 历史)" if one.get("history") else one["clock"],
             one["policy"],
             str(one["met"]),
             Text(str(one["breached"]), style="red" if one["breached"] else ""),
@@ -173,8 +174,8 @@ def _kept(kept: bool | None) -> Text:
 
 def volume(told: Json) -> RenderableType:
     """How many complaints there were, by category, province or channel."""
-    numbers = ("complaints", "contacts", "reopened", "escalated", "closed")
-    titles = ("told", "again", "reopened", "10015", "closed")
+    numbers = ("complaints", "contacts", "reopened", "escalated", "closed", "history")
+    titles = ("told", "again", "reopened", "10015", "closed", "history")
     table = grid(f"Volume by {told['by']} 受理量", told["by"], "名称", *titles, right=titles)
     for one in told["rows"]:
         table.add_row(

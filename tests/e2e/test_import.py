@@ -91,8 +91,10 @@ def sampled(folder: Path, rows: int) -> Path:
 def test_every_row_lands_with_its_15_day_verdict_and_importing_again_adds_nothing(
     tmp_path: Path,
 ) -> None:
-    """DOMAIN, clocks: "legal answer, all, 15 calendar days"; shown to fail when the mapping's zone
-    is another one, or a day off is not moved.
+    """DOMAIN, clocks: "legal answer, all, 15 calendar days".
+
+    Seen to fail with the mapping's zone set to UTC, and with sla_watch starting the clocks as if
+    they were live: a breach then asks the 10015 desk.
     """
     whole = os.environ.get("BIHUAN_IMPORT_ROWS") == "all"
     file = HOTLINE if whole else sampled(tmp_path, SAMPLE)

@@ -74,6 +74,8 @@ def test_a_promise_is_kept_missed_or_not_judged(kept: bool | None, said: str) ->
     }
     text = drawn(showing.promises([row]))
     assert said in text
+    assert "history 历史" not in text
+    assert "history 历史" in drawn(showing.promises([{**row, "history": True}]))
     assert "98 %" in text
 
 
@@ -87,10 +89,10 @@ def test_verify_names_every_fault_or_says_that_nothing_is_wrong() -> None:
 
 
 def test_volume_adds_up() -> None:
-    row = {"complaints": 2, "contacts": 1, "reopened": 0, "escalated": 0, "closed": 1}
+    row = {"complaints": 2, "contacts": 1, "reopened": 0, "escalated": 0, "closed": 1, "history": 1}
     rows = [
         {"key": "billing", "name": {"zh": "费用争议", "en": "Billing"}, **row},
         {"key": None, "name": None, **row},
     ]
     last = drawn(showing.volume({"by": "category", "rows": rows})).strip().splitlines()[-1]
-    assert last.split() == ["all", "合计", "4", "2", "0", "0", "2"]
+    assert last.split() == ["all", "合计", "4", "2", "0", "0", "2", "2"]
