@@ -6,6 +6,7 @@ from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic_core import to_json
@@ -17,14 +18,19 @@ from libs.decider import (
     Decider,
     Event,
     Instant,
+    Policies,
     PolicyInForce,
     Recorded,
     Refused,
     State,
 )
 from libs.decider.policy import FLOOR, Fault, as_read
+from libs.eventlog.envelope import originator
 from libs.eventlog.policy_faults import Compile, Vet, faults_of
 from libs.eventlog.policy_files import read_policy_file
+
+KIND = "policy"
+"""The kind of stream that holds a policy's versions."""
 
 FAULTS_TOLD_MAX = 5
 """How many faults one refusal tells; `bihuan policy check` tells them all."""
@@ -139,13 +145,21 @@ def policy_decider(
         return PolicyStream((*(state.versions if state else ()), read(recorded)))
 
     return Decider(
-        kind="policy",
+        kind=KIND,
         commands=(ActivatePolicy,),
         events=(activated,),
         decide=decide,
         evolve=evolve,
         subject_is_id=False,
     )
+
+
+def policy_streams(policies: Policies) -> dict[UUID, int]:
+    """The stream of each policy, and how many versions of it are known."""
+    return {
+        originator(KIND, name, subject_is_id=False): len(versions)
+        for name, versions in policies.versions.items()
+    }
 
 
 def active_from(recorded: Recorded[Any]) -> datetime:

@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from libs.decider import Decider, Policies
 from libs.eventlog.envelope import digest, originator
+from libs.eventlog.policies import policy_streams
 from libs.eventlog.recorder import Moved, Unit, UnitRecorder
 from libs.eventlog.service import Service
 from libs.eventlog.work import Reader, Stream, Work
@@ -180,6 +181,18 @@ class Store(Reader):
             recorded = self.service.read(bytes(row["state"]))
             policies = policies.adding(self.service.policy(recorded))
         return policies
+
+    def policies_moved(self, policies: Policies) -> bool:
+        """Whether another instance has activated a version that these policies lack."""
+        known = policy_streams(policies)
+        with self.connection() as conn:
+            rows = conn.execute(
+                "SELECT originator_id, max(originator_version) AS version "
+                f"FROM {self.recorder.events_table_name} WHERE originator_id = ANY(%s) "
+                "GROUP BY originator_id",
+                (list(known),),
+            ).fetchall()
+        return {row["originator_id"]: row["version"] for row in rows} != known
 
     def blocked(self) -> frozenset[str]:
         """Subjects with a parked record that has not been settled."""

@@ -25,7 +25,7 @@ from libs.decider import (
     To,
 )
 from libs.eventlog.envelope import GENESIS, Origin, digest, encode, originator
-from libs.eventlog.policies import ActivatePolicy, seed_instant
+from libs.eventlog.policies import ActivatePolicy, policy_streams, seed_instant
 from libs.eventlog.recorder import Find, TimerRow, Unit
 from libs.eventlog.service import Service
 
@@ -305,11 +305,22 @@ class Work:
             _rows_of(unit, touched)
         for key, row in self._heard_rows.items():
             unit.rows[key] = row
+        if self._touched:
+            unit.read_versions |= self._policies_followed()
         return unit
 
     def loaded_versions(self) -> dict[UUID, int]:
-        """The version at which each touched stream was read."""
-        return {key: touched.loaded_version for key, touched in self._touched.items()}
+        """The version at which each touched stream was read, and those of the policies followed."""
+        loaded = {key: touched.loaded_version for key, touched in self._touched.items()}
+        return {**self._policies_followed(), **loaded}
+
+    def _policies_followed(self) -> dict[UUID, int]:
+        """How many versions of each policy this unit knew: another instance may have activated one.
+
+        Every decision rests on them, so none is committed on policies that have moved.
+        """
+        known = policy_streams(self.policies)
+        return {key: count for key, count in known.items() if key not in self._touched}
 
     def seed(self, policy: Mapping[str, Any]) -> None:
         """Brings a seed version of a policy into force, once."""

@@ -125,6 +125,8 @@ class Writer:
                     self._moved.inc()
                     self.store.forget()
                     self.blocked = self.store.blocked()
+                    if self.store.policies_moved(self.policies):
+                        self.policies = self.store.policies()
                     time.sleep(min(0.001 * attempt, 0.02))
                 except (OperationalError, InterfaceError) as error:
                     self.store.forget()

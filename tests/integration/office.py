@@ -47,6 +47,7 @@ class Office:
     clock: SteppedClock
     api: FastAPI
     signing: SigningKey
+    dsn: str
     refused: list[DomainError] = field(default_factory=list)
     keys: int = 0
 
@@ -117,6 +118,6 @@ def office(
             now=clock.now,
         )
         try:
-            yield Office(service, writer, clock, api, signing)
+            yield Office(service, writer, clock, api, signing, where.dsns[service.name])
         finally:
             store.close()
