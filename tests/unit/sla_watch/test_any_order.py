@@ -160,7 +160,10 @@ def play_in_order(
 def play_mixed(
     category: str, history: list[Happening], season: Season, data: st.DataObject
 ) -> Play:
-    """Each service's events in their order, the services in any; meanwhile time may pass."""
+    """Each service's events in their order, the services in any; meanwhile time may pass.
+
+    Some are told again at once, as after a batch whose commit was answered by nobody.
+    """
     queues = {
         source: [one for one in history if one.source == source]
         for source in ("routing", "intake", "escalation", "feedback")
@@ -172,6 +175,9 @@ def play_mixed(
         if data.draw(st.booleans()):
             play.until(text(at(season.start) + data.draw(moments)))  # timers fire without it
         play.hear(one.event, one.when(season))
+        for _ in range(data.draw(st.integers(0, 2))):
+            play.take(play.heard[-1])
+            assert play.just == [], "told twice is told once"
     return play.until(season.end)
 
 

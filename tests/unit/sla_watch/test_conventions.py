@@ -442,6 +442,22 @@ def test_11_a_clock_keeps_the_version_it_started_with() -> None:
     assert play.clock("resolve").terms.policy == "1"
 
 
+def test_11_a_clock_keeps_the_calendar_it_started_with() -> None:
+    """11: "version of policy and calendar": a week declared off later moves nothing that runs."""
+    content = seed_content("working_days.v1.yaml") | {
+        "version": "2026.2",
+        "days_off": {f"2025-10-{day}": "Autumn" for day in range(20, 25)},
+    }
+    play = Play(SEEDS.adding(in_force(content, "2025-10-17 00:00")))
+    play.hear(told.registered("2025-10-16 10:00"), "2025-10-16 10:00")
+    play.hear(told.suspended(), "2025-10-17 00:00").hear(told.resumed(), "2025-10-18 00:00")
+    assert play.due("resolve") == at("2025-10-25"), "a Friday's pause: one day more"
+    assert play.due("legal.answer") == at("2025-11-01")
+    assert play.clock("resolve").terms.calendar == "2026.1"
+    other = Play(play.policies).hear(told.registered("2025-10-17 10:00"), "2025-10-17 10:00")
+    assert other.due("resolve") == at("2025-11-01"), "the 27th to the 31st"
+
+
 def test_11_what_keeps_a_promise_is_what_its_own_version_says() -> None:
     content = seed_content("clocks.v1.yaml")
     content["version"] = "2"
