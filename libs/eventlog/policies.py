@@ -57,6 +57,13 @@ class VersionTaken(Conflict):
     zh = "该版本号已存在且内容不同"
 
 
+class VersionsOverlap(Conflict):
+    """Another version counts from that very instant; choose a later one."""
+
+    rule = "policy-versions-overlap"
+    zh = "已有版本从同一时刻起生效,请选择更晚的时刻"
+
+
 class PolicyUnsound(Refused):
     """The content is not a policy this service can follow."""
 
@@ -118,7 +125,7 @@ def policy_decider(
     """The decider of policy streams, writing the given `policy.activated` event class."""
 
     def decide(
-        state: PolicyStream | None, command: ActivatePolicy, _context: Context
+        state: PolicyStream | None, command: ActivatePolicy, context: Context
     ) -> list[Event]:
         sha = content_digest(command.content)
         for known in state.versions if state else ():
@@ -128,6 +135,12 @@ def policy_decider(
                 raise VersionTaken(f"{command.name} {command.version} exists with other content")
         faults = faults_of(command.name, command.content, compile_policy, vet)
         refuse_unsound(command.name, command.version, faults)
+        for known in state.versions if state else ():
+            if known.active_from == command.effective_from > context.now:
+                raise VersionsOverlap(
+                    f"{command.name} {known.version} counts from {command.effective_from} already: "
+                    f"let {command.version} count from a later instant"
+                )
         return [
             activated.model_validate(
                 {

@@ -4,9 +4,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from libs.decider import To
 from libs.eventlog.envelope import Origin
-from libs.eventlog.policies import ActivatePolicy
+from libs.eventlog.policies import (
+    ActivatePolicy,
+    PolicyBelowFloor,
+    VersionsOverlap,
+    content_digest,
+)
 from libs.eventlog.store import Store
 from libs.eventlog.writer import Writer
 from services.sla_watch import api
@@ -77,3 +84,30 @@ def test_another_instance_decides_by_the_policy_that_was_activated_beside_it(
             assert repair(first, UUID(int=3)) == ("2", "2026-11-30T12:00:00.000000Z")
         finally:
             store.close()
+
+
+def test_a_refused_version_leaves_the_old_one_in_force(tmp_path: Path) -> None:
+    """DOMAIN: a floor no setting can lower. Two versions never count from one instant."""
+
+    def routes(query: Any, _wax: Any) -> Any:
+        return api.routes(query)
+
+    def activate(watch: Office, command: ActivatePolicy) -> Any:
+        return watch.writer.transact(lambda work: work.apply(To("clocks", command), ADMIN))
+
+    with office(describe(), routes, tmp_path, at("2026-11-28 12:00")) as watch:
+        unlawful = faster("2")
+        row = next(one for one in unlawful.content["clocks"] if one["code"] == "legal.answer")
+        row["limit"] = "16 days"
+        with pytest.raises(PolicyBelowFloor, match="promise 15 days or less"):
+            activate(watch, unlawful)
+        hear(watch.writer, watch.clock, "2026-11-30 00:00", UUID(int=1))
+        assert repair(watch, UUID(int=1))[0] == "1"
+        later = faster("2").model_copy(update={"effective_from": at("2026-12-07 00:00")})
+        (recorded,) = activate(watch, later)
+        assert (recorded.actor, recorded.time) == (ADMIN.actor, at(MONDAY))
+        assert recorded.data.sha256 == content_digest(later.content)
+        third = faster("3").model_copy(update={"effective_from": at("2026-12-07 00:00")})
+        with pytest.raises(VersionsOverlap, match="from a later instant"):
+            activate(watch, third)
+        assert activate(watch, later) == []
