@@ -351,6 +351,8 @@ class WorkFindingRecorded(ComplaintEvent):
     """The line's rent per month in CNY."""
     corrects: Number | None = None
     """The finding that this one sets right; it stays on record."""
+    chain: tuple[Number, ...] = ()
+    """The findings that led to it by corrections, the latest first; one sum is due for all."""
     evidence: tuple[Evidence, ...] = ()
     """What it rests on."""
     note: Sealed | None = None
@@ -366,6 +368,8 @@ class WorkCompensationProposed(ComplaintEvent):
     """The finding it rests on."""
     amount: Money
     """The amount in CNY due in all for that finding and those it corrects."""
+    chain: tuple[Number, ...] = ()
+    """The findings that led to it by corrections, the latest first; one sum is due for all."""
     basis: Basis
     """On what ground."""
     by: Code

@@ -107,6 +107,7 @@ class CorrectFinding(Command):
     cycle: Cycle
     finding: Number
     corrects: Number
+    chain: tuple[Number, ...] = ()
     cause: FaultLiesWith
     overcharged: Money | None = None
     outage_from: Instant | None = None
@@ -120,6 +121,7 @@ class ProposeCompensation(Command):
     cycle: Cycle
     finding: Number
     amount: Money
+    chain: tuple[Number, ...] = ()
     basis: Basis
     by: Code
     role: Code

@@ -80,7 +80,9 @@ def _propose(
     award = state.awards.get(command.finding)
     if award is not None and not award.refused:
         return ()
-    more = command.amount - (award.granted if award else ZERO)
+    before = _latest(state, command.chain)
+    granted = max(one.granted if one else ZERO for one in (award, before))
+    more = command.amount - granted
     if more <= ZERO:
         return ()
     return _give(
@@ -92,13 +94,13 @@ def _propose(
         by=pseudonym(command.by),
         role=command.role,
         limits=limits,
-        supplement_to=award.supplement_to if award else None,
+        supplement_to=before.finding if before and before.granted else None,
     )
 
 
 def _correct(state: Cases, command: CorrectFinding, limits: CompensationLimits) -> Sequence[Event]:
     """A corrected finding adds the difference; the first grant is never rewritten (S5)."""
-    before = state.awards.get(command.corrects)
+    before = _latest(state, command.chain or (command.corrects,))
     if before is None or before.refused or command.finding in state.awards:
         return ()
     due = due_for(before.basis, command)
@@ -118,9 +120,14 @@ def _correct(state: Cases, command: CorrectFinding, limits: CompensationLimits) 
             by=before.proposed_by,
             role=before.role,
             limits=limits,
-            supplement_to=command.corrects if before.granted else None,
+            supplement_to=before.finding if before.granted else None,
         )
     return events
+
+
+def _latest(state: Cases, chain: Sequence[int]) -> Award | None:
+    """The award of the latest finding that has one: a correction may have added nothing."""
+    return next((state.awards[one] for one in chain if one in state.awards), None)
 
 
 def _give(

@@ -246,6 +246,7 @@ def record_finding(work: Work | None, command: RecordFinding, context: Context) 
             outage_to=command.outage_to,
             monthly_rent=command.monthly_rent,
             corrects=command.corrects,
+            chain=_before(work, command.corrects),
             evidence=command.evidence,
             note=command.note,
         )
@@ -288,6 +289,7 @@ def propose(work: Work | None, command: ProposeCompensation, context: Context) -
             cycle=work.cycle,
             finding=command.finding,
             amount=amount,
+            chain=_before(work, finding.corrects),
             basis=command.basis,
             by=command.by.agent,
             role=command.role,
@@ -378,10 +380,22 @@ def answer(work: Work | None, command: Answer, context: Context) -> list[Event]:
 def _settled(work: Work, command: Answer) -> _Money:
     settled = {one.finding for one in command.settled}
     totals = [one.granted_total for one in command.settled if one.granted_total is not None]
+    granted = {one.finding for one in command.settled if one.granted_total is not None}
     pending = any(
-        not settled.intersection(_and_corrections(work, one.finding)) for one in work.proposals
+        not settled.intersection(_and_corrections(work, one.finding))
+        and not granted.intersection(_before(work, one.finding))
+        for one in work.proposals
     )
     return _Money(pending, max(totals, default=None))
+
+
+def _before(work: Work, number: int | None) -> tuple[int, ...]:
+    """This finding and those it set right, one before another; nothing for None."""
+    chain: list[int] = []
+    while number is not None and (finding := work.finding(number)) is not None:
+        chain.append(number)
+        number = finding.corrects
+    return tuple(chain)
 
 
 def _and_corrections(work: Work, number: int) -> list[int]:

@@ -310,11 +310,15 @@ def noted(
 
 
 def proposed(
-    finding: int, amount: str, basis: Basis = Basis.DOUBLE_REFUND, role: str = "team"
+    finding: int,
+    amount: str,
+    basis: Basis = Basis.DOUBLE_REFUND,
+    role: str = "team",
+    chain: tuple[int, ...] = (),
 ) -> WorkCompensationProposed:
     """A team proposes money."""
     return WorkCompensationProposed(
-        cycle=1, finding=finding, amount=amount, basis=basis, by="8812", role=role
+        cycle=1, finding=finding, amount=amount, basis=basis, by="8812", role=role, chain=chain
     )
 
 

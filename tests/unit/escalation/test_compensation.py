@@ -217,3 +217,19 @@ def test_a_supplement_counts_every_period_by_the_month_it_begins_in_as_the_propo
     )
     supplement = hear(granted, longer, at("2025-11-02 12:00")).one(CompensationGranted)
     assert (supplement.amount, supplement.total) == (Decimal("2.93"), Decimal("5.77"))
+
+
+def test_a_correction_that_adds_nothing_is_not_refunded_as_if_nothing_had_been_granted() -> None:
+    """DOMAIN rule 9: "twice the overcharged amount in all"; 373.00 stand, 360.00 are no more."""
+    lower = finding(2, corrects=1, chain=(1,), overcharged="180.00")
+    story = hear(hear(s5_granted(), lower, NOON), proposed(2, "360.00", chain=(1,)), NOON)
+    story.then_nothing()
+    assert story.state.granted == Decimal("373.00")
+
+
+def test_a_correction_after_one_that_added_nothing_adds_what_is_missing() -> None:
+    """DOMAIN rule 9: "A corrected finding adds a supplement": 393.00 less the 373.00 granted."""
+    lower = finding(2, corrects=1, chain=(1,), overcharged="180.00")
+    higher = finding(3, corrects=2, chain=(2, 1), overcharged="196.50")
+    submitted = hear(hear(s5_granted(), lower, NOON), higher, NOON).one(CompensationSubmitted)
+    assert (submitted.amount, submitted.supplement_to) == (Decimal("20.00"), 1)

@@ -109,6 +109,13 @@ def test_s5_a_corrected_finding_makes_the_whole_due_anew_and_the_old_one_stays()
     assert propose(told, finding=2).one(WorkCompensationProposed).amount == Decimal("393.00")
 
 
+def test_a_finding_and_its_proposal_name_all_that_they_set_right() -> None:
+    told = went(find(went(find(billing(), overcharged="1")), overcharged="2", corrects=1))
+    told = find(told, overcharged="3", corrects=2)
+    assert told.one(WorkFindingRecorded).chain == (2, 1)
+    assert propose(went(told), finding=3).one(WorkCompensationProposed).chain == (2, 1)
+
+
 def test_a_correction_corrects_the_latest_finding() -> None:
     told = went(find(went(find(billing(), overcharged="1")), overcharged="2", corrects=1))
     find(told, overcharged="3", corrects=1).then_refused(FindingCorrected)
