@@ -28,6 +28,8 @@ from libs.messaging.clients import running
 PATIENCE_SECONDS = 120.0
 """Far more than anything takes; a loop that is not closed by then is lost."""
 RETRY_SECONDS = 0.2
+NOT_OURS = b"not ours"
+"""The key of every record that a test put into the log itself."""
 SATISFIED = {"score": 9, "resolved": True}
 
 LOOP = Counter(
@@ -61,6 +63,8 @@ class Crew:
     player: Player
     told: dict[str, str] = field(default_factory=dict)
     """Message -> complaint, once registered."""
+    waiting: set[str] = field(default_factory=set)
+    """Messages whose complaints nobody works on."""
     receipts: dict[str, str] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
     seats: dict[str, str] = field(default_factory=dict)
@@ -77,15 +81,27 @@ class Crew:
             await self.tell_as(name)
         return names
 
-    async def tell_as(self, name: str) -> None:
-        """One customer says one thing, on Kafka."""
-        self.told.setdefault(name, "")
-        await self.player.say("crew", name, datetime.now(UTC), **words_of(name))
+    async def tell_as(self, name: str, *, of: str | None = None) -> None:
+        """One customer says one thing, on Kafka; `of` makes it a further contact of that one's."""
+        self.told.setdefault(of or name, "")
+        await self.player.say("crew", name, datetime.now(UTC), **words_of(of or name))
+
+    async def until_told(self, *names: str) -> None:
+        """Waits until each of these is registered."""
+        await self._until(lambda: all(self.told[name] for name in names))
+
+    def works_on(self, complaint: str) -> None:
+        """From now on somebody works on a complaint that waited."""
+        self.waiting -= {name for name, one in self.told.items() if one == complaint}
+        self._begin(complaint)
 
     async def until_closed(self, names: Iterable[str]) -> None:
         """Waits until each of these loops is closed; raises TimeoutError, or what people met."""
+        await self._until(lambda: all(self.told[name] in self.closed for name in names))
+
+    async def _until(self, come: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while any(self.told[name] not in self.closed for name in names):
+            while not come():
                 if self._failed:
                     raise self._failed[0]
                 await asyncio.sleep(0.05)
@@ -114,7 +130,8 @@ class Crew:
             while True:
                 for records in (await consumer.getmany(timeout_ms=100)).values():
                     for record in records:
-                        self._heard(json.loads(record.value))
+                        if record.key != NOT_OURS:
+                            self._heard(json.loads(record.value))
 
     def _heard(self, event: dict[str, Any]) -> None:
         complaint, data = event["subject"], event["data"]
@@ -140,15 +157,16 @@ class Crew:
         Quicker people would answer while sla_watch is dead, and then a clock is cancelled at the
         closing that else was met: right, but another loop than the one the oracle has.
         """
-        if complaint in self._acknowledged and complaint in self._teams:
+        acknowledged = complaint in self._acknowledged and complaint in self._teams
+        if acknowledged and not any(self.told.get(name) == complaint for name in self.waiting):
             self._do(self._handle(complaint, self._teams[complaint]))
 
     def _do(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._busy.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self.done)
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
+    def done(self, task: "asyncio.Task[None]") -> None:
         self._busy.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed.append(error)
@@ -234,6 +252,7 @@ async def six(folder: Path, *, working: bool = True) -> AsyncIterator[tuple[Syst
         async with system.player() as player:
             crew = Crew(system, player)
             following = asyncio.create_task(crew.follow() if working else asyncio.sleep(0))
+            following.add_done_callback(crew.done)
             try:
                 yield system, crew
             finally:
@@ -248,7 +267,7 @@ async def six(folder: Path, *, working: bool = True) -> AsyncIterator[tuple[Syst
 
 
 async def log_of(system: System) -> list[tuple[int, int, bytes]]:
-    """Every record of the log: partition, offset, bytes."""
+    """Every record of the log that a service sent: partition, offset, bytes."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=system.stack.bootstrap,
         enable_auto_commit=False,
@@ -262,14 +281,18 @@ async def log_of(system: System) -> list[tuple[int, int, bytes]]:
         found: list[tuple[int, int, bytes]] = []
         while any([await consumer.position(place) < ends[place] for place in places]):
             for place, records in (await consumer.getmany(timeout_ms=200)).items():
-                found += [(place.partition, one.offset, one.value) for one in records]
+                found += [
+                    (place.partition, one.offset, one.value)
+                    for one in records
+                    if one.key != NOT_OURS
+                ]
     return sorted(found)
 
 
 async def check(system: System, crew: Crew, names: Iterable[str], loop: Counter[str]) -> int:
     """Nothing lost, nothing doubled, nothing out of order; returns how many events there are."""
     for service in SERVICES:
-        await _quiet(system, service)
+        await quiet(system, service)
     records = [json.loads(value) for _, _, value in await log_of(system)]
     ids = Counter(record["id"] for record in records)
     assert [one for one, times in ids.items() if times > 1] == [], "doubled on the log"
@@ -296,7 +319,7 @@ async def check(system: System, crew: Crew, names: Iterable[str], loop: Counter[
     return len(records)
 
 
-async def _quiet(system: System, service: str) -> None:
+async def quiet(system: System, service: str) -> None:
     """Waits until a service has sent and taken everything."""
     topic_ends = None
     async with asyncio.timeout(PATIENCE_SECONDS):
