@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from cli.places import SERVICES, Places
 from cli.player import Denied, Player, message_of, to_bytes
@@ -186,14 +187,17 @@ class Crew:
             )
 
     async def _reply(self, complaint: str) -> None:
-        await self.player.say(
-            "crew",
-            f"{complaint}-reply",
-            datetime.now(UTC),
-            kind="survey_reply",
-            channel="sms",
-            receipt=self.receipts[complaint].replace("-", ""),
-            survey=SATISFIED,
+        at = datetime.now(UTC)
+        await self.patiently(
+            lambda: self.player.say(
+                "crew",
+                f"{complaint}-reply",
+                at,
+                kind="survey_reply",
+                channel="sms",
+                receipt=self.receipts[complaint].replace("-", ""),
+                survey=SATISFIED,
+            )
         )
 
     async def patiently(self, ask: Callable[[], Any]) -> Any:
@@ -201,8 +205,8 @@ class Crew:
         while True:
             try:
                 return await ask()
-            except httpx.TransportError:
-                pass
+            except (httpx.TransportError, KafkaError):
+                pass  # a message sent twice is the same message
             except Denied as error:
                 if error.status != 503:
                     raise
