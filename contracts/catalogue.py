@@ -224,6 +224,7 @@ _SLA_WATCH = _of(
         {
             "routing": "tells owner; a legal repair: duty to propose a rent waiver",
             "escalation": "a resolution promise: case.requested",
+            "feedback_survey": "a legal repair: the customer is told that it is overdue",
         },
     ),
     (

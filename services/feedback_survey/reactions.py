@@ -20,8 +20,8 @@ from contracts.routing import (
     WorkPromised,
     WorkSuspended,
 )
-from contracts.sla_watch import ClocksStarted, StartCause
-from contracts.values import Medium, NoticeKind
+from contracts.sla_watch import ClockBreached, ClocksStarted, StartCause, VerdictBasis
+from contracts.values import ClockPurpose, Medium, NoticeKind
 from libs.decider import Event, Recorded, To
 from services.feedback_survey.domain.commands import (
     Ask,
@@ -103,6 +103,15 @@ def on_work_promised(recorded: Recorded[WorkPromised]) -> Sequence[To]:
         NoticeFact(name="plan", sealed=event.plan),
         lapses_at=event.old_due,
     )
+
+
+def on_clock_breached(recorded: Recorded[ClockBreached]) -> Sequence[To]:
+    """A legal repair limit has passed: the law wants the customer told (DOMAIN, legal repair)."""
+    event = recorded.data
+    if event.purpose is not ClockPurpose.LEGAL_REPAIR or event.basis is VerdictBasis.HISTORY:
+        return ()
+    limit = NoticeFact(name="old_due", at=event.due_at)
+    return _tell(recorded, NoticeKind.DELAY, "overdue_repair", limit)
 
 
 def on_work_answered(recorded: Recorded[WorkAnswered]) -> Sequence[To]:
@@ -239,6 +248,7 @@ _ON: Mapping[type[Event], Callable[[Recorded[Any]], Sequence[To]]] = {
     WorkPromised: on_work_promised,
     WorkAnswered: on_work_answered,
     ClocksStarted: on_clocks_started,
+    ClockBreached: on_clock_breached,
     CaseDeclined: on_case_declined,
     CaseDecided: on_case_decided,
     CompensationGranted: on_compensation_granted,

@@ -45,6 +45,7 @@ TEMPLATES: Mapping[str, frozenset[str]] = MappingProxyType(
         "receipt": frozenset({"receipt"}),
         "question": frozenset({"receipt", "until"}),
         "delay": frozenset({"receipt", "new_due"}),
+        "overdue_repair": frozenset({"receipt", "old_due"}),
         "answer": frozenset({"receipt", "explanation", "decision"}),
         "rejected": frozenset({"receipt"}),
         "survey": frozenset({"receipt"}),

@@ -29,7 +29,7 @@ from contracts.routing import (
     WorkPromised,
     WorkSuspended,
 )
-from contracts.sla_watch import ClocksStarted, StartCause
+from contracts.sla_watch import ClockBreached, ClocksStarted, StartCause, VerdictBasis
 from contracts.values import (
     Basis,
     Category,
@@ -218,6 +218,15 @@ def clocks_started(
     """Clocks run."""
     return ClocksStarted(
         cycle=cycle, cause=cause, clock_from=START, clocks=clocks, correspondent=to
+    )
+
+
+def breached(
+    purpose: ClockPurpose, due: datetime, basis: VerdictBasis = VerdictBasis.COMPLETE
+) -> ClockBreached:
+    """A promise is broken at its due instant."""
+    return ClockBreached(
+        cycle=1, clock=purpose.value, started_in=1, purpose=purpose, due_at=due, basis=basis
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.feedback_survey import NoticeAttempted, NoticeHeld, NoticeIssued
 from contracts.routing import PromiseKind, WaitingFor
-from contracts.sla_watch import StartCause
+from contracts.sla_watch import StartCause, VerdictBasis
 from contracts.values import (
     ClockPurpose,
     DeliveryResult,
@@ -22,6 +22,7 @@ from tests.unit.feedback_survey.heard import (
     answered,
     answered_by_work,
     at,
+    breached,
     clock,
     clocks_started,
     correspondent,
@@ -262,6 +263,37 @@ def test_nothing_of_an_older_cycle_or_a_withdrawn_complaint_is_told_any_more() -
 def test_race_12_money_is_told_even_after_the_complaint_was_withdrawn() -> None:
     gone = hear(receipted(), withdrawn())
     assert issued(hear(gone, granted())).kind is NoticeKind.COMPENSATION
+
+
+# --- the legal repair limit (`REG` "else notify and waive rent") ---------------------------------
+
+S2_LIMIT = at("2025-10-04 20:00")
+
+
+def test_s2_a_fault_past_its_legal_repair_limit_is_told_to_the_customer_at_once() -> None:
+    story = receipted(at("2025-10-01 20:00"))
+    story = hear(story, breached(ClockPurpose.LEGAL_REPAIR, S2_LIMIT), S2_LIMIT)
+    notice = issued(story)
+    assert (notice.kind, notice.not_before, notice.late) == (NoticeKind.DELAY, S2_LIMIT, False)
+    assert told(notice) == (
+        "您好,受理编号TS-7781-4的故障未能在法定修复期限(10月4日20:00)内修复,向您致歉。"
+        "故障期间的月租费按规定免收;经核实由您自有设备引起的除外。"
+    )
+
+
+def test_a_legal_repair_limit_that_passes_at_night_is_told_in_the_morning() -> None:
+    night = at("2025-10-05 02:00")
+    story = receipted(at("2025-10-02 02:00"))
+    story = hear(story, breached(ClockPurpose.LEGAL_REPAIR, night), night)
+    assert issued(story).not_before == at("2025-10-05 09:00")
+
+
+def test_other_breaches_and_those_of_history_are_not_told_to_the_customer() -> None:
+    """S2: warnings and the company's own breach go "to staff only"."""
+    for purpose in set(ClockPurpose) - {ClockPurpose.LEGAL_REPAIR}:
+        hear(receipted(), breached(purpose, S2_LIMIT)).then_nothing()
+    of_old = breached(ClockPurpose.LEGAL_REPAIR, S2_LIMIT, VerdictBasis.HISTORY)
+    hear(receipted(), of_old).then_nothing()
 
 
 # --- an answer heard before the address (docs/decisions/0003) -----------------------------------
