@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# each worker starts servers of its own: about 1.5 GB and one core each
+WORKERS ?= -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test unit integration e2e soak lint types format docs bench clean
@@ -37,18 +39,18 @@ up: setup ## run PostgreSQL, Kafka and the six services until Ctrl-C
 test: setup ## pass every test: style, types, unit, contracts, real servers, scenarios
 	@$(MAKE) --no-print-directory lint types
 	@echo "==> unit tests, architecture, contracts"
-	@$(BIN)/python -m pytest tests/unit tests/architecture tests/contracts -q
+	@$(BIN)/python -m pytest tests/unit tests/architecture tests/contracts -q $(WORKERS)
 	@echo "==> tests on real PostgreSQL and Kafka"
-	@$(BIN)/python -m pytest tests/integration tests/e2e -q
+	@$(BIN)/python -m pytest tests/e2e tests/integration -q $(WORKERS)
 
 unit: setup ## pure tests, seconds
-	@$(BIN)/python -m pytest tests/unit tests/architecture -q
+	@$(BIN)/python -m pytest tests/unit tests/architecture -q $(WORKERS)
 
 integration: setup ## one part at a time on real PostgreSQL and Kafka
-	@$(BIN)/python -m pytest tests/integration -q
+	@$(BIN)/python -m pytest tests/integration -q $(WORKERS)
 
 e2e: setup ## the whole system: scenarios, races, guarantees, real files
-	@$(BIN)/python -m pytest tests/e2e -q
+	@$(BIN)/python -m pytest tests/e2e -q $(WORKERS)
 
 soak: setup ## kill services at random 200 times under load (BIHUAN_SOAK_KILLS, BIHUAN_SOAK_SEED)
 	@BIHUAN_SOAK_KILLS=$${BIHUAN_SOAK_KILLS:-200} $(BIN)/python -m pytest tests/e2e/test_kills.py -k random -q -s
