@@ -393,10 +393,15 @@ class App:
         return await self._asking.of(topic, partitions)
 
     def has_taken(self, ends: Mapping[str, Mapping[int, int]]) -> bool:
-        """Whether every assigned partition is taken up to these ends by topic."""
+        """Whether each of these partitions is taken up to its end, and none is out of our hands.
+
+        What is not assigned at this moment (the group is rebalancing) counts as not taken.
+        """
         for consumer in self.consumers:
             at, known = consumer.taker.position(), ends[consumer.taker.topic]
-            if any(at.get(number, 0) < known[number] for number in consumer.assigned):
+            if not known or not consumer.assigned.issuperset(known):
+                return False
+            if any(at.get(number, 0) < end for number, end in known.items()):
                 return False
         return True
 

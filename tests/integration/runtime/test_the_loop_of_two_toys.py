@@ -57,3 +57,23 @@ def test_a_second_start_takes_nothing_twice(tmp_path: Path) -> None:
 
     with room(("thrower", "catcher")) as where:
         asyncio.run(play(where))
+
+
+def test_what_a_rebalance_took_away_is_not_taken(tmp_path: Path) -> None:
+    """Else the stepped clock would go on while a starved consumer is out of its group."""
+
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path) as apps:
+            await throw_ball(apps[0], ball(1))
+            await Stepper(apps, SteppedClock(START)).settle()
+            (consumer,) = apps[1].consumers
+            held = sorted(consumer.assigned)
+            ends = {consumer.taker.topic: await apps[1].ends_of(consumer.taker.topic, held)}
+            assert apps[1].has_taken(ends)
+            for left in (set(held[1:]), set[int]()):
+                consumer.assigned = left
+                assert not apps[1].has_taken(ends)
+            consumer.assigned = set(held)
+
+    with room(("thrower", "catcher")) as where:
+        asyncio.run(play(where))
