@@ -1,24 +1,31 @@
 """`bihuan notices`: what customers were told, as the development gateway was given it.
 
-The gateway runs beside `bihuan up`. Notices are kept sealed; `show` opens one through intake, for
-the purpose `deliver`, and that access is itself on record.
+The gateway runs beside `bihuan up`, and by `watch` where the services run elsewhere (compose).
+Notices are kept sealed; `show` opens one through intake, for the purpose `deliver`, and that access
+is itself on record.
 """
 
 import asyncio
+import os
+import signal
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.markup import escape
 
 from cli import showing
 from cli.places import Places
-from cli.telling import AsJson, emit, err, fail, out, speaking
+from cli.telling import MISUSED, AsJson, emit, err, fail, out, speaking
 from contracts.values import DeliveryResult
 from infra.gateway import Gateway
 from infra.gateway.keeping import Kept, KeptNotices
 from libs.decider import DomainError
+from libs.telemetry.logs import configure_logs
 from libs.vault.client import VaultClient
 
 notices = typer.Typer(no_args_is_help=True, help="What customers were told (development gateway).")
@@ -29,8 +36,32 @@ def register(app: typer.Typer) -> None:
     app.add_typer(notices, name="notices")
 
 
+class Elsewhere(BaseSettings):
+    """How to reach services that run elsewhere; the same variables as the services' own."""
+
+    model_config = SettingsConfigDict(env_prefix="BIHUAN_")
+
+    kafka_bootstrap: str
+    intake_url: str
+    service_token_file: Path
+    topic_prefix: str = ""
+    partitions: int = 12
+
+
 def gateway_of(places: Places) -> Gateway:
-    """The development gateway of a running installation; raises NotRunning."""
+    """The development gateway of the services that the environment names, else of `bihuan up` here.
+
+    Raises NotRunning.
+    """
+    if "BIHUAN_KAFKA_BOOTSTRAP" in os.environ:
+        there = Elsewhere()
+        return Gateway(
+            there.kafka_bootstrap,
+            places.gateway,
+            opener=VaultClient(lambda: there.intake_url, there.service_token_file),
+            topic_prefix=there.topic_prefix,
+            partitions=there.partitions,
+        )
     told = places.running()
     intake = str(told["services"]["intake"]["api"])
     return Gateway(
@@ -133,6 +164,42 @@ def report(
         emit({"notice": str(notice), "result": result.value})
     else:
         out.print(f"[green]✓[/green] reported: {result.value}")
+
+
+@notices.command("watch")
+def watch() -> None:
+    """Run the development gateway until stopped, for services that run elsewhere (compose).
+
+    BIHUAN_KAFKA_BOOTSTRAP, BIHUAN_INTAKE_URL and BIHUAN_SERVICE_TOKEN_FILE say where they are.
+    """
+    if "BIHUAN_KAFKA_BOOTSTRAP" not in os.environ:
+        fail(
+            "set BIHUAN_KAFKA_BOOTSTRAP; beside `bihuan up` the gateway runs already", code=MISUSED
+        )
+    try:
+        gateway = gateway_of(Places.here())
+    except ValidationError as error:
+        missing = ", ".join(f"BIHUAN_{str(one['loc'][0]).upper()}" for one in error.errors())
+        fail(f"set {missing}, as for the services", code=MISUSED)
+    configure_logs("gateway")
+
+    async def until_stopped() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        try:
+            starting = asyncio.create_task(gateway.start())
+            waiting = asyncio.create_task(stopping.wait())
+            await asyncio.wait((starting, waiting), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await starting
+                await waiting
+            starting.cancel()
+        finally:
+            await gateway.stop()
+
+    asyncio.run(until_stopped())
 
 
 def _shown(kept: Kept) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 HAND_OUT = Path("/hand-out")
 POSTGRES = "postgres"
+GATEWAY = "gateway"
+"""It opens what it delivers; it has no database of ours and checks nobody's token."""
 PASSWORD_BYTES = 32
 
 ROLES: Mapping[str, Mapping[str, str]] = {
@@ -38,6 +40,7 @@ def hand_out(keys: Path, to: Path) -> None:
         _put(to / service / "pgpass", "".join(lines), mode=0o400)
         for name in ("jwks.json", "service.token"):
             _put(to / service / name, (keys / name).read_text("utf-8"), mode=0o400)
+    _put(to / GATEWAY / "service.token", (keys / "service.token").read_text("utf-8"), mode=0o400)
     _put(to / "intake" / "vault.key", (keys / "vault.key").read_text("utf-8"), mode=0o400)
 
 

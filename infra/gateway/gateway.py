@@ -49,7 +49,8 @@ class Opener(Protocol):
 class Gateway:
     """One development gateway; `start` returns when it consumes, `stop` lets go of everything.
 
-    `folder` keeps `notices.sqlite`, sealed as received.
+    `folder` keeps `notices.sqlite`, sealed as received, and `alive`, touched whenever the broker
+    was asked: a health check may look at its age.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Gateway:
         partitions: int = 12,
     ) -> None:
         self.kept = KeptNotices(folder)
+        self._alive = folder / "alive"
         self._bootstrap = bootstrap
         self._opener = opener
         self._outbound = topic_prefix + OUTBOUND_TOPIC
@@ -150,6 +152,7 @@ class Gateway:
             self._consuming.set()
             while True:
                 batches = await consumer.getmany(timeout_ms=200)
+                self._alive.touch()
                 await self._take(batches, consumer.commit)
 
     async def _take(

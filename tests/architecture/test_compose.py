@@ -37,7 +37,7 @@ def test_the_dockerfile_is_linted() -> None:
 
 def test_it_runs_the_six_services_and_what_they_need() -> None:
     always = {name for name, container in CONTAINERS.items() if "profiles" not in container}
-    assert always == SERVICES | ONCE | {"postgres", "kafka"}
+    assert always == SERVICES | ONCE | {"postgres", "kafka", "gateway"}
     optional = {name for name, one in CONTAINERS.items() if one.get("profiles") == ["observe"]}
     assert optional == {"collector", "jaeger", "prometheus"}
 
@@ -61,7 +61,7 @@ def test_no_container_has_more_than_it_needs(name: str) -> None:
     assert container.get("user", "") not in ("root", "0")
     assert container.get("network_mode") in (None, "none")
     assert "docker.sock" not in str(container.get("volumes", ""))
-    if name in SERVICES | ONCE:
+    if name in SERVICES | ONCE | {"gateway"}:
         assert container["read_only"] is True
         assert container["cap_drop"] == ["ALL"]
         assert container["security_opt"] == ["no-new-privileges:true"]
@@ -82,7 +82,7 @@ def test_every_image_is_of_a_fixed_version() -> None:
 
 
 def test_every_lasting_container_is_watched() -> None:
-    for name in ("postgres", "kafka"):
+    for name in ("postgres", "kafka", "gateway"):
         assert CONTAINERS[name]["healthcheck"]["test"]
     assert "HEALTHCHECK" in (ROOT / "infra/Dockerfile").read_text("utf-8")
     for name in SERVICES:
@@ -107,6 +107,13 @@ def test_each_service_knows_its_own_database_only() -> None:
         assert environment["BIHUAN_POSTGRES_DSN"] == f"postgresql://{name}@postgres/bihuan_{name}"
         assert ("BIHUAN_VAULT_DSN" in environment) == (name == "intake")
         assert CONTAINERS[name]["volumes"] == [f"secrets_{name}:/run/bihuan:ro"]
+
+
+def test_the_gateway_reaches_no_database() -> None:
+    gateway = CONTAINERS["gateway"]
+    assert "networks" not in gateway  # the stores' own is not its
+    assert not [name for name in gateway["environment"] if "DSN" in name]
+    assert gateway["volumes"] == ["secrets_gateway:/run/bihuan:ro", "notices:/var/lib/bihuan"]
 
 
 def test_the_roles_handed_out_are_those_postgresql_makes() -> None:

@@ -13,7 +13,7 @@ EVERYBODY = {"pgpass", "jwks.json", "service.token"}
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
     keys, to = tmp_path / "keys", tmp_path / "hand-out"
-    for folder in (keys, *(to / name for name in (*ROLES, "postgres"))):
+    for folder in (keys, *(to / name for name in (*ROLES, "postgres", "gateway"))):
         folder.mkdir(parents=True)
     for name in ("jwks.json", "service.token", "vault.key", "signing-key.json"):
         (keys / name).write_text(f"the {name}")
@@ -32,6 +32,7 @@ def test_only_intake_gets_the_vaults_key_and_nobody_the_signing_key(
     assert names(to / "intake") == EVERYBODY | {"vault.key"}
     for service in ROLES.keys() - {"intake"}:
         assert names(to / service) == EVERYBODY
+    assert names(to / "gateway") == {"service.token"}
 
 
 def test_a_service_gets_the_passwords_of_its_own_databases(folders: tuple[Path, Path]) -> None:
