@@ -252,6 +252,10 @@ _FEEDBACK = _of(
     ),
     (f.NoticeHeld, {}),
     (f.NoticeAttempted, {"feedback_survey": "a failed answer or survey: a call instead"}),
+    (f.CallPlanned, {}),
+    (f.CallTaken, {}),
+    (f.CallAttempted, {}),
+    (f.CallCalledOff, {}),
     (
         f.SurveyConcluded,
         {"intake": "closes, or reopens with a route", "sla_watch": "the survey clock ends"},

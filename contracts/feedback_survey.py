@@ -20,6 +20,7 @@ from contracts.values import (
     ReplyTo,
     Score,
     Sealed,
+    StaffRef,
     TextSegment,
     Value,
 )
@@ -33,6 +34,15 @@ class SurveyOutcome(StrEnum):
     NO_ANSWER = "no_answer"
     UNREACHABLE = "unreachable"
     CANCELLED = "cancelled"
+
+
+class CallReason(StrEnum):
+    """Why a customer is called back (回访)."""
+
+    TELL = "tell"
+    """To tell a notice that no message can carry."""
+    SURVEY = "survey"
+    """To ask whether the answer is enough, instead of a message (DOMAIN rule 11)."""
 
 
 class NoticeIssued(ComplaintEvent):
@@ -95,7 +105,7 @@ class NoticeHeld(ComplaintEvent):
 
 
 class NoticeAttempted(ComplaintEvent):
-    """An attempt to deliver a notice, and what came of it."""
+    """A gateway's attempt to deliver a notice, and what came of it; for calls: call.attempted."""
 
     type: ClassVar[str] = "notice.attempted.v1"
 
@@ -109,6 +119,70 @@ class NoticeAttempted(ComplaintEvent):
     """When."""
     reason: Reason | None = None
     """Why it failed."""
+
+
+class CallPlanned(ComplaintEvent):
+    """Somebody is to call the customer: a task of a desk, until it is over (DOMAIN rule 11)."""
+
+    type: ClassVar[str] = "call.planned.v1"
+
+    call: UUID
+    """The task's id; taking it and each attempt quote it."""
+    reason: CallReason
+    """Why."""
+    notice: UUID | None = None
+    """The notice whose words it tells or asks; None: it has no words of its own."""
+    not_before: Instant
+    """Not earlier than this: quiet hours."""
+    remind_at: Instant
+    """From then on the desk is reminded of it, as long as nobody has tried."""
+    attempts_max: Annotated[int, Field(ge=1)]
+    """How often the customer is tried."""
+    policy: PolicyRef
+    """The policy that says so."""
+
+
+class CallTaken(ComplaintEvent):
+    """Somebody of a desk makes this call; nobody else does meanwhile."""
+
+    type: ClassVar[str] = "call.taken.v1"
+
+    call: UUID
+    """The task."""
+    by: StaffRef
+    """Who."""
+    until: Instant
+    """When others may take it again, if nothing was recorded."""
+
+
+class CallAttempted(ComplaintEvent):
+    """An attempt to reach the customer, and what came of it."""
+
+    type: ClassVar[str] = "call.attempted.v1"
+
+    call: UUID
+    """The task."""
+    attempt: Annotated[int, Field(ge=1)]
+    """Its number among the task's attempts."""
+    by: StaffRef | None = None
+    """Who called; None: a gateway that calls by itself."""
+    reached: bool
+    """Whether the customer was reached."""
+    at: Instant
+    """When."""
+    again_at: Instant | None = None
+    """When the next attempt may be made; None: reached, or tried often enough."""
+
+
+class CallCalledOff(ComplaintEvent):
+    """Nobody needs to make this call any more."""
+
+    type: ClassVar[str] = "call.called_off.v1"
+
+    call: UUID
+    """The task."""
+    reason: Reason
+    """Why, e.g. `erased`."""
 
 
 class SurveyAsked(ComplaintEvent):

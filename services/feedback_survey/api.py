@@ -12,13 +12,14 @@ from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from contracts.feedback_survey import CallReason
 from contracts.messages import Words
-from contracts.values import Score
+from contracts.values import Score, StaffRef
 from libs.decider import To
-from libs.web import Ask, Caller, Page, Paging, Router, allow, command, page_of
+from libs.web import Ask, Caller, Page, PageQuery, Router, allow, command, page_of
 from services.feedback_survey import views
-from services.feedback_survey.domain.commands import RecordCall
-from services.feedback_survey.domain.surveys import NoticeUnknown
+from services.feedback_survey.domain.commands import RecordCall, TakeCall
+from services.feedback_survey.domain.reaching import CallUnknown
 
 
 class Querying(Protocol):
@@ -39,8 +40,18 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
+class Nothing(_Body):
+    """A command that needs no words."""
+
+
+class CallQuery(PageQuery):
+    """Which calls."""
+
+    reason: CallReason | None = Field(None, description="only calls for this reason")
+
+
 class Attempt(_Body):
-    """A call about a notice; where it asks a survey, what the customer said."""
+    """A call; where it asks a survey, what the customer said."""
 
     reached: bool
     """Whether the customer was reached."""
@@ -57,6 +68,8 @@ class Told(_Body):
 
     notices: list[views.ShownNotice]
     """Notices, oldest first."""
+    calls: list[views.ShownCall]
+    """Calls with every attempt, oldest first."""
     surveys: list[views.ShownSurvey]
     """Each handling cycle's asking."""
 
@@ -79,28 +92,38 @@ def call_routes(query: Querying, sealer: Sealer) -> Router:
 
     @router.get("")
     async def calls(
-        request: Request, page: Paging, _caller: Annotated[Caller, allow("feedback_survey.read")]
+        request: Request,
+        asked: Annotated[CallQuery, Query()],
+        _caller: Annotated[Caller, allow("feedback_survey.read")],
     ) -> Page[views.ShownCall]:
         """Whom to call now: important customers, and those whom no message reached."""
         now: datetime = request.app.state.now()
-        rows = await query(views.calls, now, page.after(datetime, UUID), page.limit)
-        shown, following = page_of(request, rows, page.limit, views.call_key)
+        after = asked.after(datetime, UUID)
+        rows = await query(views.calls, now, asked.reason, after, asked.limit)
+        shown, following = page_of(request, rows, asked.limit, views.call_key)
         return Page(items=list(shown), next=following)
 
-    @router.command("/{notice}/attempts")
+    @router.command("/{call}/take")
+    async def take(
+        call: UUID, _body: Nothing, ask: Annotated[Ask, command("feedback_survey.take")]
+    ) -> Response:
+        """Take a call: for a while nobody else makes it; without an attempt it is free again."""
+        complaint = await complaint_of(call)
+        return await ask(To(str(complaint), TakeCall(at=ask.now, call=call, by=_who(ask.caller))))
+
+    @router.command("/{call}/attempts")
     async def attempt(
-        notice: UUID, body: Attempt, ask: Annotated[Ask, command("feedback_survey.attempt")]
+        call: UUID, body: Attempt, ask: Annotated[Ask, command("feedback_survey.attempt")]
     ) -> Response:
         """Record an attempt; a survey's answer concludes it, like one by message."""
-        complaint: UUID | None = await query(views.complaint_of, notice)
-        if complaint is None:
-            raise NoticeUnknown
+        complaint = await complaint_of(call)
         words = None
         if body.words is not None:
             words = (await sealer.seal_many(complaint, {"words": body.words}))["words"]
         told = RecordCall(
             at=ask.now,
-            notice=notice,
+            call=call,
+            by=_who(ask.caller),
             reached=body.reached,
             score=body.score,
             resolved=body.resolved,
@@ -108,7 +131,17 @@ def call_routes(query: Querying, sealer: Sealer) -> Router:
         )
         return await ask(To(str(complaint), told))
 
+    async def complaint_of(call: UUID) -> UUID:
+        complaint: UUID | None = await query(views.complaint_of_call, call)
+        if complaint is None:
+            raise CallUnknown
+        return complaint
+
     return router
+
+
+def _who(caller: Caller) -> StaffRef:
+    return StaffRef(team=caller.team, agent=caller.name)
 
 
 def notice_routes(query: Querying) -> Router:
@@ -117,11 +150,14 @@ def notice_routes(query: Querying) -> Router:
 
     @router.get("/notices/{complaint}")
     async def notices(
-        complaint: UUID, _caller: Annotated[Caller, allow("feedback_survey.read")]
+        request: Request,
+        complaint: UUID,
+        _caller: Annotated[Caller, allow("feedback_survey.read")],
     ) -> Told:
-        """A complaint's notices and surveys, without their words; empty where there are none."""
+        """What a complaint's customer was told and asked; empty where there is nothing."""
         return Told(
             notices=await query(views.notices_of, complaint),
+            calls=await query(views.calls_of, complaint, request.app.state.now()),
             surveys=await query(views.surveys_of, complaint),
         )
 

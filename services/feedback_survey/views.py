@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -10,12 +11,13 @@ from zoneinfo import ZoneInfo
 from psycopg import Connection
 from pydantic import BaseModel, ConfigDict
 
-from contracts.feedback_survey import SurveyOutcome
+from contracts.feedback_survey import CallReason, SurveyOutcome
 from contracts.values import DeliveryResult, Instant, Language, Medium, NoticeKind, ValueTier
 from libs.decider import Recorded, Row
+from libs.decider.decider import wire_instant
 from libs.eventlog import Table
 from services.feedback_survey.domain import FEEDBACK
-from services.feedback_survey.domain.state import Feedback, Notice, Survey
+from services.feedback_survey.domain.state import Call, Feedback, Notice, Survey, Tried
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -45,19 +47,28 @@ FEEDBACK_NOTICE = Table(
 FEEDBACK_CALL = Table(
     "feedback_call",
     {
-        "notice": "uuid not null",
+        "call": "uuid not null",
         "complaint": "uuid not null",
+        "number": "int not null",
         "receipt": "text not null",
         "cycle": "int not null",
-        "kind": "text not null",
+        "reason": "text not null",
+        "notice": "uuid",
+        "kind": "text",
         "language": "text not null",
         "value_tier": "text not null",
+        "planned_at": "timestamptz not null",
         "not_before": "timestamptz not null",
-        "attempts": "int not null",
-        "tried_at": "timestamptz",
+        "remind_at": "timestamptz not null",
+        "state": "text not null",
+        "attempts": "jsonb not null",
+        "attempts_max": "int not null",
+        "taken_by": "text",
+        "taken_team": "text",
+        "taken_until": "timestamptz",
     },
-    key=("notice",),
-    indexes=("not_before, notice",),
+    key=("call",),
+    indexes=("complaint, number", "state, remind_at, call"),
 )
 
 FEEDBACK_SURVEY = Table(
@@ -90,18 +101,27 @@ FEEDBACK_SURVEY = Table(
 TABLES: tuple[Table, ...] = (FEEDBACK_NOTICE, FEEDBACK_CALL, FEEDBACK_SURVEY)
 
 
+class CallState(StrEnum):
+    """Where a call stands."""
+
+    WAITING = "waiting"
+    """Somebody has to make it."""
+    REACHED = "reached"
+    """The customer was reached."""
+    NOT_REACHED = "not_reached"
+    """Tried as often as the policy says."""
+    OFF = "off"
+    """Nobody needs to make it any more."""
+
+
 # --- state -> rows --------------------------------------------------------------------------
 
 
 def rows(subject: str, state: Feedback) -> Iterable[Row]:
-    """What a feedback stream shows: its notices, the calls still to make, each cycle's asking."""
+    """What a feedback stream shows: its notices, its calls, each cycle's asking."""
     complaint = UUID(subject)
     out = [_notice_row(complaint, notice) for notice in state.notices.values()]
-    out += [
-        _call_row(complaint, notice, state)
-        for notice in state.notices.values()
-        if state.waits_for_call(notice)
-    ]
+    out += [_call_row(complaint, call, state) for call in state.calls.values()]
     out += [_survey_row(complaint, survey) for survey in state.surveys.values()]
     return out
 
@@ -136,22 +156,49 @@ def _notice_row(complaint: UUID, notice: Notice) -> Row:
     )
 
 
-def _call_row(complaint: UUID, notice: Notice, state: Feedback) -> Row:
+def _call_row(complaint: UUID, call: Call, state: Feedback) -> Row:
     to = state.correspondent
     assert to is not None
     return Row.of(
         "feedback_call",
-        {"notice": notice.id},
+        {"call": call.id},
         complaint=complaint,
+        number=call.number,
         receipt=to.receipt,
-        cycle=notice.cycle,
-        kind=notice.kind.value,
+        cycle=call.cycle,
+        reason=call.reason.value,
+        notice=call.notice,
+        kind=None if call.notice is None else state.notices[call.notice].kind.value,
         language=to.language.value,
         value_tier=to.value_tier.value,
-        not_before=notice.not_before,
-        attempts=len(notice.attempts),
-        tried_at=notice.attempts[-1][0] if notice.attempts else None,
+        planned_at=call.planned_at,
+        not_before=call.not_before,
+        remind_at=call.remind_at,
+        state=_call_state(call, state).value,
+        attempts=[_attempt(one) for one in call.tried],
+        attempts_max=call.attempts_max,
+        taken_by=call.taken_by and call.taken_by.agent,
+        taken_team=call.taken_by and call.taken_by.team,
+        taken_until=call.taken_until,
     )
+
+
+def _call_state(call: Call, state: Feedback) -> CallState:
+    if call.reached:
+        return CallState.REACHED
+    if len(call.tried) >= call.attempts_max:
+        return CallState.NOT_REACHED
+    return CallState.WAITING if state.waits(call) else CallState.OFF
+
+
+def _attempt(one: Tried) -> dict[str, Any]:
+    by = one.by
+    return {
+        "at": wire_instant(one.at),
+        "reached": one.reached,
+        "agent": by and by.agent,
+        "team": by and by.team,
+    }
 
 
 def _survey_row(complaint: UUID, survey: Survey) -> Row:
@@ -221,29 +268,62 @@ class ShownNotice(_Shown):
     """When that was."""
 
 
-class ShownCall(_Shown):
-    """A customer to call."""
+class ShownAttempt(_Shown):
+    """One attempt at a call."""
 
-    notice: UUID
-    """The notice to tell; attempts are recorded under it."""
+    at: Instant
+    """When."""
+    reached: bool
+    """Whether the customer was reached."""
+    agent: str | None
+    """Who called, a pseudonym; null: a gateway that calls by itself."""
+    team: str | None
+    """Of which team."""
+
+
+class ShownCall(_Shown):
+    """A customer to call back (回访), and every attempt."""
+
+    call: UUID
+    """The task; taking it and attempts name it."""
     complaint: UUID
     """The complaint."""
+    number: int
+    """Its number among the complaint's calls."""
     receipt: str
     """Its receipt number."""
     cycle: int
     """The handling cycle."""
-    kind: NoticeKind
-    """What to tell or ask."""
+    reason: CallReason
+    """Why the customer is called."""
+    notice: UUID | None
+    """The notice whose words are to be told; null: none."""
+    kind: NoticeKind | None
+    """What that notice tells or asks."""
     language: Language
     """In which language."""
     value_tier: ValueTier
     """The customer's tier."""
+    planned_at: Instant
+    """When it was planned."""
     not_before: Instant
-    """Not earlier than this: quiet hours."""
-    attempts: int
-    """How often somebody tried."""
-    tried_at: Instant | None
-    """When the last time."""
+    """Not earlier than this: quiet hours, or the pause after an attempt."""
+    remind_at: Instant
+    """From then on it is overdue, as long as nobody has tried."""
+    overdue: bool
+    """Nobody has tried in time: the desk is reminded of it."""
+    state: CallState
+    """Where it stands."""
+    attempts: list[ShownAttempt]
+    """Every attempt, oldest first."""
+    attempts_max: int
+    """How often the customer is tried."""
+    taken_by: str | None
+    """Who has it now, a pseudonym."""
+    taken_team: str | None
+    """Of which team."""
+    taken_until: Instant | None
+    """Until when."""
 
 
 class ShownSurvey(_Shown):
@@ -323,11 +403,9 @@ def notices_of(conn: Connection[Any], complaint: UUID) -> list[ShownNotice]:
     return [ShownNotice(**row) for row in found.fetchall()]
 
 
-def complaint_of(conn: Connection[Any], notice: UUID) -> UUID | None:
-    """The complaint that a notice is about; None when there is no such notice."""
-    row = conn.execute(
-        "SELECT complaint FROM feedback_notice WHERE notice = %s", (notice,)
-    ).fetchone()
+def complaint_of_call(conn: Connection[Any], call: UUID) -> UUID | None:
+    """The complaint that a call is about; None when there is no such call."""
+    row = conn.execute("SELECT complaint FROM feedback_call WHERE call = %s", (call,)).fetchone()
     return None if row is None else row["complaint"]
 
 
@@ -341,25 +419,46 @@ def surveys_of(conn: Connection[Any], complaint: UUID) -> list[ShownSurvey]:
 
 
 CallKey = tuple[datetime, UUID]
-"""(not before, notice): the order of calls to make."""
+"""(remind at, call): the order of calls to make."""
 
 
 def call_key(call: ShownCall) -> CallKey:
     """Where a call stands in its list."""
-    return (call.not_before, call.notice)
+    return (call.remind_at, call.call)
 
 
 def calls(
-    conn: Connection[Any], now: datetime, after: CallKey | None, limit: int
+    conn: Connection[Any],
+    now: datetime,
+    reason: CallReason | None,
+    after: CallKey | None,
+    limit: int,
 ) -> list[ShownCall]:
     """Calls that may be made now, the longest waiting first; one row too many."""
-    where = "AND (not_before, notice) > (%s, %s) " if after else ""
+    which = "AND reason = %s " if reason else ""
+    further = "AND (remind_at, call) > (%s, %s) " if after else ""
     found = conn.execute(
-        f"SELECT * FROM feedback_call WHERE not_before <= %s {where}"
-        "ORDER BY not_before, notice LIMIT %s",
-        (now, *(after or ()), limit + 1),
+        f"SELECT * FROM feedback_call WHERE state = 'waiting' AND not_before <= %s {which}{further}"
+        "ORDER BY remind_at, call LIMIT %s",
+        (now, *((reason.value,) if reason else ()), *(after or ()), limit + 1),
     )
-    return [ShownCall(**row) for row in found.fetchall()]
+    return [_shown_call(row, now) for row in found.fetchall()]
+
+
+def calls_of(conn: Connection[Any], complaint: UUID, now: datetime) -> list[ShownCall]:
+    """Every call about a complaint, whatever became of it, oldest first."""
+    found = conn.execute(
+        "SELECT * FROM feedback_call WHERE complaint = %s ORDER BY number", (complaint,)
+    )
+    return [_shown_call(row, now) for row in found.fetchall()]
+
+
+def _shown_call(row: dict[str, Any], now: datetime) -> ShownCall:
+    waits = row["state"] == CallState.WAITING.value
+    held = row["taken_until"] is not None and now < row["taken_until"]
+    taken = ("taken_by", "taken_team", "taken_until")
+    known = row if waits and held else {**row, **dict.fromkeys(taken)}
+    return ShownCall(**known, overdue=waits and not row["attempts"] and row["remind_at"] <= now)
 
 
 def satisfaction(conn: Connection[Any], month: str) -> Satisfaction:

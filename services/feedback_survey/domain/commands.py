@@ -14,6 +14,7 @@ from contracts.values import (
     Reason,
     Score,
     Sealed,
+    StaffRef,
 )
 from libs.decider import Command
 
@@ -58,10 +59,18 @@ class ReportDelivery(Command):
     reason: Reason | None = None
 
 
-class RecordCall(Command):
-    """Somebody called the customer about a notice; a survey may be answered on the spot."""
+class TakeCall(Command):
+    """Somebody of a desk is about to make a call."""
 
-    notice: UUID
+    call: UUID
+    by: StaffRef
+
+
+class RecordCall(Command):
+    """Somebody called the customer; what was asked may be answered on the spot."""
+
+    call: UUID
+    by: StaffRef
     reached: bool
     score: Score | None = None
     resolved: bool | None = None
@@ -79,4 +88,6 @@ class ForgetPerson(Command):
     """The person's data is locked or destroyed: nobody can be asked any more."""
 
 
-FeedbackCommand = Tell | Ask | HearReply | ReportDelivery | RecordCall | CancelAsking | ForgetPerson
+FeedbackCommand = (
+    Tell | Ask | HearReply | ReportDelivery | TakeCall | RecordCall | CancelAsking | ForgetPerson
+)

@@ -4,19 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from contracts.feedback_survey import NoticeAttempted, NoticeFact, NoticeHeld, NoticeIssued
-from contracts.values import Correspondent, DeliveryResult, Medium, NoticeKind, PolicyRef
+from contracts.feedback_survey import (
+    CallPlanned,
+    CallReason,
+    NoticeFact,
+    NoticeHeld,
+    NoticeIssued,
+)
+from contracts.values import Correspondent, Medium, NoticeKind, PolicyRef
 from libs.decider import Context, Event
-from services.feedback_survey.domain.commands import ReportDelivery, Tell
+from services.feedback_survey.domain.commands import Tell
 from services.feedback_survey.domain.policy import POLICY, TEXTS, FeedbackPolicy
-from services.feedback_survey.domain.state import CALL_INSTEAD, Feedback, Notice
+from services.feedback_survey.domain.state import ONLY_THIS_CYCLE, Feedback
 from services.feedback_survey.domain.texts import Texts
 
 NAMES = UUID("7d9f1f0e-52a5-5d0b-9c43-2a6f4a1f6f10")
 """Namespace of notice and survey ids: the same decision makes the same ids."""
-
-ONLY_THIS_CYCLE = frozenset({NoticeKind.QUESTION, NoticeKind.DELAY, NoticeKind.ANSWER})
-"""What is not told any more once the complaint went on to a new cycle, or was withdrawn."""
 
 
 def feedback_policy(context: Context, at: datetime) -> FeedbackPolicy:
@@ -48,7 +51,7 @@ def decide_tell(state: Feedback, command: Tell, context: Context) -> Sequence[Ev
         )
     desk = Telling(state, to, context, command.at)
     return (
-        desk.issue(
+        *desk.issue(
             command.cycle,
             command.kind,
             command.template,
@@ -77,11 +80,14 @@ class Telling:
         self._context = context
         self._now = max(context.now, at)
         self._policy = feedback_policy(context, at)
+        rules = context.policies.in_force(POLICY, at)
+        self._rules = PolicyRef(name=rules.name, version=rules.version)
         texts = context.policies.in_force(TEXTS, at)
         assert isinstance(texts.compiled, Texts)
         self._texts = texts.compiled
         self._template = PolicyRef(name=texts.name, version=texts.version)
         self._issued = len(state.notices)
+        self._planned = len(state.calls)
 
     def medium(self, kind: NoticeKind) -> Medium:
         """How a notice of this kind reaches this customer."""
@@ -94,14 +100,19 @@ class Telling:
         template: str,
         facts: Sequence[NoticeFact] = (),
         *,
+        by: Medium | None = None,
         lapses_at: datetime | None = None,
         answer: UUID | None = None,
-    ) -> NoticeIssued:
-        """The notice in words; marked late when it leaves after the promise lapsed."""
-        by = self.medium(kind)
+        repeats: UUID | None = None,
+    ) -> Sequence[Event]:
+        """The notice in words, and the call that tells it if it goes `by` one.
+
+        It is marked late when it leaves after the promise lapsed.
+        """
+        by = by or self.medium(kind)
         exempt = kind is NoticeKind.RECEIPT or by is Medium.ON_THE_SPOT
         leaves = self._now if exempt else self._policy.quiet_hours.after(self._now)
-        return NoticeIssued(
+        notice = NoticeIssued(
             cycle=cycle,
             notice=self._next_id(),
             kind=kind,
@@ -113,11 +124,13 @@ class Telling:
             text=self._texts.render(template, self._to.language, self._to.receipt, facts),
             correspondent=self._to,
             answer=answer,
+            repeats=repeats,
         )
+        return (notice, *self._called(notice))
 
-    def call_out(self, failed: NoticeIssued) -> NoticeIssued:
+    def call_out(self, failed: NoticeIssued) -> Sequence[Event]:
         """The same words by a call, because no message got through (EVENTS 36)."""
-        return failed.model_copy(
+        notice = failed.model_copy(
             update={
                 "notice": self._next_id(),
                 "by": Medium.CALL,
@@ -125,11 +138,32 @@ class Telling:
                 "repeats": failed.notice,
             }
         )
+        return (notice, *self._called(notice))
 
-    def held(self) -> Sequence[NoticeIssued]:
+    def call(
+        self, cycle: int, reason: CallReason, not_before: datetime, notice: UUID | None = None
+    ) -> CallPlanned:
+        """A task for a desk; whoever needs a call for another reason plans it here."""
+        self._planned += 1
+        leaves = self._policy.quiet_hours.after(not_before)
+        return CallPlanned(
+            cycle=cycle,
+            call=uuid5(NAMES, f"{self._context.subject}|call|{self._planned}"),
+            reason=reason,
+            notice=notice,
+            not_before=leaves,
+            remind_at=leaves + self._policy.calls.remind_after,
+            attempts_max=self._policy.calls.attempts_max,
+            policy=self._rules,
+        )
+
+    def held(self) -> Sequence[Event]:
         """What waited for an address, in the order in which it was to be told."""
         return [
-            self.issue(
+            event
+            for one in self._state.held
+            if _is_to_be_told(self._state, one)
+            for event in self.issue(
                 one.cycle,
                 one.kind,
                 one.template,
@@ -137,42 +171,15 @@ class Telling:
                 lapses_at=one.lapses_at,
                 answer=one.answer,
             )
-            for one in self._state.held
-            if _is_to_be_told(self._state, one)
         ]
+
+    def _called(self, notice: NoticeIssued) -> Sequence[Event]:
+        if notice.by is not Medium.CALL:
+            return ()
+        asks = notice.kind in (NoticeKind.SURVEY, NoticeKind.REMINDER)
+        reason = CallReason.SURVEY if asks else CallReason.TELL
+        return (self.call(notice.cycle, reason, notice.not_before, notice.notice),)
 
     def _next_id(self) -> UUID:
         self._issued += 1
         return uuid5(NAMES, f"{self._context.subject}|notice|{self._issued}")
-
-
-def decide_delivery(state: Feedback, command: ReportDelivery, context: Context) -> Sequence[Event]:
-    """Every attempt is on record; a failed answer or survey is told by a call instead."""
-    notice = state.notices.get(command.notice)
-    attempt = (command.tried_at, command.by, command.result)
-    if notice is None or attempt in notice.attempts:
-        return ()
-    events: list[Event] = [
-        NoticeAttempted(
-            cycle=notice.cycle,
-            notice=notice.id,
-            by=command.by,
-            result=command.result,
-            at=command.tried_at,
-            reason=command.reason,
-        )
-    ]
-    if command.result is DeliveryResult.FAILED and _is_called_instead(state, notice):
-        assert notice.issued is not None
-        telling = Telling(state, notice.issued.correspondent, context, command.at)
-        events.append(telling.call_out(notice.issued))
-    return events
-
-
-def _is_called_instead(state: Feedback, notice: Notice) -> bool:
-    if notice.kind not in CALL_INSTEAD or notice.by is not Medium.MESSAGE or notice.got_through:
-        return False
-    if any(other.repeats == notice.id for other in state.notices.values()):
-        return False
-    survey = state.surveys.get(notice.cycle)
-    return survey is None or survey.outcome is None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -61,11 +62,40 @@ class SurveyRules(_Part):
         return resolved
 
 
+class GivenUp(StrEnum):
+    """What becomes of a survey whose customer no call has reached."""
+
+    UNREACHABLE = "unreachable"
+    """It ends at once: the customer could not be reached."""
+    MESSAGE = "message"
+    """It is asked by a message after all, where one can be sent, and waits for its end."""
+
+
 class Calls(_Part):
-    """Who is called instead of written to, and about what."""
+    """Who is called instead of written to, about what, and how a call is made."""
 
     value_tiers: frozenset[ValueTier]
     kinds: frozenset[NoticeKind]
+    attempts_max: Annotated[int, Field(ge=1, le=20)]
+    again_after_minutes: Annotated[int, Field(ge=1)]
+    taken_for_minutes: Annotated[int, Field(ge=1)]
+    remind_after_hours: Annotated[int, Field(ge=1)]
+    then: GivenUp
+
+    @property
+    def again_after(self) -> timedelta:
+        """From an attempt that reached nobody to the next one."""
+        return timedelta(minutes=self.again_after_minutes)
+
+    @property
+    def taken_for(self) -> timedelta:
+        """How long a call is theirs who took it."""
+        return timedelta(minutes=self.taken_for_minutes)
+
+    @property
+    def remind_after(self) -> timedelta:
+        """From when it may be made until the desk is reminded of it."""
+        return timedelta(hours=self.remind_after_hours)
 
 
 class FeedbackPolicy(_Part):

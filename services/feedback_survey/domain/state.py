@@ -6,15 +6,21 @@ from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
-from contracts.feedback_survey import NoticeHeld, NoticeIssued, SurveyOutcome
-from contracts.values import Correspondent, DeliveryResult, Medium, NoticeKind
+from contracts.feedback_survey import CallReason, NoticeHeld, NoticeIssued, SurveyOutcome
+from contracts.values import Correspondent, DeliveryResult, Medium, NoticeKind, StaffRef
 from libs.decider import State
 
 CALL_INSTEAD = frozenset({NoticeKind.ANSWER, NoticeKind.SURVEY})
 """What is told by a call when no message reaches the customer (EVENTS 36)."""
 
+THROUGH = frozenset({DeliveryResult.DELIVERED, DeliveryResult.REACHED})
+"""The results by which the customer has it."""
+
 ENDS_WITH_THE_ASKING = frozenset({NoticeKind.ANSWER, NoticeKind.SURVEY, NoticeKind.REMINDER})
 """Calls about these are not made any more once the cycle's asking is over."""
+
+ONLY_THIS_CYCLE = frozenset({NoticeKind.QUESTION, NoticeKind.DELAY, NoticeKind.ANSWER})
+"""What is not told any more once the complaint went on to a new cycle, or was withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +47,65 @@ class Notice:
         return self.attempts[-1][2] if self.attempts else None
 
     @property
+    def asked_at(self) -> datetime | None:
+        """When the customer may have it: sent and not failed, or told by a call that reached."""
+        if self.by is not Medium.CALL:
+            return None if self.result is DeliveryResult.FAILED else self.issued_at
+        return next((at for at, _, result in self.attempts if result in THROUGH), None)
+
+    @property
     def got_through(self) -> bool:
         """Whether any attempt reached the customer."""
-        reached = (DeliveryResult.DELIVERED, DeliveryResult.REACHED)
-        return any(result in reached for _, _, result in self.attempts)
+        return any(result in THROUGH for _, _, result in self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt at a call."""
+
+    at: datetime
+    reached: bool
+    by: StaffRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A customer to call back: by whom it was taken, how often tried, and whether it is over."""
+
+    id: UUID
+    number: int
+    reason: CallReason
+    cycle: int
+    notice: UUID | None
+    planned_at: datetime
+    not_before: datetime
+    remind_at: datetime
+    attempts_max: int
+    tried: tuple[Tried, ...] = ()
+    taken_by: StaffRef | None = None
+    taken_until: datetime | None = None
+    called_off: str | None = None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the customer was reached."""
+        return any(one.reached for one in self.tried)
+
+    @property
+    def over(self) -> bool:
+        """Reached, tried often enough, or called off."""
+        often_enough = len(self.tried) >= self.attempts_max
+        return self.reached or often_enough or self.called_off is not None
+
+    def held_by_other(self, by: StaffRef | None, at: datetime) -> bool:
+        """Whether somebody else has it now."""
+        held = self.taken_until is not None and at < self.taken_until
+        return held and by != self.taken_by
+
+    def held_by(self, by: StaffRef | None, at: datetime) -> bool:
+        """Whether they have it now."""
+        held = self.taken_until is not None and at < self.taken_until
+        return held and by == self.taken_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +145,7 @@ class Feedback(State):
     cycle: int = 1
     correspondent: Correspondent | None = None
     notices: Mapping[UUID, Notice] = field(default_factory=lambda: MappingProxyType({}))
+    calls: Mapping[UUID, Call] = field(default_factory=lambda: MappingProxyType({}))
     surveys: Mapping[int, Survey] = field(default_factory=lambda: MappingProxyType({}))
     asked: int = 0
     """Surveys ever asked: numbers their ids."""
@@ -103,13 +165,34 @@ class Feedback(State):
         asked = [one for one in self.surveys.values() if one.id is not None]
         return asked[-1] if asked else None
 
-    def waits_for_call(self, notice: Notice) -> bool:
-        """Whether somebody still has to call the customer about this notice."""
-        if notice.by is not Medium.CALL or notice.got_through:
+    def waits(self, call: Call) -> bool:
+        """Whether somebody still has to make this call."""
+        return not call.over and not self.overtaken(call)
+
+    def overtaken(self, call: Call) -> bool:
+        """Whether it has nothing to tell or ask any more."""
+        if call.notice is None:
             return False
+        notice = self.notices[call.notice]
         survey = self.surveys.get(notice.cycle)
-        over = survey is not None and survey.outcome is not None
-        return not (over and notice.kind in ENDS_WITH_THE_ASKING)
+        asked = survey is not None and survey.outcome is not None
+        gone = notice.cycle < self.cycle or notice.cycle <= self.withdrawn_in
+        return (asked and notice.kind in ENDS_WITH_THE_ASKING) or (
+            gone and notice.kind in ONLY_THIS_CYCLE
+        )
+
+    def call_about(self, notice: UUID) -> Call | None:
+        """The call that tells or asks this notice."""
+        return next((one for one in self.calls.values() if one.notice == notice), None)
+
+    def asked_by(self, survey: Survey) -> Notice | None:
+        """The latest notice that asks this survey: by message, or by a call instead."""
+        asking = [
+            one
+            for one in self.notices.values()
+            if one.kind is NoticeKind.SURVEY and one.cycle == survey.cycle
+        ]
+        return asking[-1] if asking else None
 
 
 NOTHING = Feedback()

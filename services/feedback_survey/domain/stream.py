@@ -8,6 +8,10 @@ from typing import Any, get_args
 from uuid import UUID
 
 from contracts.feedback_survey import (
+    CallAttempted,
+    CallCalledOff,
+    CallPlanned,
+    CallTaken,
     NoticeAttempted,
     NoticeHeld,
     NoticeIssued,
@@ -26,19 +30,29 @@ from services.feedback_survey.domain.commands import (
     HearReply,
     RecordCall,
     ReportDelivery,
+    TakeCall,
     Tell,
 )
-from services.feedback_survey.domain.notices import decide_delivery, decide_tell
-from services.feedback_survey.domain.state import CALL_INSTEAD, NOTHING, Feedback, Notice, Survey
+from services.feedback_survey.domain.notices import decide_tell
+from services.feedback_survey.domain.reaching import decide_call, decide_delivery, decide_take
+from services.feedback_survey.domain.state import (
+    CALL_INSTEAD,
+    NOTHING,
+    Call,
+    Feedback,
+    Notice,
+    Survey,
+    Tried,
+)
 from services.feedback_survey.domain.surveys import (
     END,
     REMIND,
     decide_ask,
-    decide_call,
     decide_cancel,
     decide_forget,
     decide_reply,
     decide_timer,
+    reminds_at,
 )
 
 
@@ -60,6 +74,8 @@ def decide(
             return decide_reply(known, command, context)
         case ReportDelivery():
             return decide_delivery(known, command, context)
+        case TakeCall():
+            return decide_take(known, command, context)
         case RecordCall():
             return decide_call(known, command, context)
         case CancelAsking():
@@ -83,6 +99,8 @@ def evolve(state: Feedback | None, recorded: Recorded[Any]) -> Feedback:
             notice = known.notices[event.notice]
             tried = replace(notice, attempts=(*notice.attempts, (event.at, event.by, event.result)))
             return replace(known, notices=_with(known.notices, notice.id, tried))
+        case CallPlanned() | CallTaken() | CallAttempted() | CallCalledOff():
+            return _called(known, event, recorded.at)
         case SurveyAsked():
             survey = Survey(
                 cycle=event.cycle,
@@ -137,6 +155,51 @@ def _issued(state: Feedback, event: NoticeIssued, recorded: Recorded[Any]) -> Fe
     )
 
 
+def _called(
+    state: Feedback, event: CallPlanned | CallTaken | CallAttempted | CallCalledOff, at: datetime
+) -> Feedback:
+    match event:
+        case CallPlanned():
+            call = Call(
+                id=event.call,
+                number=len(state.calls) + 1,
+                reason=event.reason,
+                cycle=event.cycle,
+                notice=event.notice,
+                planned_at=at,
+                not_before=event.not_before,
+                remind_at=event.remind_at,
+                attempts_max=event.attempts_max,
+            )
+        case CallTaken():
+            known = state.calls[event.call]
+            call = replace(known, taken_by=event.by, taken_until=event.until)
+        case CallAttempted():
+            return _tried(state, event)
+        case CallCalledOff():
+            call = replace(state.calls[event.call], called_off=event.reason)
+    return replace(state, calls=_with(state.calls, call.id, call))
+
+
+def _tried(state: Feedback, event: CallAttempted) -> Feedback:
+    """The attempt counts for the call, and for the notice that it told."""
+    known = state.calls[event.call]
+    call = replace(
+        known,
+        tried=(*known.tried, Tried(event.at, event.reached, event.by)),
+        not_before=event.again_at or known.not_before,
+        taken_by=None,
+        taken_until=None,
+    )
+    notices = state.notices
+    if call.notice is not None:
+        result = DeliveryResult.REACHED if event.reached else DeliveryResult.NOT_REACHED
+        notice = notices[call.notice]
+        attempts = (*notice.attempts, (event.at, Medium.CALL, result))
+        notices = _with(notices, notice.id, replace(notice, attempts=attempts))
+    return replace(state, calls=_with(state.calls, call.id, call), notices=notices)
+
+
 def _said(survey: Survey, event: SurveyAnswered, at: datetime) -> Survey:
     contacts = survey.contacts | {event.contact} if event.contact else survey.contacts
     if event.late:
@@ -187,23 +250,12 @@ def _with(mapping: Mapping[Any, Any], key: Any, value: Any) -> Mapping[Any, Any]
 
 
 def timers(state: Feedback) -> Mapping[str, datetime]:
-    """A survey's reminder and its end; no reminder where the message never got there."""
+    """A survey's reminder and its end."""
     survey = state.open_survey
     if survey is None or survey.expires is None:
         return {}
-    waits = {END: survey.expires}
-    if survey.remind_at is not None and not survey.reminded and not _failed(state, survey):
-        waits[REMIND] = survey.remind_at
-    return waits
-
-
-def _failed(state: Feedback, survey: Survey) -> bool:
-    return any(
-        one.kind is NoticeKind.SURVEY
-        and one.cycle == survey.cycle
-        and one.result is DeliveryResult.FAILED
-        for one in state.notices.values()
-    )
+    remind_at = reminds_at(state)
+    return {END: survey.expires} | ({} if remind_at is None else {REMIND: remind_at})
 
 
 FEEDBACK: Decider[Feedback] = Decider(
@@ -213,6 +265,10 @@ FEEDBACK: Decider[Feedback] = Decider(
         NoticeIssued,
         NoticeHeld,
         NoticeAttempted,
+        CallPlanned,
+        CallTaken,
+        CallAttempted,
+        CallCalledOff,
         SurveyAsked,
         SurveyAnswered,
         SurveyConcluded,

@@ -1,17 +1,18 @@
 """Asking whether an answer is enough: once per handling cycle, one reminder, one end."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from contracts.feedback_survey import (
-    NoticeAttempted,
+    CallCalledOff,
     SurveyAnswered,
     SurveyAsked,
     SurveyConcluded,
     SurveyOutcome,
 )
-from contracts.values import DeliveryResult, Medium, NoticeKind, PolicyRef
-from libs.decider import Conflict, Context, Event, NotFound, Refused, TimerFired
+from contracts.values import Medium, NoticeKind, PolicyRef
+from libs.decider import Context, Event, TimerFired
 from services.feedback_survey.domain.commands import (
     Ask,
     CancelAsking,
@@ -25,34 +26,6 @@ from services.feedback_survey.domain.state import Feedback, Notice, Survey
 
 REMIND = "survey.remind"
 END = "survey.end"
-
-
-class NoticeUnknown(NotFound):
-    """This complaint has no such notice."""
-
-    rule = "notice-unknown"
-    zh = "没有此通知"
-
-
-class NotACall(Conflict):
-    """This notice is a message; nobody calls about it."""
-
-    rule = "not-a-call"
-    zh = "该通知不是回访任务"
-
-
-class CallOver(Conflict):
-    """Nobody needs to call about this any more: reached already, or the asking is over."""
-
-    rule = "call-over"
-    zh = "该回访任务已结束"
-
-
-class NothingAsked(Refused):
-    """Only a call about a survey takes a score, and only from a customer who was reached."""
-
-    rule = "nothing-asked"
-    zh = "只有已接通的满意度回访可以登记评分"
 
 
 def decide_ask(state: Feedback, command: Ask, context: Context) -> Sequence[Event]:
@@ -70,22 +43,22 @@ def decide_ask(state: Feedback, command: Ask, context: Context) -> Sequence[Even
     telling = Telling(state, to, context, command.at)
     events: list[Event] = [*telling.held()]
     if state.open_survey is not None:
-        events.append(_concluded(state.open_survey, SurveyOutcome.CANCELLED, "new_cycle"))
+        events.append(concluded(state.open_survey, SurveyOutcome.CANCELLED, "new_cycle"))
     by = telling.medium(NoticeKind.SURVEY)
     if by is Medium.ON_THE_SPOT:
         nobody = Survey(cycle=command.cycle, answer=command.answer)
-        return [*events, _concluded(nobody, SurveyOutcome.UNREACHABLE, "no_address")]
+        return [*events, concluded(nobody, SurveyOutcome.UNREACHABLE, "no_address")]
     rules = feedback_policy(context, command.at).survey
     asked_at = max(context.now, command.at)
     return [
         *events,
-        telling.issue(command.cycle, NoticeKind.SURVEY, "survey", answer=command.answer),
+        *telling.issue(command.cycle, NoticeKind.SURVEY, "survey", answer=command.answer),
         SurveyAsked(
             cycle=command.cycle,
             survey=uuid5(NAMES, f"{context.subject}|survey|{state.asked + 1}"),
             answer=command.answer,
             by=by,
-            remind_at=asked_at + rules.remind_after if by is Medium.MESSAGE else None,
+            remind_at=asked_at + rules.remind_after,
             expires=asked_at + rules.ends_after,
         ),
     ]
@@ -96,33 +69,7 @@ def decide_reply(state: Feedback, command: HearReply, context: Context) -> Seque
     survey = state.open_survey or state.last_survey
     if survey is None or command.contact in survey.contacts:
         return ()
-    return _answered(survey, command, context, command.contact)
-
-
-def decide_call(state: Feedback, command: RecordCall, context: Context) -> Sequence[Event]:
-    """Each attempt is on record (DOMAIN rule 11); a survey may be answered on the spot."""
-    notice = state.notices.get(command.notice)
-    if notice is None:
-        raise NoticeUnknown
-    if notice.by is not Medium.CALL:
-        raise NotACall
-    if not state.waits_for_call(notice):
-        raise CallOver
-    said = command.score is not None or command.resolved is not None
-    survey = state.open_survey
-    asks = notice.kind is NoticeKind.SURVEY and survey is not None
-    if (said or command.words is not None) and not (asks and command.reached):
-        raise NothingAsked
-    attempted = NoticeAttempted(
-        cycle=notice.cycle,
-        notice=notice.id,
-        by=Medium.CALL,
-        result=DeliveryResult.REACHED if command.reached else DeliveryResult.NOT_REACHED,
-        at=command.at,
-    )
-    if not said or survey is None:
-        return [attempted]
-    return [attempted, *_answered(survey, command, context, None)]
+    return answered(survey, command, context, command.contact)
 
 
 def decide_timer(state: Feedback, command: TimerFired, context: Context) -> Sequence[Event]:
@@ -131,10 +78,36 @@ def decide_timer(state: Feedback, command: TimerFired, context: Context) -> Sequ
     if survey is None or survey.expires is None:
         return ()
     if command.timer == REMIND and context.now < survey.expires:
-        assert state.correspondent is not None
-        telling = Telling(state, state.correspondent, context, command.at)
-        return [telling.issue(survey.cycle, NoticeKind.REMINDER, "reminder", answer=survey.answer)]
+        return _reminded(state, survey, command, context)
     return [_ended(state, survey)]
+
+
+def _reminded(
+    state: Feedback, survey: Survey, command: TimerFired, context: Context
+) -> Sequence[Event]:
+    """The way in which the survey itself was asked: VIPs get a call, not a message."""
+    notice = state.asked_by(survey)
+    if notice is None or state.correspondent is None or reminds_at(state) is None:
+        return ()
+    telling = Telling(state, state.correspondent, context, command.at)
+    return telling.issue(
+        survey.cycle, NoticeKind.REMINDER, "reminder", by=notice.by, answer=survey.answer
+    )
+
+
+def reminds_at(state: Feedback) -> datetime | None:
+    """When the one reminder is due; None where there is none (any more).
+
+    None is due where the message never got there, nor while a call has still to reach the
+    customer: the call itself is then what the desk is reminded of.
+    """
+    survey = state.open_survey
+    if survey is None or survey.remind_at is None or survey.reminded:
+        return None
+    notice = state.asked_by(survey)
+    if notice is None or notice.asked_at is None or notice.asked_at > survey.remind_at:
+        return None
+    return survey.remind_at
 
 
 def decide_cancel(state: Feedback, command: CancelAsking) -> Sequence[Event]:
@@ -143,18 +116,26 @@ def decide_cancel(state: Feedback, command: CancelAsking) -> Sequence[Event]:
     if command.cycle < state.cycle or (known is not None and known.outcome is not None):
         return ()
     survey = known or Survey(cycle=command.cycle)
-    return [_concluded(survey, SurveyOutcome.CANCELLED, command.reason)]
+    return [concluded(survey, SurveyOutcome.CANCELLED, command.reason)]
 
 
 def decide_forget(state: Feedback, _command: ForgetPerson) -> Sequence[Event]:
     """Who may not be written to any more cannot be reached: the asking ends so (PIPL)."""
+    off = [
+        CallCalledOff(cycle=state.cycle, call=call.id, reason="erased")
+        for call in state.calls.values()
+        if state.waits(call)
+    ]
     survey = state.open_survey
-    return () if survey is None else [_concluded(survey, SurveyOutcome.UNREACHABLE, "erased")]
+    if survey is None:
+        return off
+    return [*off, concluded(survey, SurveyOutcome.UNREACHABLE, "erased")]
 
 
-def _answered(
+def answered(
     survey: Survey, said: HearReply | RecordCall, context: Context, contact: UUID | None
 ) -> Sequence[Event]:
+    """What the customer said; a word on satisfaction in time concludes the asking."""
     policy = context.policies.in_force(POLICY, said.at)
     satisfied = feedback_policy(context, said.at).survey.weigh(said.score, said.resolved)
     assert survey.id is not None
@@ -186,11 +167,15 @@ def _answered(
 
 
 def _ended(state: Feedback, survey: Survey) -> SurveyConcluded:
-    """Unreachable when we tried and nothing got through, else the customer did not answer."""
-    tried = [one for one in state.notices.values() if _asks(one, survey) and one.attempts]
-    if tried and not any(one.got_through for one in tried):
-        return _concluded(survey, SurveyOutcome.UNREACHABLE, "not_reached")
-    return _concluded(survey, SurveyOutcome.NO_ANSWER, "expired")
+    """Unreachable when we tried and nothing got there, else the customer did not answer.
+
+    A message that nobody reports about counts as sent (docs/outbound.md).
+    """
+    asking = [one for one in state.notices.values() if _asks(one, survey)]
+    tried = any(one.attempts for one in asking)
+    if tried and not any(one.asked_at is not None for one in asking):
+        return concluded(survey, SurveyOutcome.UNREACHABLE, "not_reached")
+    return concluded(survey, SurveyOutcome.NO_ANSWER, "expired")
 
 
 def _asks(notice: Notice, survey: Survey) -> bool:
@@ -200,7 +185,8 @@ def _asks(notice: Notice, survey: Survey) -> bool:
     )
 
 
-def _concluded(survey: Survey, outcome: SurveyOutcome, reason: str) -> SurveyConcluded:
+def concluded(survey: Survey, outcome: SurveyOutcome, reason: str) -> SurveyConcluded:
+    """The asking is over."""
     return SurveyConcluded(
         cycle=survey.cycle,
         survey=survey.id,

@@ -39,32 +39,55 @@ def asked(desk: Office, to: Correspondent, when: datetime = ASKED) -> None:
     desk.hear(heard(answered(to=to), when))
 
 
-def test_a_call_is_made_attempted_and_answered(desk: Office) -> None:
+def test_a_call_is_taken_attempted_and_answered(desk: Office) -> None:
     asked(desk, VIP)
     (call,) = desk.get("/calls")["items"]
-    assert (call["kind"], call["receipt"], call["value_tier"]) == (
+    assert (call["reason"], call["kind"], call["receipt"], call["value_tier"]) == (
+        "survey",
         "survey",
         "TS-7781-4",
         "important",
     )
-    url = f"/calls/{call['notice']}/attempts"
-    assert desk.post(url, {"reached": False}).status_code == 200
-    assert desk.get("/calls")["items"][0]["attempts"] == 1
+    assert desk.get("/calls?reason=tell")["items"] == []
+    url = f"/calls/{call['call']}"
+    assert desk.post(f"{url}/take", role="partner").status_code == 403
+    assert desk.post(f"{url}/take").status_code == 200
+    (taken,) = desk.get("/calls?reason=survey")["items"]
+    assert (taken["taken_by"], datetime.fromisoformat(taken["taken_until"])) == (
+        "1501",
+        at("2025-10-18 17:00"),
+    )
+    other = desk.post(f"{url}/attempts", {"reached": True}, actor="agent:1502")
+    assert (other.status_code, other.json()["rule"]) == (409, "call-taken")
+    assert desk.post(f"{url}/attempts", {"reached": False}).status_code == 200
+    assert desk.get("/calls")["items"] == [], "tried; the next attempt is four hours later"
+    desk.clock.jump(at("2025-10-18 20:00"))
+    (again,) = desk.get("/calls")["items"]
+    assert (again["taken_by"], len(again["attempts"]), again["attempts_max"]) == (None, 1, 3)
     said = {"reached": True, "score": 9, "resolved": True, "words": "很满意"}
-    assert desk.post(url, said).status_code == 200
+    assert desk.post(f"{url}/attempts", said).status_code == 200
     assert desk.get("/calls")["items"] == []
-    assert desk.post(url, {"reached": True}).status_code == 409
+    assert desk.post(f"{url}/attempts", {"reached": True}).status_code == 409
     told = desk.get(f"/notices/{SUBJECT}")
     assert [one["kind"] for one in told["notices"]] == ["receipt", "answer", "survey"]
     assert (told["surveys"][0]["outcome"], told["surveys"][0]["score"]) == ("satisfied", 9)
+    (kept,) = told["calls"]
+    assert kept["state"] == "reached"
+    assert [(one["at"], one["reached"], one["agent"]) for one in kept["attempts"]] == [
+        ("2025-10-18T08:00:00.000000Z", False, "1501"),
+        ("2025-10-18T12:00:00.000000Z", True, "1501"),
+    ]
     assert "text" not in told["notices"][0]
 
 
-def test_a_call_waits_for_the_morning(desk: Office) -> None:
+def test_a_call_waits_for_the_morning_and_is_overdue_after_four_hours(desk: Office) -> None:
     asked(desk, VIP, at("2025-10-18 22:00"))
     assert desk.get("/calls")["items"] == []
     desk.clock.jump(at("2025-10-19 09:00"))
-    assert len(desk.get("/calls")["items"]) == 1
+    (call,) = desk.get("/calls")["items"]
+    assert call["overdue"] is False
+    desk.clock.jump(at("2025-10-19 13:00"))
+    assert desk.get("/calls")["items"][0]["overdue"] is True
 
 
 def test_a_failed_survey_shows_up_as_a_call(desk: Office) -> None:
@@ -124,11 +147,12 @@ def test_the_satisfaction_report_counts_every_cycle(desk: Office) -> None:
     assert scores == [3, 2, 9]
 
 
-def test_an_unknown_notice_and_a_foreign_role_are_refused(desk: Office) -> None:
+def test_an_unknown_call_and_a_foreign_role_are_refused(desk: Office) -> None:
     unknown = "00000000-0000-4000-8000-000000000404"
     assert desk.post(f"/calls/{unknown}/attempts", {"reached": True}).status_code == 404
+    assert desk.post(f"/calls/{unknown}/take").status_code == 404
     desk.get("/calls", role="partner", status=403)
-    assert desk.get(f"/notices/{unknown}") == {"notices": [], "surveys": []}
+    assert desk.get(f"/notices/{unknown}") == {"notices": [], "calls": [], "surveys": []}
 
 
 def test_schemathesis_finds_nothing(desk: Office) -> None:

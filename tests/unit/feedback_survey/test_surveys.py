@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from contracts.feedback_survey import (
-    NoticeAttempted,
     NoticeIssued,
     SurveyAnswered,
     SurveyAsked,
@@ -15,27 +14,16 @@ from contracts.feedback_survey import (
 from contracts.housekeeping import ErasureMode, PersonErased
 from contracts.values import (
     Correspondent,
-    DeliveryResult,
     Medium,
     NoticeKind,
-    ValueTier,
 )
 from libs.decider.story import SUBJECT, Story
-from services.feedback_survey.domain.commands import RecordCall
-from services.feedback_survey.domain.surveys import (
-    CallOver,
-    NotACall,
-    NothingAsked,
-    NoticeUnknown,
-)
 from tests.unit.feedback_survey.heard import (
     TO,
     answered,
-    answered_by_work,
     at,
     clocks_started,
     correspondent,
-    delivery,
     due_before,
     event_id,
     hear,
@@ -46,7 +34,6 @@ from tests.unit.feedback_survey.heard import (
 )
 
 ASKED = at("2025-10-18 16:00")
-CALLER = "agent:1701"
 
 
 def asked(to: Correspondent = TO, when: datetime = ASKED) -> Story:
@@ -64,11 +51,6 @@ def survey_notice(story: Story) -> NoticeIssued:
 def outcome(story: Story) -> tuple[SurveyOutcome, str]:
     concluded = story.one(SurveyConcluded)
     return concluded.outcome, concluded.reason
-
-
-def calls(story: Story, notice: NoticeIssued, *, reached: bool, **said: object) -> Story:
-    command = RecordCall(at=story.now, notice=notice.notice, reached=reached, **said)
-    return story.when(command, actor=CALLER)
 
 
 # --- asking --------------------------------------------------------------------------------------
@@ -259,87 +241,6 @@ def test_a_merged_complaint_is_not_asked_and_after_an_unmerge_it_is() -> None:
     assert outcome(story) == (SurveyOutcome.CANCELLED, "merged")
     again = hear(story, answered(), ASKED)
     assert again.one(SurveyAsked).survey != story.state.surveys[1].id
-
-
-# --- calls ---------------------------------------------------------------------------------------
-
-
-def vip() -> Story:
-    return asked(correspondent(tier=ValueTier.IMPORTANT))
-
-
-def test_important_customers_get_a_call_instead_of_a_message() -> None:
-    story = vip()
-    assert survey_notice(story).by is Medium.CALL
-    survey = story.one(SurveyAsked)
-    assert (survey.by, survey.remind_at) == (Medium.CALL, None)
-    assert dict(story.timers) == {"survey.end": at("2025-10-21 16:00")}
-    assert [row.table for row in story.rows].count("feedback_call") == 1
-
-
-def test_a_call_that_reaches_the_customer_takes_the_answer() -> None:
-    story = vip()
-    notice = survey_notice(story)
-    story = calls(story, notice, reached=False).then_types(NoticeAttempted)
-    assert story.one(NoticeAttempted).result is DeliveryResult.NOT_REACHED
-    story = calls(story, notice, reached=True, score=9, words="v1.sealed.words")
-    story.then_types(NoticeAttempted, SurveyAnswered, SurveyConcluded)
-    assert (story.one(SurveyAnswered).contact, story.one(SurveyAnswered).score) == (None, 9)
-    assert "feedback_call" not in [row.table for row in story.rows]
-    calls(story, notice, reached=True).then_refused(CallOver)
-
-
-def test_a_survey_nobody_could_be_reached_for_ends_unreachable() -> None:
-    story = vip()
-    story = calls(story, survey_notice(story), reached=False)
-    assert outcome(story.fire("survey.end")) == (SurveyOutcome.UNREACHABLE, "not_reached")
-
-
-def test_a_customer_reached_who_would_not_answer_gave_no_answer() -> None:
-    story = vip()
-    story = calls(story, survey_notice(story), reached=True)
-    assert outcome(story.fire("survey.end")) == (SurveyOutcome.NO_ANSWER, "expired")
-
-
-def test_a_failed_survey_becomes_a_call_and_its_reminder_is_dropped() -> None:
-    story = asked()
-    failed = survey_notice(story)
-    story = hear(story, delivery(failed.notice, DeliveryResult.FAILED, ASKED), ASKED)
-    call = survey_notice(story)
-    assert (call.by, call.repeats) == (Medium.CALL, failed.notice)
-    assert dict(story.timers) == {"survey.end": at("2025-10-21 16:00")}
-    assert outcome(calls(story, call, reached=True, resolved=True)) == (
-        SurveyOutcome.SATISFIED,
-        "score",
-    )
-
-
-def test_a_message_after_all_delivered_is_no_call() -> None:
-    story = asked()
-    notice = survey_notice(story)
-    calls(story, notice, reached=True).then_refused(NotACall)
-    unknown = notice.model_copy(update={"notice": event_id("unknown")})
-    calls(story, unknown, reached=True).then_refused(NoticeUnknown)
-
-
-def test_a_score_is_taken_only_from_a_customer_who_was_reached_and_asked() -> None:
-    story = vip()
-    calls(story, survey_notice(story), reached=False, score=9).then_refused(NothingAsked)
-    voice = hear(nothing(), clocks_started(correspondent(voice_only=True)), at("2025-10-17 17:00"))
-    voice = hear(voice, answered_by_work(), ASKED)
-    answer = voice.one(NoticeIssued)
-    calls(voice, answer, reached=True, score=9).then_refused(NothingAsked)
-    calls(voice, answer, reached=True).then_types(NoticeAttempted)
-
-
-def test_nobody_calls_about_an_answer_once_its_asking_is_over() -> None:
-    story = hear(nothing(), clocks_started(), at("2025-10-17 17:00"))
-    story = hear(story, answered_by_work(), ASKED)
-    answer = story.one(NoticeIssued)
-    story = hear(story, delivery(answer.notice, DeliveryResult.FAILED, ASKED), ASKED)
-    call = story.one(NoticeIssued)
-    story = hear(hear(story, answered(), ASKED), reply("r", 8), ASKED)
-    calls(story, call, reached=True).then_refused(CallOver)
 
 
 # --- erased --------------------------------------------------------------------------------------
