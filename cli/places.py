@@ -44,6 +44,11 @@ class Places:
         return self.data / "gateway"
 
     @property
+    def checkpoints(self) -> Path:
+        """Exported checkpoints; to be fetched by who keeps them elsewhere."""
+        return self.data / "checkpoints"
+
+    @property
     def logs(self) -> Path:
         """One log a process."""
         return self.data / "logs"

@@ -310,6 +310,11 @@ class System:
                 "vault_dsn": self.stack.dsn("bihuan_vault"),
                 "vault_key_file": self.places.keys / "vault.key",
             }
+        if name == "audit":
+            common |= {
+                "checkpoint_key_file": self.places.keys / "checkpoint.key",
+                "checkpoint_drop": self.places.checkpoints,
+            }
         return common
 
 

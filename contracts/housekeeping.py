@@ -265,10 +265,12 @@ class HoldLifted(HousekeepingEvent):
 
 
 class PartitionDigest(Value):
-    """The running digest of one partition of the log."""
+    """How much of one partition of the log was accepted, and its running digest."""
 
     partition: Annotated[int, Field(ge=0)]
     """The partition."""
+    records: Annotated[int, Field(ge=0)]
+    """How many records were accepted from it so far."""
     digest: Digest
     """Its running digest."""
 
@@ -287,14 +289,23 @@ class Head(Value):
 
 
 class CheckpointSealed(HousekeepingEvent):
-    """A signed root over every event accepted so far (RFC 9162)."""
+    """A signed root over every event accepted so far (RFC 9162).
+
+    The leaves are the events' SHA-256 digests, in this order: checkpoint by checkpoint, of each its
+    partitions by number, of each the records that came since, in the order of the log. So anybody
+    who has the log can compute the root.
+    """
 
     type: ClassVar[str] = "checkpoint.sealed.v1"
 
+    origin: Annotated[str, Field(pattern=r"^[!-*,-~]+$", max_length=64)]
+    """The name of this log, first line of the signed text; it has no blank and no plus."""
     size: Annotated[int, Field(ge=0)]
     """How many leaves the tree has."""
     root: Digest
     """Its root."""
+    sealed_at: Instant
+    """When it was sealed, as the signed text says it."""
     previous_size: Annotated[int, Field(ge=0)]
     """The size of the checkpoint before; 0: none."""
     previous_root: Digest | None = None
@@ -302,11 +313,11 @@ class CheckpointSealed(HousekeepingEvent):
     heads_changed: Annotated[int, Field(ge=0)]
     """How many streams grew since."""
     partitions: tuple[PartitionDigest, ...]
-    """The running digest of each partition."""
-    key: Code
-    """The signing key's id."""
-    signature: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)]
-    """Ed25519 over size and root, base64url."""
+    """What was accepted of each partition, by number."""
+    public_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    """The Ed25519 key that signed, base64url."""
+    signature: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{86}$")]
+    """Ed25519 over the text of the checkpoint (C2SP tlog-checkpoint), base64url."""
 
 
 class CohortPurged(HousekeepingEvent):

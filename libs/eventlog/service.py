@@ -86,6 +86,8 @@ class Service:
       folds and `hears` know newest versions only. Stored bytes stay as they are.
     - `archive`: called with (connection, records) inside the batch's transaction for every
       accepted record (audit keeps every byte).
+    - `archive_rebuilt`: called with a connection once a rebuild has archived all of the log and
+      the service's own events are there again, for what follows from both.
     - `compile_policy(name, content)`: the service's own reading of a policy's content; raises
       ValueError for content that cannot be followed.
     - `vet_policy(name, content)`: the faults of content that can be read but must not come into
@@ -104,6 +106,7 @@ class Service:
     heard_rows: Callable[[Recorded[Any]], Iterable[Row]] = no_heard_rows
     tables: tuple[Table, ...] = ()
     archive: Callable[[Connection[Any], Sequence[LogRecord]], None] | None = None
+    archive_rebuilt: Callable[[Connection[Any]], object] = lambda _conn: None
     compile_policy: Callable[[str, Mapping[str, Any]], Any] = plain_policy
     vet_policy: Vet = no_more_faults
     seed_policies: tuple[Mapping[str, Any], ...] = ()

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 import psycopg_pool
@@ -77,6 +78,18 @@ class Interface:
     body_bytes_max: int = 256 * 1024
 
 
+class Chore(Protocol):
+    """Something a service does by the clock beside its timers, for it needs more than a stream."""
+
+    name: str
+
+    def next_due(self) -> datetime | None:
+        """When it is to run; None: it waits for nothing. Called in the writer's thread."""
+
+    async def run(self) -> None:
+        """Does it; afterwards `next_due` is another instant or None."""
+
+
 @dataclass
 class App:
     """One instance. `start` returns once it takes records; `stop` lets go of everything."""
@@ -87,6 +100,7 @@ class App:
     interface: Interface
     make_door: Callable[["App"], Door] | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    chores: list[Chore] = field(default_factory=list)
     opening: list[Callable[[], None]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
 
@@ -329,8 +343,19 @@ class App:
                 await asyncio.sleep(TICK_SECONDS)
 
     async def fire_due(self) -> int:
-        """One round of timers behind their barrier; returns how many fired."""
-        return await self.timers.tick(self.in_thread, self._ends, self._reached)
+        """One round of timers behind their barrier, then of chores; returns how many there were."""
+        fired = await self.timers.tick(self.in_thread, self._ends, self._reached)
+        for chore in self.chores:
+            due = await self.in_thread(chore.next_due)
+            if due is not None and due <= self.clock.now():
+                await chore.run()
+                fired += 1
+        return fired
+
+    def next_due(self) -> datetime | None:
+        """The earliest instant a timer or a chore waits for; in the writer's thread."""
+        dues = (self.timers.next_due(), *(chore.next_due() for chore in self.chores))
+        return min((due for due in dues if due is not None), default=None)
 
     async def _ends(self) -> dict[int, int]:
         consumer = self.consumers[0]
@@ -426,4 +451,4 @@ class _Server(uvicorn.Server):
         yield
 
 
-__all__ = ["App", "Interface", "LogAhead", "TopicsWrong"]
+__all__ = ["App", "Chore", "Interface", "LogAhead", "TopicsWrong"]

@@ -466,6 +466,8 @@ class _Rebuild:
             with self.store.connection() as conn, conn.transaction():
                 self.service.archive(conn, chunk)
             self.progress("archiving", start + len(chunk), len(log))
+        with self.store.connection() as conn:
+            self.service.archive_rebuilt(conn)
 
     def _relay_state(self, conn: Connection[Any], own: _Own, generation: int) -> None:
         """A new generation, whose first `after` names the last old position found."""

@@ -69,7 +69,7 @@ class Stepper:
         return min((due for due in await self._dues() if due is not None), default=None)
 
     async def _dues(self) -> list[datetime | None]:
-        return await asyncio.gather(*(app.in_thread(app.timers.next_due) for app in self.apps))
+        return await asyncio.gather(*(app.in_thread(app.next_due) for app in self.apps))
 
     async def _fire(self) -> int:
         now = self.clock.now()

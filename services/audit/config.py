@@ -1,5 +1,7 @@
 """What the audit service is told from outside."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from libs.messaging.settings import RuntimeSettings
@@ -10,4 +12,19 @@ class Settings(RuntimeSettings):
 
     verify_sort_mb: int = Field(
         default=32, ge=1, le=4096, description="memory PostgreSQL may sort with while proving"
+    )
+    checkpoint_key_file: Path | None = Field(
+        default=None, description="Ed25519, made at the first start; None: nothing is sealed"
+    )
+    checkpoint_origin: str = Field(
+        default="bihuan/audit", pattern=r"^[!-*,-~]{1,64}$", description="this log's name"
+    )
+    checkpoint_minutes: int = Field(
+        default=60, ge=1, le=60, description="an hour (DESIGN, Audit) or more often"
+    )
+    checkpoint_drop: Path | None = Field(
+        default=None, description="a folder that gets each checkpoint as two files"
+    )
+    checkpoint_webhook: str = Field(
+        default="", pattern=r"^(https?://\S+)?$", description="gets each checkpoint by POST"
     )

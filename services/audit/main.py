@@ -1,5 +1,7 @@
 """Puts the audit service together: the only module that knows all its rooms."""
 
+import logging
+from datetime import timedelta
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -13,16 +15,21 @@ from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
 from libs.timekeeping.clock import Clock
 from libs.web.routing import Router
-from services.audit import api, archive, reactions, views
+from services.audit import api, archive, export, reactions, tiles, views
 from services.audit.config import Settings
+from services.audit.domain.checkpoint import CHECKPOINTS
 from services.audit.domain.policy import compile_policy
+from services.audit.sealing import Sealer
+from services.audit.signing import open_key
+
+log = logging.getLogger("bihuan.audit")
 
 
 def describe(registry: CollectorRegistry | None = None) -> Service:
-    """The service as the runtime sees it: it decides nothing, hears little, keeps everything."""
+    """The service as the runtime sees it: it keeps everything, and seals what it keeps."""
     return Service(
         name="audit",
-        deciders=(),
+        deciders=(CHECKPOINTS,),
         types=DECODE,
         upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
@@ -31,9 +38,10 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         heard_rows=views.heard_rows,
         tables=views.TABLES,
         archive=archive.Archive(registry or CollectorRegistry()).keep,
+        archive_rebuilt=tiles.catch_up,
         compile_policy=compile_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
-        ddl=archive.DDL,
+        ddl=(*archive.DDL, *tiles.DDL, *export.DDL),
     )
 
 
@@ -52,4 +60,29 @@ def build(settings: Settings, clock: Clock) -> App:
         description="Every byte of the log: told as a timeline, and proven again.",
         routers=routers,
     )
-    return App(describe(registry), settings, clock, interface, registry=registry)
+    app = App(describe(registry), settings, clock, interface, registry=registry)
+    _seal(app, settings)
+    return app
+
+
+def _seal(app: App, settings: Settings) -> None:
+    """Checkpoints, where there is a key to sign them with."""
+    if settings.checkpoint_key_file is None:
+        log.warning("no checkpoints are sealed: BIHUAN_CHECKPOINT_KEY_FILE is not set")
+        return
+    targets: list[export.Target] = []
+    if settings.checkpoint_drop is not None:
+        targets.append(export.Drop(settings.checkpoint_drop))
+    if settings.checkpoint_webhook:
+        targets.append(export.Webhook(settings.checkpoint_webhook))
+    exporter = export.Exporter(app, targets, app.registry)
+    sealer = Sealer(
+        app,
+        open_key(settings.checkpoint_key_file, settings.checkpoint_origin),
+        origin=settings.checkpoint_origin,
+        every=timedelta(minutes=settings.checkpoint_minutes),
+        sealed=exporter.wake,
+    )
+    app.chores.append(sealer)
+    app.opening += [sealer.open_up, exporter.start]
+    app.closing.append(exporter.stop)

@@ -17,6 +17,7 @@ import pytest
 from cli.crowd import Saying, crowd
 from cli.places import SERVICES
 from cli.system import database
+from contracts.housekeeping import CheckpointSealed
 from libs.eventlog.store import Store
 from libs.messaging.rebuild import rebuild
 from services.intake.domain.identity import message_key
@@ -28,7 +29,7 @@ PEOPLE = 24
 TOGETHER = timedelta(minutes=4)
 RUNTIME = {
     *("stored_events", "inbox_offset", "inbox_taken", "timer", "idempotency", "parked"),
-    *("relay_sent", "relay_state"),
+    *("relay_sent", "relay_state", "checkpoint_export"),
 }
 PLACES = {"time", "traceparent", "previous"}
 """Of the envelope: when, where and after what an event was written, not what it says."""
@@ -86,6 +87,8 @@ async def decided(playing: World) -> dict[str, list[str]]:
     streams: dict[str, list[str]] = defaultdict(list)
     for value in await read_log(playing.system):
         event = json.loads(value)
+        if event["type"] == CheckpointSealed.type:
+            continue  # it seals the bytes themselves, instants and places and all
         said = {name: part for name, part in event.items() if name not in PLACES}
         streams[f"{event['source']} {event['subject']}"].append(plain(said))
     return streams

@@ -45,6 +45,16 @@ def root_of(size: int, node: Node) -> bytes:
     return _range_hash(0, size, node) if size else EMPTY_ROOT
 
 
+def peaks_of(size: int, node: Node) -> list[bytes]:
+    """The complete subtrees that make up the tree of `size` leaves, largest first."""
+    peaks, start = [], 0
+    for level in reversed(range(size.bit_length())):
+        if size >> level & 1:
+            peaks.append(node(level, start >> level))
+            start += 1 << level
+    return peaks
+
+
 def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
     """That leaf `index` is in the tree of `size` leaves (RFC 9162 §2.1.3.1); raises NotInTree."""
     if not 0 <= index < size:
@@ -156,10 +166,12 @@ def is_consistent(
 class Frontier:
     """A tree that only remembers what it needs to grow: one hash for each bit of its size."""
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._peaks: list[bytes] = []
-        """The complete subtrees, largest first."""
+    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+        """Of so many leaves, whose complete subtrees are these (`peaks_of`); raises NotInTree."""
+        if len(peaks) != size.bit_count():
+            raise NotInTree(f"a tree of {size} leaves has {size.bit_count()} peaks")
+        self.size = size
+        self._peaks = list(peaks)
 
     def append(self, data: bytes) -> None:
         """One more leaf; at most log2(size) hashes."""

@@ -129,14 +129,14 @@ class Playing:
 
 
 @asynccontextmanager
-async def playing(room: Room, keys: Path) -> AsyncIterator[Playing]:
-    """Everything up on the stepped clock; down afterwards."""
+async def playing(room: Room, keys: Path, **more: Any) -> AsyncIterator[Playing]:
+    """Everything up on the stepped clock; down afterwards. `more`: further settings of audit."""
     clock = SteppedClock(START)
     signing = make_signing_key(keys)
     intake = make_app(teller("intake"), room, keys, clock)
     heard, said = "complaint.verified.v1", "work.routed.v1"
     routing = make_app(teller("routing", heard, said), room, keys, clock)
-    audit = build(settings(room, keys), clock)
+    audit = build(settings(room, keys, **more), clock)
     apps = (intake, routing, audit)
 
     def token(role: str) -> str:
@@ -151,7 +151,7 @@ async def playing(room: Room, keys: Path) -> AsyncIterator[Playing]:
         await asyncio.gather(*(app.stop() for app in apps))
 
 
-def settings(room: Room, keys: Path) -> Settings:
+def settings(room: Room, keys: Path, **more: Any) -> Settings:
     return Settings(
         postgres_dsn=room.dsns["audit"],
         kafka_bootstrap=room.bootstrap,
@@ -160,6 +160,7 @@ def settings(room: Room, keys: Path) -> Settings:
         topic_prefix=room.prefix,
         batch_timeout_ms=2,
         jwks=str(keys / "jwks.json"),
+        **more,
     )
 
 

@@ -1,0 +1,90 @@
+"""The key that signs checkpoints: made at the first start, readable by its owner only."""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from services.audit.domain.checkpoint import verifier_key
+
+
+class UnsafeKeyFile(RuntimeError):
+    """Others than its owner may read the key's file, or it holds no Ed25519 key."""
+
+
+class CheckpointKey:
+    """Signs checkpoints; `public` is its other half, 32 bytes."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public = key.public_key().public_bytes_raw()
+
+    def sign(self, text: str) -> bytes:
+        """Ed25519 over the text, 64 bytes."""
+        return self._key.sign(text.encode())
+
+
+def is_signed(text: str, signature: bytes, public_key: bytes) -> bool:
+    """Whether this key signed this text."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, text.encode())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def open_key(path: Path, origin: str) -> CheckpointKey:
+    """The key in this file (PEM, mode 0600), made if there is none; its public half beside it.
+
+    The public half is `<file>.pub`: one line, a signed note's verifier key. Raises UnsafeKeyFile.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        _write_private(path, pem)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise UnsafeKeyFile(f"{path.name} has mode {mode:o}; replace the key and set mode 600")
+    try:
+        loaded = load_pem_private_key(path.read_bytes(), None)
+    except (ValueError, TypeError) as error:
+        raise UnsafeKeyFile(f"{path.name} holds no key; move it away to make a new one") from error
+    if not isinstance(loaded, Ed25519PrivateKey):
+        raise UnsafeKeyFile(f"{path.name} holds a key that is not Ed25519")
+    key = CheckpointKey(loaded)
+    _publish(path.with_name(f"{path.name}.pub"), verifier_key(origin, key.public))
+    return key
+
+
+def _publish(path: Path, line: str) -> None:
+    told = f"{line}\n"
+    if path.exists() and path.read_text(encoding="ascii") == told:
+        return
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    partial.write_text(told, encoding="ascii")
+    partial.replace(path)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Complete or absent, never readable by others; the first of two writers wins."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        pass  # another process made the key first: that one counts
+    finally:
+        partial.unlink()

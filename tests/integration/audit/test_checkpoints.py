@@ -1,0 +1,227 @@
+"""Checkpoints on real servers: sealed by the clock, carried away, made again after a rebuild."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from services.audit.domain.checkpoint import read_note, read_verifier_key
+from services.audit.domain.leaves import read_list
+from services.audit.domain.tree import EMPTY_ROOT
+from services.audit.signing import is_signed
+from tests.integration.audit.tellers import Playing, complaint, playing, tell_stories
+from tests.stack import Room, room
+
+FOUR = datetime(2025, 9, 30, 16, 0, tzinfo=UTC)
+
+
+def root_by_hand(digests: list[bytes]) -> bytes:
+    """RFC 9162 §2.1.1 in its own words; shares nothing with what seals."""
+    if not digests:
+        return EMPTY_ROOT
+    if len(digests) == 1:
+        return sha256(b"\x00" + digests[0]).digest()
+    half = 1
+    while half * 2 < len(digests):
+        half *= 2
+    left, right = root_by_hand(digests[:half]), root_by_hand(digests[half:])
+    return sha256(b"\x01" + left + right).digest()
+
+
+def archived(where: Room) -> dict[int, list[bytes]]:
+    """The digests of every record's bytes, by partition, in the log's order."""
+    found: dict[int, list[bytes]] = {}
+    with psycopg.connect(where.dsns["audit"]) as conn:
+        for partition, state in conn.execute(
+            "SELECT partition, state FROM archive ORDER BY partition, life, record_offset"
+        ):
+            found.setdefault(partition, []).append(sha256(state).digest())
+    return found
+
+
+def notes(drop: Path) -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in sorted(drop.glob("*.checkpoint"))]
+
+
+async def until(holds: Any, seconds: float = 10) -> None:
+    for _ in range(int(seconds * 100)):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came to that")
+
+
+def sealing(folder: Path, **more: Any) -> dict[str, Any]:
+    return {
+        "checkpoint_key_file": folder / "checkpoint.key",
+        "checkpoint_drop": folder / "drop",
+        **more,
+    }
+
+
+def test_each_hour_in_which_something_came_is_sealed_over_everything_until_then(
+    tmp_path: Path,
+) -> None:
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path, **sealing(tmp_path)) as play:
+            await tell_stories(play, 3)
+            await play.stepper.run_until(FOUR)
+            assert notes(tmp_path / "drop") == []
+            before = archived(where)
+            await play.stepper.fire_present()
+            drop = tmp_path / "drop"
+            await until(lambda: len(notes(drop)) == 1)
+            (note,) = notes(drop)
+            signed = read_note(note)
+            first = signed.checkpoint
+            assert first.sealed_at == FOUR
+            assert (first.origin, first.size, first.streams) == ("bihuan/audit", 19, 7)
+            ordered = [digest for _, run in sorted(before.items()) for digest in run]
+            assert first.root == root_by_hand(ordered)
+            assert [(one.partition, one.records) for one in first.partitions] == [
+                (partition, len(run)) for partition, run in sorted(before.items())
+            ]
+            name, public = read_verifier_key((tmp_path / "checkpoint.key.pub").read_text())
+            assert name == "bihuan/audit"
+            assert is_signed(first.text(), signed.signature, public)
+
+            # nothing came since but the checkpoint's own event: nothing is due
+            assert await play.stepper.next_due() is None
+            await play.tell(complaint(1), "complaint.reopened.v1")
+            await play.stepper.run_until(FOUR + timedelta(hours=3))
+            await until(lambda: len(notes(drop)) == 2)
+            second = read_note(notes(drop)[1]).checkpoint
+            assert second.sealed_at == FOUR + timedelta(hours=1)
+            assert (second.size, second.streams) == (21, 2)
+            assert (second.previous_size, second.previous_root) == (19, first.root)
+            after = archived(where)
+            for partition, run in sorted(after.items()):
+                ordered += run[len(before.get(partition, ())) :]
+            assert second.root == root_by_hand(ordered[:21])
+            for number, checkpoint in enumerate((first, second)):
+                path = sorted(drop.glob("*.leaves"))[number]
+                read = read_list(path.read_text(encoding="utf-8"))
+                assert (read.size, read.root) == (checkpoint.size, checkpoint.root)
+            verified = (await play.get("/verify")).json()
+            assert verified["faults"] == []
+
+    with room(("intake", "routing", "audit")) as where:
+        asyncio.run(play(where))
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes what is posted; refuses as often as it was told to."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        server: Any = self.server
+        server.asked.append((self.headers["idempotency-key"], body.decode()))
+        refused = server.refusals > 0
+        server.refusals -= refused
+        self.send_response(503 if refused else 204)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on the terminal."""
+
+
+@contextmanager
+def receiving(refusals: int) -> Iterator[Any]:
+    server: Any = HTTPServer(("127.0.0.1", 0), Receiver)
+    server.asked, server.refusals = [], refusals
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_webhook_that_refuses_gets_every_checkpoint_later_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.audit.export.RETRY_SECONDS_FIRST", 0.05)
+
+    async def play(where: Room) -> None:
+        with receiving(refusals=3) as server:
+            url = f"http://127.0.0.1:{server.server_address[1]}/told"
+            more = sealing(tmp_path, checkpoint_webhook=url)
+            async with playing(where, tmp_path, **more) as play:
+                await seal_twice(play)
+                await until(lambda: len(server.asked) == 5)
+            sizes = [key for key, _ in server.asked]
+            assert sizes == [*["checkpoint-7"] * 4, "checkpoint-9"]
+            assert [body for _, body in server.asked[3:]] == notes(tmp_path / "drop")
+
+    with room(("intake", "routing", "audit")) as where:
+        asyncio.run(play(where))
+
+
+async def seal_twice(play: Playing) -> None:
+    await tell_stories(play, 1)
+    await play.stepper.run_until(FOUR + timedelta(minutes=1))
+    await play.tell(complaint(0), "complaint.reopened.v1")
+    await play.stepper.run_until(FOUR + timedelta(hours=1, minutes=1))
+
+
+TREE = ("tile", "span", "sealed")
+
+
+def tree(where: Room) -> dict[str, list[Any]]:
+    with psycopg.connect(where.dsns["audit"], row_factory=dict_row) as conn:
+        return {
+            table: conn.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in TREE
+        }
+
+
+def test_a_tree_that_is_lost_is_made_again_and_goes_on(tmp_path: Path) -> None:
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path, **sealing(tmp_path)) as play:
+            await seal_twice(play)
+        before = tree(where)
+        with psycopg.connect(where.dsns["audit"]) as conn:
+            for table in TREE:
+                conn.execute(f"TRUNCATE {table}")
+        async with playing(where, tmp_path, **sealing(tmp_path)) as play:
+            assert tree(where) == before
+            play.clock.jump(FOUR + timedelta(hours=5, minutes=30))
+            await play.tell(complaint(0), "complaint.contact_linked.v1")
+            await play.stepper.run_until(FOUR + timedelta(hours=7))
+            await until(lambda: len(notes(tmp_path / "drop")) == 3)
+        last = read_note(notes(tmp_path / "drop")[-1]).checkpoint
+        assert last.previous_size == 9
+
+    with room(("intake", "routing", "audit")) as where:
+        asyncio.run(play(where))
+
+
+def test_nothing_is_sealed_over_an_archive_that_is_not_what_was_accepted(tmp_path: Path) -> None:
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path, **sealing(tmp_path)) as play:
+            await tell_stories(play, 1)
+            with psycopg.connect(where.dsns["audit"]) as conn:
+                conn.execute("DELETE FROM archive WHERE sequence = 3")
+            await play.stepper.run_until(FOUR + timedelta(minutes=1))
+            assert notes(tmp_path / "drop") == []
+            assert await gauge(play, "bihuan_audit_seal_refused") == 1.0
+            assert await play.audit.ready() == []
+
+    with room(("intake", "routing", "audit")) as where:
+        asyncio.run(play(where))
+
+
+async def gauge(play: Playing, name: str) -> float:
+    value = play.audit.registry.get_sample_value(name)
+    assert value is not None
+    return value
