@@ -15,6 +15,7 @@ from libs.timekeeping.clock import Clock
 from libs.vault.client import VaultClient
 from services.feedback_survey import api, reactions, views
 from services.feedback_survey.config import Settings
+from services.feedback_survey.domain import rows
 from services.feedback_survey.domain.policy import compile_policy
 
 
@@ -22,13 +23,13 @@ def describe() -> Service:
     """The service as the runtime sees it."""
     return Service(
         name="feedback_survey",
-        deciders=views.DECIDERS,
+        deciders=rows.DECIDERS,
         types=DECODE,
         upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
-        heard_rows=views.heard_rows,
+        heard_rows=rows.heard_rows,
         tables=views.TABLES,
         compile_policy=compile_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),

@@ -33,6 +33,7 @@ from services.intake.domain.identity import message_key
 from services.intake.domain.matching import receipt_for
 from services.intake.domain.merging import choose_merge, choose_unmerge
 from services.intake.domain.receipt import read_receipt
+from services.intake.domain.rows import CLASSIFY, VERIFY
 
 IMPORT = "intake.import"
 """The action of telling a closed case of an older system."""
@@ -452,14 +453,14 @@ def desk_routes(query: Querying) -> Router:
         request: Request, page: Paging, _caller: Annotated[Caller, allow("intake.queue")]
     ) -> Page[views.DeskTask]:
         """Complaints that no rule could place, longest waiting first (DOMAIN rule 4)."""
-        return await waiting(request, page, views.CLASSIFY)
+        return await waiting(request, page, CLASSIFY)
 
     @router.get("/desk/unverified")
     async def unverified(
         request: Request, page: Paging, _caller: Annotated[Caller, allow("intake.queue")]
     ) -> Page[views.DeskTask]:
         """Complaints whose validity a desk has to check, longest waiting first (DOMAIN rule 5)."""
-        return await waiting(request, page, views.VERIFY)
+        return await waiting(request, page, VERIFY)
 
     @router.get("/reports/volume")
     async def volume(

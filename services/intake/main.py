@@ -23,6 +23,7 @@ from libs.vault.store import Vault, read_master_key
 from libs.web import Router
 from services.intake import api, reactions, views
 from services.intake.config import Settings
+from services.intake.domain import rows
 from services.intake.domain.person import RecordAccess
 from services.intake.domain.policy import compile_policy
 from services.intake.door import IntakeDoor
@@ -32,13 +33,13 @@ def describe() -> Service:
     """The service as the runtime sees it."""
     return Service(
         name="intake",
-        deciders=views.DECIDERS,
+        deciders=rows.DECIDERS,
         types=DECODE,
         upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
-        heard_rows=views.heard_rows,
+        heard_rows=rows.heard_rows,
         tables=views.TABLES,
         compile_policy=compile_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),

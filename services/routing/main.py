@@ -13,6 +13,7 @@ from libs.timekeeping.clock import Clock
 from libs.vault.client import VaultClient
 from services.routing import api, reactions, views
 from services.routing.config import Settings
+from services.routing.domain import rows
 from services.routing.domain.policy import compile_policy
 
 
@@ -20,13 +21,13 @@ def describe() -> Service:
     """The service as the runtime sees it."""
     return Service(
         name="routing",
-        deciders=views.DECIDERS,
+        deciders=rows.DECIDERS,
         types=DECODE,
         upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
-        heard_rows=views.heard_rows,
+        heard_rows=rows.heard_rows,
         tables=views.TABLES,
         compile_policy=compile_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),

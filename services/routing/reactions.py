@@ -1,6 +1,6 @@
 """What routing does when it hears an event: find, raise, re-open or end work. Pure.
 
-Of sla_watch's clocks and of compensation routing only keeps rows (`views.heard_rows`): what a desk
+Of sla_watch's clocks and of compensation routing only keeps rows (`rows.heard_rows`): what a desk
 sees, and what the door reads when somebody promises or answers. `clock.met` it leaves unheard: one
 comes for every clock of every complaint, and what it tells the desk of its own work (contacted,
 reported back, answered) routing wrote itself.

@@ -6,10 +6,8 @@ a clock's standing is folded from them when it is read. That keeps hearing cheap
 all clocks of a complaint) and rebuilding exact.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -18,36 +16,11 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict
 
-from contracts.escalation import CaseInstructed, CompensationGranted, CompensationRefused
-from contracts.sla_watch import (
-    ClockBreached,
-    ClockCorrected,
-    ClocksCancelled,
-    ClocksPaused,
-    ClocksRescheduled,
-    ClocksStarted,
-    ClockWarned,
-    Verdict,
-)
-from contracts.values import Basis, ClockPurpose, ClockRef, FaultLiesWith, WarningLevel
-from libs.decider import Decider, Recorded, Row
-from libs.decider.decider import Instant, wire_instant
+from contracts.values import Basis, FaultLiesWith, WarningLevel
+from libs.decider.decider import Instant
 from libs.eventlog import Table
-from services.routing.domain import TEAM, WORK
 from services.routing.domain.answering import DELAYABLE, waiver_owed
 from services.routing.domain.commands import ClockState, KnownClock, Settled
-from services.routing.domain.state import Finding, Phase, Promised, TeamState, Work
-
-NOT_THE_DESKS = frozenset(
-    {
-        ClockPurpose.ACKNOWLEDGE,
-        ClockPurpose.SURVEY,
-        ClockPurpose.DESK_FIRST_CONTACT,
-        ClockPurpose.DESK_DECISION,
-        ClockPurpose.REGULATOR_REPORT,
-    }
-)
-"""Clocks that a handling desk neither meets nor breaches."""
 
 URGENT_WARNINGS = frozenset({WarningLevel.MOST.value, WarningLevel.LAST.value})
 """From 80 % on a delay plan is asked for (EVENTS 28)."""
@@ -171,198 +144,7 @@ TABLES: tuple[Table, ...] = (
 # -- rows of our own streams ----------------------------------------------------------------------
 
 
-def work_rows(subject: str, work: Work) -> Iterable[Row]:
-    """A complaint's row: on the desk while there is work, among the done ones after."""
-    key = {"complaint": UUID(subject)}
-    owner = work.owner
-    common: dict[str, Any] = {
-        "cycle": work.cycle,
-        "queue": work.queue,
-        "category": work.profile.category.value,
-        "province": work.province,
-        "urges": work.urges,
-        "team": work.team,
-        "agent": work.agent,
-        "owner_team": owner.team if owner else None,
-        "owner_agent": owner.agent if owner else None,
-        "answered_at": work.answered_at,
-    }
-    if work.phase is Phase.ENDED:
-        assert work.end_reason is not None
-        yield Row.of(
-            "work_done",
-            key,
-            **common,
-            end_reason=work.end_reason.value,
-            ended_at=work.ended_at,
-        )
-        return
-    waits, forward, profile = work.suspension, work.forward, work.profile
-    yield Row.of(
-        "work",
-        key,
-        **common,
-        phase=work.phase.value,
-        priority=work.priority,
-        passed_on=work.passed_on,
-        rule=work.rule,
-        table_version=work.policy.version,
-        urgency=profile.urgency.value,
-        value_tier=profile.value_tier.value,
-        customer_class=profile.customer_class.value,
-        language=profile.language.value,
-        about_staff=profile.about is not None,
-        clock_from=work.clock_from,
-        routed_at=work.routed_at,
-        accept_by=work.accept_by,
-        accepted_at=work.accepted_at,
-        waiting_for=waits.waiting_for.value if waits else None,
-        wait_until=waits.until if waits else None,
-        forward_to=forward.to if forward else None,
-        forward_kind=forward.kind.value if forward else None,
-        back_by=forward.back_by if forward else None,
-        contacted_at=work.contacted_at,
-        reported_at=work.reported_at,
-        opinions=work.opinions,
-        promises=[_promise(one) for one in work.promises] or None,
-        findings=[_finding(one, work) for one in work.findings] or None,
-    )
-
-
-def _promise(promised: Promised) -> dict[str, Any]:
-    clock = promised.of_clock
-    return {
-        "promise": promised.number,
-        "kind": promised.kind.value,
-        "of_clock": clock.clock if clock else None,
-        "of_instance": clock.instance if clock else None,
-        "old_due": wire_instant(promised.old_due) if promised.old_due else None,
-        "new_due": wire_instant(promised.new_due),
-    }
-
-
-def _finding(finding: Finding, work: Work) -> dict[str, Any]:
-    proposal = work.proposal(finding.number)
-    begin, finish = finding.outage_from, finding.outage_to
-    return {
-        "finding": finding.number,
-        "cause": finding.cause.value,
-        "overcharged": _cny(finding.overcharged),
-        "outage_from": wire_instant(begin) if begin else None,
-        "outage_to": wire_instant(finish) if finish else None,
-        "monthly_rent": _cny(finding.monthly_rent),
-        "corrects": finding.corrects,
-        "corrected_by": finding.corrected_by,
-        "proposed": _cny(proposal.amount) if proposal else None,
-        "basis": proposal.basis.value if proposal else None,
-    }
-
-
-def _cny(amount: Decimal | None) -> str | None:
-    return None if amount is None else format(amount, ".2f")
-
-
-def team_rows(_subject: str, team: TeamState) -> Iterable[Row]:
-    """A team as it was last changed."""
-    last = team.last
-    yield Row.of(
-        "team",
-        {"team": last.team},
-        province=last.province,
-        available=last.available,
-        calendar=last.calendar,
-        queues=list(last.queues),
-        seats=[seat.model_dump(mode="json") for seat in last.seats],
-    )
-
-
-DECIDERS: tuple[Decider[Any], ...] = (
-    replace(WORK, rows=work_rows),
-    replace(TEAM, rows=team_rows),
-)
-"""Routing's streams with the rows they show."""
-
-
 # -- rows of heard events -------------------------------------------------------------------------
-
-
-def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
-    """What is kept of an event of another service; nothing of those that only lead to commands."""
-    event = recorded.data
-    clocks = _clock_news(event)
-    if clocks:
-        yield _heard("clock_heard", recorded, clocks=clocks)
-    match event:
-        case CompensationGranted():
-            total = _cny(event.total)
-            yield _heard("compensation_heard", recorded, finding=event.finding, granted_total=total)
-        case CompensationRefused():
-            yield _heard("compensation_heard", recorded, finding=event.finding, granted_total=None)
-        case CaseInstructed():
-            yield _heard(
-                "instruction_heard",
-                recorded,
-                case_number=event.case,
-                instruction=event.instruction,
-                team=event.team,
-                due_at=event.due,
-                what=event.text,
-            )
-
-
-def _heard(table: str, recorded: Recorded[Any], **values: Any) -> Row:
-    key = {
-        "complaint": UUID(recorded.subject),
-        "source": recorded.source,
-        "sequence": recorded.sequence,
-    }
-    return Row.of(table, key, **values)
-
-
-def _clock_news(event: Any) -> list[dict[str, Any]]:
-    """What an event says of each of its clocks; a later event of the same clock overrides."""
-    match event:
-        case ClocksStarted():
-            return [
-                _news(one, purpose=one.purpose.value, due=_at(one.due), state="running")
-                for one in event.clocks
-                if one.purpose not in NOT_THE_DESKS
-            ]
-        # Whether a clock waits is kept beside its state: a due set right is no news of a verdict.
-        case ClocksPaused():
-            return [_news(one, due=None, waits=True) for one in event.clocks]
-        case ClocksRescheduled():
-            return [_news(one, due=_at(one.due), waits=False) for one in event.clocks]
-        case ClocksCancelled():
-            return [_news(one, state="over") for one in event.clocks]
-        case ClockWarned() if event.purpose not in NOT_THE_DESKS and not event.stale:
-            return [_news(event.ref, warned=event.level.value)]
-        case ClockBreached() if event.purpose not in NOT_THE_DESKS:
-            return [_news(event.ref, due=_at(event.due_at), state="breached")]
-        case ClockCorrected() if event.purpose not in NOT_THE_DESKS:
-            return [_news(event.ref, due=_at(event.due), state=_CORRECTED[event.now].value)]
-    return []
-
-
-_CORRECTED: Mapping[Verdict, ClockState] = {
-    Verdict.RUNNING: ClockState.RUNNING,
-    Verdict.MET: ClockState.OVER,
-    Verdict.BREACHED: ClockState.BREACHED,
-    Verdict.CANCELLED: ClockState.OVER,
-}
-
-
-def _news(clock: ClockRef, **said: Any) -> dict[str, Any]:
-    return {
-        "clock": clock.clock,
-        "instance": clock.instance,
-        "started_in": clock.started_in,
-        **said,
-    }
-
-
-def _at(instant: datetime | None) -> str | None:
-    return None if instant is None else wire_instant(instant)
 
 
 def known_clocks(rows: Sequence[Mapping[str, Any]]) -> tuple[KnownClock, ...]:

@@ -12,6 +12,7 @@ from libs.messaging.operations import operations
 from libs.timekeeping.clock import Clock
 from services.sla_watch import api, reactions, views
 from services.sla_watch.config import Settings
+from services.sla_watch.domain import rows
 from services.sla_watch.domain.policy import compile_policy
 from services.sla_watch.domain.vetting import vet_policy
 
@@ -20,13 +21,13 @@ def describe() -> Service:
     """The service as the runtime sees it."""
     return Service(
         name="sla_watch",
-        deciders=views.DECIDERS,
+        deciders=rows.DECIDERS,
         types=DECODE,
         upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
-        heard_rows=views.heard_rows,
+        heard_rows=rows.heard_rows,
         tables=views.TABLES,
         compile_policy=compile_policy,
         vet_policy=vet_policy,

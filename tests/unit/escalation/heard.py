@@ -52,8 +52,8 @@ from contracts.values import (
 from libs.decider import Event, Policies, PolicyInForce, Recorded
 from libs.decider.story import SUBJECT, Story
 from services.escalation.domain.policy import compile_policy
+from services.escalation.domain.rows import DECIDERS
 from services.escalation.reactions import react
-from services.escalation.views import DECIDERS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NAMES = UUID("00000000-0000-4000-8000-000000000001")

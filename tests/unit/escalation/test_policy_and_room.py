@@ -7,8 +7,8 @@ import pytest
 
 from contracts.catalogue import CATALOGUE, events_of
 from services.escalation.domain.policy import EscalationPolicy, compile_policy
+from services.escalation.domain.rows import DECIDERS
 from services.escalation.reactions import HEARD
-from services.escalation.views import DECIDERS
 from tests.unit.escalation.heard import POLICY_FILE, content
 
 SCHEMA_FILE = Path(POLICY_FILE).with_name("escalation.schema.json")

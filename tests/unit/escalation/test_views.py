@@ -3,7 +3,8 @@
 from contracts.values import Basis, ContactKind, Kind, Urgency, ValueTier
 from libs.decider.story import SUBJECT
 from services.escalation.domain.commands import AcceptCase
-from services.escalation.views import TABLES, heard_rows
+from services.escalation.domain.rows import heard_rows
+from services.escalation.views import TABLES
 from tests.unit.escalation.heard import (
     NOON,
     OFFICER,

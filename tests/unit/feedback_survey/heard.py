@@ -55,8 +55,8 @@ from contracts.values import (
 from libs.decider import Event, Policies, PolicyInForce, Recorded
 from libs.decider.story import SUBJECT, Story
 from services.feedback_survey.domain.policy import compile_policy
+from services.feedback_survey.domain.rows import DECIDERS
 from services.feedback_survey.reactions import react
-from services.feedback_survey.views import DECIDERS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NAMES = UUID("00000000-0000-4000-8000-000000000002")

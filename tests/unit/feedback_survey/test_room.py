@@ -11,9 +11,10 @@ from contracts.feedback_survey import NoticeFact
 from contracts.values import ClearText, Language, SealedText, ValueTier
 from services.feedback_survey.domain.policy import FeedbackPolicy, compile_policy
 from services.feedback_survey.domain.quiet import after_quiet_hours
+from services.feedback_survey.domain.rows import DECIDERS
 from services.feedback_survey.domain.texts import TEMPLATES, Texts, told_instant
 from services.feedback_survey.reactions import HEARD
-from services.feedback_survey.views import DECIDERS, TABLES
+from services.feedback_survey.views import TABLES
 from tests.unit.feedback_survey.heard import (
     POLICY_DIR,
     SHANGHAI,

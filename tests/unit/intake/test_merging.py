@@ -24,8 +24,7 @@ from contracts.intake import (
 )
 from contracts.values import CaseTrigger, ContactKind
 from libs.decider import DomainError, Event, To
-from services.intake import views
-from services.intake.domain import merging
+from services.intake.domain import merging, rows
 from services.intake.domain.commands import (
     ConcludeSurvey,
     LinkMerged,
@@ -99,7 +98,7 @@ class Matter:
         return self.world.complaint(subject)
 
     def shown(self, subject: UUID = LATER) -> str:
-        return views.state_of(self.state(subject))
+        return rows.state_of(self.state(subject))
 
 
 @pytest.fixture

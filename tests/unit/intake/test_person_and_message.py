@@ -4,15 +4,15 @@ from uuid import UUID
 
 from contracts.housekeeping import ErasureMode, MessageRefused, PersonAccessed, PersonErased
 from libs.decider.story import Story
-from services.intake import views
+from services.intake.domain import rows
 from services.intake.domain.identity import message_key, refusal_subject
 from services.intake.domain.message import RefuseMessage
 from services.intake.domain.person import AlreadyDestroyed, RecordAccess, RecordErasure
 from tests.unit.intake.world import PERSON, TOLD
 
-PERSON_STORY = Story(views.DECIDERS[2], subject=str(PERSON), now=TOLD)
+PERSON_STORY = Story(rows.DECIDERS[2], subject=str(PERSON), now=TOLD)
 KEY = message_key("10010", "call-1")
-MESSAGE_STORY = Story(views.DECIDERS[1], subject=refusal_subject(KEY), now=TOLD)
+MESSAGE_STORY = Story(rows.DECIDERS[1], subject=refusal_subject(KEY), now=TOLD)
 
 ACCESS = RecordAccess(at=TOLD, complaint=KEY, by="agent:a-1", purpose="answer", fields=("text",))
 

@@ -10,6 +10,7 @@ from contracts.feedback_survey import SurveyOutcome
 from contracts.values import Category, Kind
 from libs.decider.story import Story
 from services.intake import views
+from services.intake.domain import rows
 from services.intake.domain.commands import RegisterComplaint, UnlinkContact
 from services.intake.domain.receipt import receipt_of
 from tests.unit.intake.given import (
@@ -146,14 +147,14 @@ def test_rows_can_be_compared_and_never_meet_another_streams() -> None:
     world.tell(message("a", subscriber="13900000001"), message("b", category="weather"))
     world.tell(message("c", subscriber="13900000001"))
     keys: set[tuple[Any, ...]] = set()
-    for decider in views.DECIDERS:
+    for decider in rows.DECIDERS:
         for (kind, subject), state in world.states.items():
             if kind != decider.kind:
                 continue
-            rows = list(decider.rows(subject, state))
-            hash(tuple(rows))
-            own = {(row.table, tuple(value for _, value in row.key)) for row in rows}
-            assert len(own) == len(rows)
+            shown = list(decider.rows(subject, state))
+            hash(tuple(shown))
+            own = {(row.table, tuple(value for _, value in row.key)) for row in shown}
+            assert len(own) == len(shown)
             assert not own & keys
             keys |= own
 

@@ -26,7 +26,7 @@ from libs.decider import Context, DomainError, Event, Policies, PolicyInForce, R
 from libs.decider.story import Story
 from libs.messaging.channel import RawMessage, Sealed
 from libs.timekeeping.clock import SteppedClock
-from services.intake import views
+from services.intake.domain import rows
 from services.intake.domain.identity import message_key
 from services.intake.domain.policy import compile_policy
 from services.intake.domain.receipt import receipt_of
@@ -116,7 +116,7 @@ def registration(**changes: Any) -> Registration:
 
 def complaint_story() -> Story:
     """A story of the stream `complaint` under the seed policies, on Sat 2025-10-11 09:00."""
-    return Story(views.DECIDERS[0], policies=SEEDS, subject=str(COMPLAINT), now=TOLD)
+    return Story(rows.DECIDERS[0], policies=SEEDS, subject=str(COMPLAINT), now=TOLD)
 
 
 def event_id(number: int) -> UUID:
@@ -191,9 +191,7 @@ class World:
     def __post_init__(self) -> None:
         self.clock = SteppedClock(self.now)
         self.door = IntakeDoor(self.vault, lambda: SEEDS, self.clock)
-        self._by_command = {
-            kind: decider for decider in views.DECIDERS for kind in decider.commands
-        }
+        self._by_command = {kind: decider for decider in rows.DECIDERS for kind in decider.commands}
 
     # -- lookups ---------------------------------------------------------------------------------
 
@@ -257,7 +255,7 @@ class World:
                 actor="system:other",
                 data=event,
             )
-            for row in views.heard_rows(recorded):
+            for row in rows.heard_rows(recorded):
                 self._show(row)
             self.react(recorded)
         return [recorded.data for recorded in self.log[before:]]

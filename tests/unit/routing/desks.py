@@ -42,8 +42,8 @@ from services.routing.domain.commands import (
     Staff,
 )
 from services.routing.domain.policy import compile_policy
+from services.routing.domain.rows import DECIDERS
 from services.routing.reactions import react
-from services.routing.views import DECIDERS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SEALED = "sealed-token"

@@ -8,8 +8,8 @@ from libs.decider.story import Story
 from services.routing.api import _next_version
 from services.routing.domain.commands import ChangeTeam
 from services.routing.domain.policy import Hours, Team, Teams, compile_policy
+from services.routing.domain.rows import DECIDERS
 from services.routing.domain.team import SeatTwice
-from services.routing.views import DECIDERS
 from tests.unit.routing.desks import NOON, seed, t
 
 NIGHT = Seat(agent="5009", skills=("billing",), languages=(Language.ZH, Language.EN))

@@ -42,7 +42,8 @@ from contracts.values import (
 from libs.decider import Event
 from libs.decider.story import SUBJECT
 from services.routing.domain.commands import ClockState, EndWork, KnownClock
-from services.routing.views import TABLES, heard_rows, known_clocks, settled
+from services.routing.domain.rows import heard_rows
+from services.routing.views import TABLES, known_clocks, settled
 from tests.unit.routing.desks import MOBILE_1, NOON, SEALED, accepted, heard, routed, t
 
 REPLY_DUE = t("2025-10-12 00:00")

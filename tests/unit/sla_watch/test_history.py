@@ -4,7 +4,7 @@ import pytest
 
 from contracts.intake import ComplaintRegistered, History
 from contracts.sla_watch import ClockBreached, ClockMet, ClocksNoted, StartCause, VerdictBasis
-from services.sla_watch.views import rows
+from services.sla_watch.domain.rows import rows
 from tests.unit.sla_watch import told
 from tests.unit.sla_watch.play import SUBJECT, Play
 from tests.unit.timekeeping.instants import at

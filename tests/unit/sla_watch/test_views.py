@@ -6,7 +6,8 @@ import pytest
 
 from contracts.housekeeping import PolicyActivated
 from libs.decider import Recorded, Row
-from services.sla_watch.views import TABLES, heard_rows, promise, rows
+from services.sla_watch.domain.rows import heard_rows, rows
+from services.sla_watch.views import TABLES, promise
 from tests.unit.sla_watch import told
 from tests.unit.sla_watch.play import SUBJECT, Play, seed_content
 from tests.unit.timekeeping.instants import at
