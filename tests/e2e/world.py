@@ -110,6 +110,21 @@ class World:
         finally:
             await self.restart(service)
 
+    @asynccontextmanager
+    async def deaf(self, service: str) -> AsyncIterator[None]:
+        """This service hears nothing meanwhile, though its doors are open: facts in flight.
+
+        Nothing settles before it hears again.
+        """
+        consumer = self.app(service).consumers[0].kafka
+        held = consumer.assignment()
+        consumer.pause(*held)
+        try:
+            yield
+        finally:
+            consumer.resume(*held)
+            await self.settle()
+
     # -- staff -----------------------------------------------------------------------------------
 
     async def seat(self, complaint: str) -> dict[str, Any]:
