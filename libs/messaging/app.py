@@ -120,6 +120,7 @@ class App:
         self.inbox = Inbox(
             self.service, self.writer, topic=prefix + topics.LOG, registry=self.registry
         )
+        self.inbox.on_kept.append(self.tracing.kept)
         self.channel: Channel | None = None
         if self.make_door is not None:
             self.channel = Channel(

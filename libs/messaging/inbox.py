@@ -107,6 +107,8 @@ class Inbox:
         self._saved_at = time.monotonic()
         self._policy_type = service.housekeeping.policy_activated.type
         self.changed = threading.Condition()
+        self.on_kept: list[Callable[[Sequence[bytes], float], None]] = []
+        """Told of the bytes a batch put into the long-term log, and when its work began."""
 
     # -- assignment ------------------------------------------------------------------------------
 
@@ -149,16 +151,22 @@ class Inbox:
         """
         mine = [record for record in records if record.partition in self.progress]
         result: dict[int, Progress] = {}
+        kept: list[LogRecord] = []
+        began = time.perf_counter()
 
         def decide(work: Work) -> Work:
-            nonlocal result
-            result = _Batch(self, work).run(mine)
+            nonlocal result, kept
+            batch = _Batch(self, work)
+            result, kept = batch.run(mine), batch.archive
             self._save_into(work, result)
             return work
 
         overdue = time.monotonic() - self._saved_at > RIDE_SECONDS_MAX
         work = self.writer.transact(decide, always=overdue and self._unsaved(mine))
         self._adopt(result, committed=work.committed)
+        if kept:
+            for tell in self.on_kept:
+                tell([record.value for record in kept], began)
         reach("after-take")
         return [one.gap for one in result.values() if one.gap is not None]
 

@@ -3,10 +3,13 @@
 Nothing is measured around code: an event's bytes already say which trace it belongs to
 (`traceparent`), what it is (its span id is the start of its event id) and what led to it
 (`causationid`). So spans are read off committed events, one per event whatever the batch, and with
-no exporter there is nothing to do at all.
+no exporter there is nothing to do at all. Who keeps events without deciding anything (audit) has a
+span for each one kept, child of the event's own.
 """
 
+import json
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from time import perf_counter
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -38,6 +41,10 @@ class Tracing(Protocol):
         """These were committed just now; work on them began at `perf_counter()` = `started_s`."""
         ...
 
+    def kept(self, values: Sequence[bytes], started_s: float) -> None:
+        """The bytes of these events were put into the long-term log, in work begun then."""
+        ...
+
     def close(self) -> None:
         """Send what is queued and stop."""
         ...
@@ -47,6 +54,9 @@ class NoTracing:
     """Tracing that is switched off: traces still run through the events, nobody looks."""
 
     def committed(self, events: Sequence[Recorded[Any]], started_s: float) -> None:
+        """Nothing."""
+
+    def kept(self, values: Sequence[bytes], started_s: float) -> None:
         """Nothing."""
 
     def close(self) -> None:
@@ -65,12 +75,23 @@ class SpanTracing:
 
     def committed(self, events: Sequence[Recorded[Any]], started_s: float) -> None:
         """One span each, from the start of the work to now."""
-        end_ns = self._now()
-        start_ns = end_ns - int((perf_counter() - started_s) * NS_PER_S)
+        start_ns, end_ns = self._since(started_s)
         for event in events:
             span = span_for(event, self._resource, start_ns, end_ns)
             if span is not None:
                 self._processor.on_end(span)
+
+    def kept(self, values: Sequence[bytes], started_s: float) -> None:
+        """One span each; bytes that are no event of ours have none."""
+        start_ns, end_ns = self._since(started_s)
+        for value in values:
+            span = kept_span_for(value, self._resource, start_ns, end_ns)
+            if span is not None:
+                self._processor.on_end(span)
+
+    def _since(self, started_s: float) -> tuple[int, int]:
+        end_ns = self._now()
+        return end_ns - int((perf_counter() - started_s) * NS_PER_S), end_ns
 
     def close(self) -> None:
         """Send what is queued, for at most the export's time-out, and stop."""
@@ -115,6 +136,46 @@ def span_for(
         },
         links=() if cause is None else (Link(cause, {"bihuan.cause": event.causation}),),
         kind=SpanKind.CONSUMER if cause else SpanKind.SERVER,
+        start_time=start_ns,
+        end_time=end_ns,
+        instrumentation_scope=_SCOPE,
+    )
+
+
+def kept_span_for(
+    value: bytes, resource: Resource, start_ns: int, end_ns: int
+) -> ReadableSpan | None:
+    """The span of an event's being kept, child of the event's own; None without a valid trace.
+
+    Its id is made from the event's, so that an event kept again has the same span.
+    """
+    try:
+        event = json.loads(value)
+        identity = UUID(event["id"])
+        place = traceparent.parse(event["traceparent"])
+        attributes: dict[str, str | int] = {
+            "bihuan.source": str(event["source"]),
+            "bihuan.subject": str(event["subject"]),
+            "bihuan.sequence": int(event["sequence"]),
+            "bihuan.event": str(identity),
+        }
+        name = f"kept {event['type']}"
+    except (ValueError, TypeError, KeyError):
+        return None
+    if place is None:
+        return None
+    flags = _SAMPLED if place.sampled else _NOT_SAMPLED
+    trace = int(place.trace, 16)
+    cause = SpanContext(trace, int(place.span, 16), is_remote=True, trace_flags=flags)
+    own = int.from_bytes(sha256(b"kept" + identity.bytes).digest()[:8], "big")
+    return ReadableSpan(
+        name=name,
+        context=SpanContext(trace, own, is_remote=False, trace_flags=flags),
+        parent=cause,
+        resource=resource,
+        attributes=attributes,
+        links=(Link(cause, {"bihuan.cause": str(identity)}),),
+        kind=SpanKind.CONSUMER,
         start_time=start_ns,
         end_time=end_ns,
         instrumentation_scope=_SCOPE,

@@ -26,7 +26,8 @@ DECIDING = {
     *("bihuan-intake", "bihuan-routing", "bihuan-sla_watch"),
     *("bihuan-feedback_survey", "bihuan-escalation"),
 }
-"""Audit decides nothing: it keeps what the others decided."""
+KEEPING = "bihuan-audit"
+"""It decides nothing: it keeps what the others decided."""
 
 
 class Collector:
@@ -71,7 +72,7 @@ def collector() -> Iterator[tuple[Collector, str]]:
         server.server_close()
 
 
-def test_a_complaints_trace_crosses_the_services_that_decide(
+def test_a_complaints_trace_crosses_all_six_services(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: dict[str, str] = {}
@@ -92,10 +93,11 @@ def test_a_complaints_trace_crosses_the_services_that_decide(
         monkeypatch.setenv("BIHUAN_OTLP_ENDPOINT", url)
         play(tmp_path, START, scene)  # its end sends what is queued
     trace = told["complaint"].replace("-", "")
+    in_trace = [(service, span) for service, span in kept.spans if span.trace_id.hex() == trace]
     mine = {
         attribute(span, "bihuan.event"): (service, span)
-        for service, span in kept.spans
-        if span.trace_id.hex() == trace
+        for service, span in in_trace
+        if service != KEEPING
     }
     assert set(mine) == set(cause), "every event of the complaint, in its own trace"
     assert {service for service, _ in mine.values()} == DECIDING
@@ -105,6 +107,15 @@ def test_a_complaints_trace_crosses_the_services_that_decide(
             assert [link.span_id for link in span.links] == [span.parent_span_id]
         else:  # a message or a key led to it, no event
             assert span.parent_span_id == b""
+        assert {one.key for one in span.attributes} <= ALLOWED
+        assert TOLD["subscriber"] not in str(span)
+    kept_by_audit = {
+        attribute(span, "bihuan.event"): span for service, span in in_trace if service == KEEPING
+    }
+    assert set(kept_by_audit) == set(cause), "audit keeps each of them, in the same trace"
+    for event, span in kept_by_audit.items():
+        assert span.parent_span_id == mine[event][1].span_id
+        assert span.name == f"kept {mine[event][1].name}"
         assert {one.key for one in span.attributes} <= ALLOWED
         assert TOLD["subscriber"] not in str(span)
 

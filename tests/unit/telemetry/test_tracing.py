@@ -1,5 +1,6 @@
 """Each event has its own place in its complaint's trace, linked to its own cause."""
 
+import json
 import timeit
 from collections.abc import Sequence
 from time import perf_counter
@@ -126,3 +127,35 @@ def test_spans_go_to_the_collectors_traces(endpoint: str) -> None:
     exporter = tracing._processor.span_exporter  # type: ignore[attr-defined]
     assert exporter._endpoint == "http://otel:4318/v1/traces"
     tracing.close()
+
+
+def test_what_is_kept_has_a_span_under_the_events_own() -> None:
+    kept = Kept()
+    tracing = SpanTracing("audit", kept, lambda: REAL_NS)
+    whole: dict[str, Any] = {
+        "id": str(EFFECT), "source": "/bihuan/intake", "type": "thing.happened.v1",
+        "subject": "5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11", "sequence": "3",
+        "traceparent": f"00-{TRACE}-b7ad6b7169204331-01",
+        "data": {"words": "我的宽带"},
+    }  # fmt: skip
+    tracing.kept([json.dumps(whole).encode()] * 2, perf_counter() - 0.25)
+    span, again = kept.spans
+    assert span.name == "kept thing.happened.v1"
+    assert span.context is not None
+    assert span.parent is not None
+    assert f"{span.context.trace_id:032x}" == TRACE
+    assert f"{span.parent.span_id:016x}" == "b7ad6b7169204331"
+    assert span.context.span_id != span.parent.span_id
+    assert again.context == span.context
+    assert "宽带" not in span.to_json()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"\xff", b"[]", b"{}", b'{"id": "x"}', b"null",
+     json.dumps({"id": str(EFFECT), "traceparent": 3}).encode()],
+)  # fmt: skip
+def test_what_is_no_event_of_ours_has_no_span(value: bytes) -> None:
+    kept = Kept()
+    SpanTracing("audit", kept, lambda: REAL_NS).kept([value], perf_counter())
+    assert kept.spans == []
