@@ -1,6 +1,6 @@
 """Which version of which policy was in force at an instant; policies are data, never code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,14 @@ class Fault:
     kind: str
     where: tuple[str | int, ...]
     problem: str
+
+
+class Unsound(ValueError):
+    """A policy's content is wrong in these places, all of which its writer is told."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(f"{as_read(one.where)}: {one.problem}" for one in faults))
+        self.faults = tuple(faults)
 
 
 FLOOR = "floor"

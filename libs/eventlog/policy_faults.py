@@ -1,13 +1,14 @@
 """What is wrong with a policy, in plain words: each fault, its place and what to do about it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from libs.decider.policy import Fault
+from libs.decider.policy import Fault, Unsound
 
 LANGUAGES = {"zh": "Chinese", "en": "English"}
 KNOWN_MAX = 12
@@ -25,7 +26,11 @@ def faults_of(
         compile_policy(name, content)
     except ValidationError as error:
         below = ("content",) if "content" in content else ()
-        return [_fault(one, content, below) for one in error.errors(include_url=False)]
+        return [
+            fault
+            for one in error.errors(include_url=False)
+            for fault in _faults(one, content, below)
+        ]
     except ValueError as error:
         return [Fault("unsound", (), str(error))]
     return [*one_language_only(content), *vet(name, content)]
@@ -44,6 +49,15 @@ def one_language_only(content: Any, where: tuple[str | int, ...] = ()) -> Iterat
     elif isinstance(content, list | tuple):
         for number, value in enumerate(content):
             yield from one_language_only(value, (*where, number))
+
+
+def _faults(error: ErrorDetails, content: Any, below: tuple[str, ...]) -> Sequence[Fault]:
+    """A reader that found out more names every place itself."""
+    told = error.get("ctx", {}).get("error")
+    if not isinstance(told, Unsound):
+        return [_fault(error, content, below)]
+    at = (*below, *(step for step in error["loc"] if isinstance(step, str | int)))
+    return [replace(one, where=_known((*at, *one.where), content)) for one in told.faults]
 
 
 def _fault(error: ErrorDetails, content: Any, below: tuple[str, ...]) -> Fault:

@@ -1,9 +1,10 @@
 """What notices say: templates in both languages, rendered purely to stretches clear and sealed."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -12,50 +13,47 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from contracts.feedback_survey import NoticeFact
 from contracts.values import ClearText, Language, SealedText, TextSegment
+from libs.decider.policy import Fault, Unsound
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-
-FACTS = frozenset(
-    {
-        "receipt",
-        "promises",
-        "question",
-        "until",
-        "old_due",
-        "new_due",
-        "plan",
-        "explanation",
-        "decision",
-        "compensation",
-        "next_steps",
-        "note",
-        "reasons",
-        "final",
-        "amount",
-        "action",
-    }
-)
-"""Everything a template may name."""
 
 PROMISE = "promise."
 """`promise.resolve`: facts of this prefix are promised times, told together as `promises`."""
 
-TEMPLATES: Mapping[str, frozenset[str]] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class Knows:
+    """The facts that a template can name: those it always has, and those it may have."""
+
+    always: frozenset[str]
+    perhaps: frozenset[str] = frozenset()
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Every fact that it can name."""
+        return self.always | self.perhaps
+
+
+def _knows(always: str, perhaps: str = "") -> Knows:
+    return Knows(frozenset(("receipt", *always.split())), frozenset(perhaps.split()))
+
+
+TEMPLATES: Mapping[str, Knows] = MappingProxyType(
     {
-        "receipt": frozenset({"receipt"}),
-        "question": frozenset({"receipt", "until"}),
-        "delay": frozenset({"receipt", "new_due"}),
-        "overdue_repair": frozenset({"receipt", "old_due"}),
-        "answer": frozenset({"receipt", "explanation", "decision"}),
-        "rejected": frozenset({"receipt"}),
-        "survey": frozenset({"receipt"}),
-        "reminder": frozenset({"receipt"}),
-        "decision": frozenset({"receipt", "decision", "reasons"}),
-        "declined": frozenset({"receipt"}),
-        "compensation": frozenset({"receipt", "amount"}),
+        "receipt": _knows("", "promises"),
+        "question": _knows("until", "question"),
+        "delay": _knows("new_due", "old_due plan"),
+        "overdue_repair": _knows("old_due"),
+        "answer": _knows("explanation decision", "compensation next_steps"),
+        "rejected": _knows("", "note"),
+        "survey": _knows(""),
+        "reminder": _knows(""),
+        "decision": _knows("decision reasons", "final"),
+        "declined": _knows("", "note"),
+        "compensation": _knows("amount"),
     }
 )
-"""Every template, and the facts it can count on: with these alone it must say something."""
+"""Every template; with the facts it always has alone it must say something."""
 
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -95,19 +93,44 @@ class Texts(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> "Texts":
-        for name, counted_on in TEMPLATES.items():
+        faults = [*self._unused(), *self._without_words()]
+        for name, knows in TEMPLATES.items():
             for language in Language:
-                if language not in self.templates.get(name, {}):
-                    raise ValueError(f"template {name} is missing in {language.value}")
-                compiled = tuple(map(_compile, self.templates[name][language]))
-                if not any(one.needs <= counted_on for one in compiled):
-                    raise ValueError(f"template {name} ({language.value}) may come out empty")
-                self._compiled[(name, language)] = compiled
-        for table in self.words.values():
-            for code, word in table.items():
-                if set(word) != set(Language):
-                    raise ValueError(f"the word for {code} is not told in every language")
+                faults += self._compile(name, knows, language)
+        if faults:
+            raise Unsound(faults)
         return self
+
+    def _compile(self, name: str, knows: Knows, language: Language) -> Iterator[Fault]:
+        where = ("templates", name, language.value)
+        if language not in self.templates.get(name, {}):
+            yield Fault(
+                "missing",
+                where,
+                f"template {name} is missing in {language.value}: write it in `{language.value}`",
+            )
+            return
+        lines = self.templates[name][language]
+        for number, line in enumerate(lines):
+            yield from (Fault(kind, (*where, number), told) for kind, told in _wrong(line, knows))
+        compiled = self._compiled[(name, language)] = tuple(map(_stretch, lines))
+        if not any(one.needs <= knows.always for one in compiled):
+            surely = ", ".join(f"{{{one}}}" for one in sorted(knows.always))
+            problem = f"it may come out empty: add a line that names no more than {surely}"
+            yield Fault("gap", where, problem)
+
+    def _unused(self) -> Iterator[Fault]:
+        for name in sorted(self.templates.keys() - TEMPLATES.keys()):
+            problem = f"no notice has the template {name!r}: {_near(name, TEMPLATES)}"
+            yield Fault("unknown", ("templates", name), problem)
+
+    def _without_words(self) -> Iterator[Fault]:
+        for table, words in self.words.items():
+            for code, word in words.items():
+                for language in set(Language) - set(word):
+                    told = language.value
+                    problem = f"{code} is not told in {told}: write the word in `{told}`"
+                    yield Fault("missing", ("words", table, code, told), problem)
 
     def render(
         self, template: str, language: Language, receipt: str, facts: Iterable[NoticeFact]
@@ -179,15 +202,29 @@ def told_instant(instant: datetime, language: Language) -> str:
     return f"{local.day} {_MONTHS[local.month - 1]} {clock}"
 
 
-def _compile(line: str | Line) -> _Stretch:
+def _stretch(line: str | Line) -> _Stretch:
     text, when = (line.text, {line.when}) if isinstance(line, Line) else (line, set())
     pieces = _SLOT.split(text)
     parts = tuple((bool(index % 2), piece) for index, piece in enumerate(pieces) if piece)
-    needs = frozenset(when | {piece for is_slot, piece in parts if is_slot})
-    unknown = needs - FACTS
-    if unknown:
-        raise ValueError(f"no notice knows {', '.join(sorted(unknown))}")
-    return _Stretch(needs, parts)
+    return _Stretch(frozenset(when | {piece for is_slot, piece in parts if is_slot}), parts)
+
+
+def _wrong(line: str | Line, knows: Knows) -> Iterator[tuple[str, str]]:
+    """What a line names that its notice does not know; a stray brace would be told as it is."""
+    stretch = _stretch(line)
+    for name in sorted(stretch.needs - knows.all):
+        yield "unknown", f"this notice does not know `{name}`: {_near(name, knows.all)}"
+    for is_slot, part in stretch.parts:
+        if not is_slot and ("{" in part or "}" in part):
+            yield (
+                "unsound",
+                f"{part.strip()[:40]!r} has a stray brace: a fact is named `{{receipt}}`",
+            )
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
 
 
 def read_texts(policy: Mapping[str, Any]) -> Texts:

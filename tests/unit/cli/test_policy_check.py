@@ -126,6 +126,26 @@ BAD: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
         *("missing", 'en: ""}', "the English is missing"),
     ),
     (
+        "a template in one language",
+        TEXTS,
+        ("    reminder:\n      zh:", "    reminder:\n      xx:"),
+        *("unknown", "xx:", "known are zh, en"),
+    ),
+    (
+        "a fact that this notice never has",
+        TEXTS,
+        ("补偿已批准:{amount}元", "补偿已批准:{amont}元"),
+        *("unknown", "{amont}", "did you mean amount?"),
+    ),
+    (
+        *("a brace too many", TEXTS, ("关于受理编号{receipt},", "关于受理编号{{receipt}},")),
+        *("unsound", "{{receipt}}", "stray brace"),
+    ),
+    (
+        *("a template nobody uses", TEXTS, ("    reminder:", "    remainder:")),
+        *("unknown", "remainder:", "did you mean reminder?"),
+    ),
+    (
         *("a gap", CLOCKS, ("[broadband.install]", "[interconnection]")),
         *("gap", "clocks:", "add a row for it, or widen one"),
     ),

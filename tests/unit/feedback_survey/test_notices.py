@@ -197,8 +197,8 @@ def test_an_answer_states_explanation_decision_compensation_and_next_steps() -> 
     event = answered_by_work(compensation="373.00", next_steps="v1.sealed.next")
     notice = issued(hear(receipted(), event, name="answer"))
     assert told(notice) == (
-        "您好,受理编号TS-7781-4答复如下:[v1.sealed.explanation] 处理结论:投诉成立。"
-        "补偿金额:373.00元。后续安排:[v1.sealed.next]"
+        "您好,受理编号TS-7781-4答复如下:[v1.sealed.explanation]\n处理结论:投诉成立。"
+        "补偿金额:373.00元。\n后续安排:[v1.sealed.next]"
     )
     assert sealed_parts(notice) == ["v1.sealed.explanation", "v1.sealed.next"]
     assert notice.answer == event_id("answer")
@@ -206,7 +206,7 @@ def test_an_answer_states_explanation_decision_compensation_and_next_steps() -> 
 
 def test_an_answer_without_money_or_next_steps_leaves_those_lines_out() -> None:
     assert told(issued(hear(receipted(language=Language.EN), answered_by_work()))) == (
-        "About TS-7781-4: [v1.sealed.explanation] Our decision: your complaint is upheld."
+        "About TS-7781-4: [v1.sealed.explanation]\nOur decision: your complaint is upheld."
     )
 
 

@@ -58,9 +58,11 @@ def test_an_unsound_policy_never_comes_into_force(change: dict[str, object]) -> 
 @pytest.mark.parametrize(
     ("template", "lines", "problem"),
     [
-        ("survey", ["{score}"], "no notice knows score"),
-        ("survey", ["{plan}"], "may come out empty"),
-        ("survey", [{"when": "weather", "text": "rain"}], "no notice knows weather"),
+        ("survey", ["{score}"], "this notice does not know `score`"),
+        ("survey", ["{receipt} {amount}"], "this notice does not know `amount`"),
+        ("delay", ["{plan}"], "may come out empty"),
+        ("survey", ["{receipt} {Receipt}"], "stray brace"),
+        ("survey", [{"when": "weather", "text": "rain"}], "does not know `weather`"),
     ],
 )
 def test_a_template_that_could_fail_never_comes_into_force(
@@ -75,8 +77,8 @@ def test_a_template_that_could_fail_never_comes_into_force(
 def test_every_template_is_there_in_both_languages() -> None:
     texts = compile_policy("texts", seed("texts"))
     assert isinstance(texts, Texts)
-    for template, counted_on in TEMPLATES.items():
-        facts = [NoticeFact(name=name, text="told") for name in counted_on - {"receipt"}]
+    for template, knows in TEMPLATES.items():
+        facts = [NoticeFact(name=name, text="told") for name in knows.always - {"receipt"}]
         for language in Language:
             assert texts.render(template, language, "TS-1", facts)
 
@@ -85,6 +87,13 @@ def test_a_missing_language_never_comes_into_force() -> None:
     unsound = seed("texts")
     del unsound["content"]["templates"]["survey"]["en"]
     with pytest.raises(ValueError, match="survey is missing in en"):
+        compile_policy("texts", unsound)
+
+
+def test_a_template_that_nobody_uses_never_comes_into_force() -> None:
+    unsound = seed("texts")
+    unsound["content"]["templates"]["recipt"] = unsound["content"]["templates"]["receipt"]
+    with pytest.raises(ValueError, match="did you mean receipt"):
         compile_policy("texts", unsound)
 
 
@@ -99,7 +108,7 @@ def test_a_sealed_word_is_copied_and_never_joined_to_clear_text() -> None:
     assert parts == (
         ClearText(lit="About TS-1: "),
         SealedText(sealed="v1.t1"),
-        ClearText(lit=" Next: x"),
+        ClearText(lit="\nNext: x"),
     )
 
 

@@ -109,7 +109,7 @@ def test_words_are_opened_on_demand_with_the_purpose_deliver(kept: KeptNotices) 
     known = kept.notice(answer.notice)
     assert known is not None
     text = asyncio.run(render(known, opener))
-    assert text == "您好,受理编号TS-7781-4答复如下:<v1.sealed.explanation> 处理结论:投诉成立。"
+    assert text == "您好,受理编号TS-7781-4答复如下:<v1.sealed.explanation>\n处理结论:投诉成立。"
     assert opener.asked == [(("v1.sealed.explanation",), "deliver", UUID(SUBJECT))]
 
 
