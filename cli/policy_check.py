@@ -9,9 +9,9 @@ from typing import Any
 
 from cli.places import SERVICES
 from libs.decider.policy import Fault
-from libs.eventlog.policies import content_digest, seed_instant
+from libs.eventlog.policies import content_digest
 from libs.eventlog.policy_faults import faults_of
-from libs.eventlog.policy_files import PolicyFile
+from libs.eventlog.policy_files import PolicyFile, seed_instant
 from libs.eventlog.service import Service
 
 IDENTITIES = ("code", "id", "team", "agent")
@@ -71,16 +71,7 @@ def _faults(file: PolicyFile) -> list[Fault]:
     if service is None:
         known = ", ".join(sorted(owners()))
         return [Fault("unknown", ("name",), f"unknown policy {name!r}: known are {known}")]
-    faults = faults_of(name, file.content, service.compile_policy, service.vet_policy)
-    try:
-        seed_instant(file.content["effective_from"])
-    except ValueError:
-        problem = (
-            f"{file.content['effective_from']!r} is no instant: write a date (00:00 in Shanghai) "
-            'or "2026-11-30T00:00:00+08:00"'
-        )
-        faults.append(Fault("unsound", ("effective_from",), problem))
-    return faults
+    return faults_of(name, file.content, service.compile_policy, service.vet_policy)
 
 
 def _overlapping(files: Sequence[PolicyFile]) -> Iterator[Found]:

@@ -33,7 +33,8 @@ from contracts.values import (
     ValueTier,
 )
 from libs.decider import Context, Policies, PolicyInForce, Recorded
-from libs.eventlog.policies import content_digest, seed_instant
+from libs.eventlog.policies import content_digest
+from libs.eventlog.policy_files import seed_instant
 from libs.eventlog.service import Service
 from services.feedback_survey import main as feedback_survey
 from services.feedback_survey.domain import FEEDBACK

@@ -12,7 +12,7 @@ from cli.policy import read_sound
 from cli.previewing import LETTERS, Case, NoSuchFact, Preview, facts_given, policies_of, previews
 from cli.telling import MISUSED, AsJson, emit, fail, out
 from contracts.values import Category, DistrictType, Language, Urgency, ValueTier
-from libs.eventlog.policies import seed_instant
+from libs.eventlog.policy_files import seed_instant
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 OURS = ("texts", "feedback", "clocks", "working_days")

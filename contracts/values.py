@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from contracts.categories import Category as Category  # noqa: PLC0414 - explici
 from contracts.categories import Names as Names  # noqa: PLC0414 - explicit re-export
 from libs.decider import Event
 from libs.decider import Instant as Instant  # noqa: PLC0414 - explicit re-export
+from libs.decider import Told as Told  # noqa: PLC0414 - explicit re-export
 
 # --- constrained texts and numbers ---------------------------------------------------------
 
@@ -72,25 +73,6 @@ Money = Annotated[
     WithJsonSchema({"type": "string", "pattern": _MONEY, "examples": ["373.00"]}),
 ]
 """An exact amount in CNY, never negative; on the wire a string with two places."""
-
-
-RFC_3339 = r"(19|2\d)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
-
-
-def _as_told(time: object) -> object:
-    """Refuses the numbers and bare dates that pydantic would take for an instant.
-
-    Reads the text itself, for in strict mode pydantic takes no text from a validator of ours.
-    """
-    if isinstance(time, str) and re.fullmatch(RFC_3339, time):
-        return datetime.fromisoformat(time)
-    if isinstance(time, datetime):
-        return time
-    raise ValueError("an instant is like 2025-10-09T09:00:00+08:00, with its zone")
-
-
-Told = Annotated[Instant, BeforeValidator(_as_told)]
-"""An instant as somebody outside told it: RFC 3339, with its zone, from 1900 on."""
 
 
 # --- enums ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from libs.decider.decider import (
     State,
     TimerFired,
     To,
+    Told,
 )
 from libs.decider.errors import Conflict, DomainError, NotFound, Refused, Stale
 from libs.decider.policy import Fault, Policies, PolicyInForce, PolicyMissing
@@ -37,4 +38,5 @@ __all__ = [
     "State",
     "TimerFired",
     "To",
+    "Told",
 ]

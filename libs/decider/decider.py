@@ -5,13 +5,14 @@ with two more pure functions of the state: the `timers` it waits for and the `ro
 runtime stores, publishes, wakes and displays what these say, and nothing else.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from libs.decider.policy import Policies
 
@@ -23,6 +24,25 @@ def wire_instant(instant: datetime) -> str:
 
 Instant = Annotated[AwareDatetime, PlainSerializer(wire_instant, return_type=str, when_used="json")]
 """A moment with its zone; on the wire always UTC with microseconds."""
+
+
+RFC_3339 = r"(19|2\d)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
+
+
+def _as_told(time: object) -> object:
+    """Refuses the numbers and bare dates that pydantic would take for an instant.
+
+    Reads the text itself, for in strict mode pydantic takes no text from a validator of ours.
+    """
+    if isinstance(time, str) and re.fullmatch(RFC_3339, time):
+        return datetime.fromisoformat(time)
+    if isinstance(time, datetime):
+        return time
+    raise ValueError("an instant is like 2025-10-09T09:00:00+08:00, with its zone")
+
+
+Told = Annotated[Instant, BeforeValidator(_as_told)]
+"""An instant as somebody outside told it: RFC 3339, with its zone, from 1900 on."""
 
 
 class Event(BaseModel):

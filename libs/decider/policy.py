@@ -20,12 +20,14 @@ class Fault:
     """One thing that is wrong with a policy's content, and what to do about it.
 
     `kind` is what sort of fault: unreadable, unknown, missing, limit, gap, overlap, floor, unsound.
-    `where` is the path in the content, e.g. ("clocks", 4, "limit"); empty: the whole.
+    `where` is the path in the content, e.g. ("clocks", 4, "limit"); empty: the whole. `line` is
+    the line, from 1, of the file it was written in, where that is known.
     """
 
     kind: str
     where: tuple[str | int, ...]
     problem: str
+    line: int | None = None
 
 
 class Unsound(ValueError):
@@ -54,7 +56,8 @@ class PolicyInForce:
 
     `content` is the whole policy as plain data; `compiled` whatever the service's own reader made
     of it. `active_from` is the later of its activation and its `effective_from` (EVENTS,
-    policy.activated); seed versions count from 2004-01-01.
+    policy.activated); seed versions count from 2004-01-01. `activated_at` and `activated_by` tell
+    when and by whom it came on record.
     """
 
     name: str
@@ -63,6 +66,10 @@ class PolicyInForce:
     active_from: datetime
     content: Mapping[str, Any]
     compiled: Any = None
+    effective_from: datetime | None = None
+    activated_at: datetime | None = None
+    activated_by: str = ""
+    seed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

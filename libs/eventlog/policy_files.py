@@ -1,24 +1,29 @@
 """A policy file as people write it: YAML, with the line of everything in it."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
 
-from libs.decider.policy import Fault
+from libs.decider.policy import Fault, as_read
 
 BYTES_MAX = 200_000
 """An event holds 256 KB at most, and it holds the whole policy (DESIGN, The event)."""
 
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 HEADS = ("name", "version", "effective_from")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PolicyFile:
-    """One file: its content as plain JSON, and the line (from 1) of each path in it."""
+    """A policy as written: its content as plain JSON, and the line (from 1) of each path in it."""
 
     path: Path
     content: Mapping[str, Any]
@@ -28,48 +33,91 @@ class PolicyFile:
 
     def line(self, where: tuple[str | int, ...]) -> int:
         """The line of that place, or of the nearest thing around it."""
-        for length in range(len(where), 0, -1):
-            if (found := self.lines.get(where[:length])) is not None:
-                return found
-        return 1
+        return nearest(self.lines_as_read, where)
+
+    @cached_property
+    def lines_as_read(self) -> Mapping[str, int]:
+        """The line of each place, as people read places."""
+        return {as_read(where): line for where, line in self.lines.items()}
+
+
+def nearest(lines: Mapping[str, int], where: tuple[str | int, ...]) -> int:
+    """The line of a place, or of the nearest thing around it; the first where none is known."""
+    for length in range(len(where), 0, -1):
+        if (found := lines.get(as_read(where[:length]))) is not None:
+            return found
+    return 1
 
 
 def read_policy_file(path: Path) -> PolicyFile:
-    """Reads one file; what is wrong with its form is in `faults`. Raises OSError.
+    """Reads one file; what is wrong with its form is in `faults`. Raises OSError."""
+    raw = path.read_bytes()
+    try:
+        return replace(read_policy(raw.decode("utf-8")), path=path)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        return replace(_unreadable("it is not UTF-8 text: save it as UTF-8", line), path=path)
+
+
+def read_policy(text: str) -> PolicyFile:
+    """Reads a policy's text, YAML or JSON; what is wrong with its form is in `faults`.
 
     Dates become ISO text, so that the content is plain JSON wherever it goes.
     """
+    if len(text.encode()) > BYTES_MAX:
+        return _unreadable(f"it is larger than {BYTES_MAX} bytes: nobody can activate it")
     try:
-        raw = path.read_bytes()
-        if len(raw) > BYTES_MAX:
-            return _unreadable(path, f"it is larger than {BYTES_MAX} bytes: nobody can activate it")
-        text = raw.decode("utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = plain(yaml.safe_load(text))
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        return _unreadable(path, "it is not UTF-8 text: save it as UTF-8", line)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "something is wrong"
         return _unreadable(
-            path,
             f"it is not YAML: {problem}; look at the indentation and the quotes here",
             1 if mark is None else mark.line + 1,
         )
     except (RecursionError, ValueError) as error:
-        return _unreadable(path, f"it cannot be read: {type(error).__name__}; write it plainly")
+        return _unreadable(f"it cannot be read: {type(error).__name__}; write it plainly")
     if node is None or not isinstance(content, dict):
-        return _unreadable(path, "it holds no policy: it begins with `name: …`")
+        return _unreadable("it holds no policy: it begins with `name: …`")
     lines: dict[tuple[str | int, ...], int] = {}
     faults: list[Fault] = []
     _walk(node, (), lines, faults)
-    faults += [
+    faults += head_faults(content)
+    return PolicyFile(Path(), content, lines, tuple(faults))
+
+
+def head_faults(content: Mapping[str, Any]) -> list[Fault]:
+    """What is wrong with what every policy says of itself: name, version, effective_from."""
+    faults = [
         Fault("missing", (), f"`{head}` is missing: add it at the top")
         for head in HEADS
         if not content.get(head)
     ]
-    return PolicyFile(path, content, lines, tuple(faults))
+    version, since = content.get("version"), content.get("effective_from")
+    if version and not (isinstance(version, str) and _VERSION.fullmatch(version)):
+        problem = 'it is no version: write letters, digits and _ . + - in quotes, like "2"'
+        faults.append(Fault("unsound", ("version",), problem))
+    if since:
+        try:
+            seed_instant(since)
+        except ValueError:
+            problem = (
+                f"{since!r} is no instant: write a date (00:00 in Shanghai) or "
+                '"2026-11-30T00:00:00+08:00"'
+            )
+            faults.append(Fault("unsound", ("effective_from",), problem))
+    return faults
+
+
+def seed_instant(value: Any) -> datetime:
+    """`effective_from` of a policy: a date (00:00 in Shanghai) or an instant with its zone.
+
+    Raises ValueError.
+    """
+    text = value.isoformat() if isinstance(value, date) else str(value)
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=SHANGHAI)
 
 
 def plain(value: Any) -> Any:
@@ -81,8 +129,8 @@ def plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _unreadable(path: Path, problem: str, line: int = 1) -> PolicyFile:
-    return PolicyFile(path, {}, {("",): line}, (Fault("unreadable", ("",), problem),))
+def _unreadable(problem: str, line: int = 1) -> PolicyFile:
+    return PolicyFile(Path(), {}, {("",): line}, (Fault("unreadable", ("",), problem),))
 
 
 def _walk(

@@ -10,7 +10,7 @@ from psycopg import Connection
 from libs.decider import Command, Decider, Event, PolicyInForce, Recorded, Row, To
 from libs.eventlog.envelope import decode
 from libs.eventlog.housekeeping import housekeeping_decider
-from libs.eventlog.policies import active_from, no_more_faults, policy_decider
+from libs.eventlog.policies import no_more_faults, policy_decider, version_of
 from libs.eventlog.policy_faults import Vet
 from libs.eventlog.tables import Table
 
@@ -164,11 +164,4 @@ class Service:
     def policy(self, recorded: Recorded[Any]) -> PolicyInForce:
         """A `policy.activated` as this service reads it."""
         data = recorded.data
-        return PolicyInForce(
-            name=data.name,
-            version=data.version,
-            sha256=data.sha256,
-            active_from=active_from(recorded),
-            content=data.content,
-            compiled=self.compile_policy(data.name, data.content),
-        )
+        return version_of(recorded, self.compile_policy(data.name, data.content))

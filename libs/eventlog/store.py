@@ -12,7 +12,7 @@ from eventsourcing.postgres import PostgresDatastore
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 
-from libs.decider import Decider, Policies
+from libs.decider import Decider, Policies, Recorded
 from libs.eventlog.envelope import digest, originator
 from libs.eventlog.policies import policy_streams
 from libs.eventlog.recorder import Moved, Unit, UnitRecorder
@@ -170,16 +170,9 @@ class Store(Reader):
     def policies(self) -> Policies:
         """All policies ever activated here, compiled."""
         policies = Policies()
-        kind = self.service.housekeeping.policy_activated.type
         with self.connection() as conn:
-            rows = conn.execute(
-                f"SELECT state FROM {self.recorder.events_table_name} WHERE topic = ANY(%s) "
-                "ORDER BY notification_id",
-                (list(self.service.versions_of(kind)),),
-            ).fetchall()
-        for row in rows:
-            recorded = self.service.read(bytes(row["state"]))
-            policies = policies.adding(self.service.policy(recorded))
+            for recorded in activations(conn, self.service):
+                policies = policies.adding(self.service.policy(recorded))
         return policies
 
     def policies_moved(self, policies: Policies) -> bool:
@@ -220,6 +213,16 @@ class Store(Reader):
         """Idempotency-Key outcomes are kept 24 h (DESIGN, Inbox)."""
         with self.connection() as conn:
             conn.execute("DELETE FROM idempotency WHERE kept_until < %s", (now,))
+
+
+def activations(conn: Connection[Any], service: Service) -> Iterator[Recorded[Any]]:
+    """Every `policy.activated` of a service, oldest first."""
+    kind = service.housekeeping.policy_activated.type
+    rows = conn.execute(
+        "SELECT state FROM stored_events WHERE topic = ANY(%s) ORDER BY notification_id",
+        (list(service.versions_of(kind)),),
+    ).fetchall()
+    return (service.read(bytes(row["state"])) for row in rows)
 
 
 __all__ = ["Moved", "Store"]

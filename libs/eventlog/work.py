@@ -25,7 +25,8 @@ from libs.decider import (
     To,
 )
 from libs.eventlog.envelope import GENESIS, Origin, digest, encode, originator
-from libs.eventlog.policies import ActivatePolicy, policy_streams, seed_instant
+from libs.eventlog.policies import ActivatePolicy, policy_streams
+from libs.eventlog.policy_files import seed_instant
 from libs.eventlog.recorder import Find, TimerRow, Unit
 from libs.eventlog.service import Service
 

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from libs.decider import DomainError
+from libs.decider.policy import Fault as PolicyFault
+from libs.decider.policy import as_read
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 ERRORS_MAX = 50
@@ -126,8 +128,17 @@ def problem_of(error: DomainError) -> Problem:
         detail=error.detail,
         rule=error.rule,
         zh=error.zh,
-        errors=list(getattr(error, "faults", ())),
+        errors=[_told(one) for one in getattr(error, "faults", ())][:ERRORS_MAX],
     )
+
+
+def _told(fault: "Fault | PolicyFault") -> Fault:
+    """A fault of the request, or of the policy in it: data of ours, which may be quoted."""
+    if isinstance(fault, Fault):
+        return fault
+    place = [] if fault.line is None else [f"line {fault.line}"]
+    place += [as_read(fault.where)] if any(fault.where) else []
+    return Fault(where=", ".join(place) or "the policy", what=fault.kind, do=fault.problem)
 
 
 def answer_of(error: DomainError) -> Response:

@@ -13,6 +13,7 @@ from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
 from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
+from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from libs.web.routing import Router
 from services.audit import api, archive, export, reactions, tiles, views
@@ -52,7 +53,7 @@ def build(settings: Settings, clock: Clock) -> App:
     def routers(app: App) -> tuple[Router, ...]:
         prover = api.Prover(app, settings)
         app.closing.append(prover.stop)
-        return (*api.routes(app, prover), operations(app))
+        return (*api.routes(app, prover), policy_routes(app.service, app.query), operations(app))
 
     interface = Interface(
         title="Bihuan audit 审计",

@@ -11,6 +11,7 @@ from libs.eventlog.service import Service
 from libs.messaging import topics
 from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
+from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from libs.vault.client import VaultClient
 from services.feedback_survey import api, reactions, views
@@ -43,6 +44,10 @@ def build(settings: Settings, clock: Clock) -> App:
     interface = Interface(
         title="Bihuan Feedback survey 回访",
         version="0.1.0",
-        routers=lambda app: (*api.routes(app.query, sealer), operations(app)),
+        routers=lambda app: (
+            *api.routes(app.query, sealer),
+            policy_routes(app.service, app.query),
+            operations(app),
+        ),
     )
     return App(describe(), settings, clock, interface)

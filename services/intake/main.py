@@ -16,6 +16,7 @@ from libs.eventlog.work import Work
 from libs.messaging.app import App, Interface
 from libs.messaging.channel import RawMessage
 from libs.messaging.operations import operations
+from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from libs.vault import routes as vault_routes
 from libs.vault.routes import Access
@@ -86,6 +87,7 @@ def _routers(app: App, vault: Vault) -> Sequence[Router]:
     return (
         *api.routes(app.query, tell),
         vault_routes.routes(vault, app.beside, accessed, persons_of),
+        policy_routes(app.service, app.query),
         operations(app),
     )
 

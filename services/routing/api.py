@@ -796,7 +796,7 @@ def _next_version(version: str, teams: Teams, changed: Team, now: datetime) -> A
         at=now,
         name=TEAMS,
         version=following,
-        effective_from=now,
+        effective_from=None,
         content={
             "name": TEAMS,
             "version": following,

@@ -9,6 +9,7 @@ from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
 from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
+from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from libs.vault.client import VaultClient
 from services.routing import api, reactions, views
@@ -42,6 +43,7 @@ def build(settings: Settings, clock: Clock) -> App:
         version="0.1.0",
         routers=lambda app: (
             *api.routes(app.query, sealer, lambda: app.writer.policies),
+            policy_routes(app.service, app.query),
             operations(app),
         ),
     )

@@ -1,19 +1,15 @@
 """The clocks over HTTP: what runs, what is about to lapse, how promises were kept, calendars."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response
 
-from contracts.values import Instant, Version
 from libs.decider import NotFound, To
-from libs.eventlog.policies import ActivatePolicy
-from libs.timekeeping.calendars import library_calendar
-from libs.web import Ask, Caller, Commands, Page, PageQuery, Paging, Router, allow, command, page_of
+from libs.web import Ask, Caller, Commands, Page, PageQuery, Paging, Router, allow, page_of
 from libs.web.commands import tell_events
 from services.sla_watch import views
 from services.sla_watch.domain.commands import ReconsiderCalendar
@@ -69,24 +65,6 @@ class PromiseTable(_Body):
     """By month, clock and policy version."""
 
 
-HolidayName = Annotated[str, Field(min_length=1, max_length=60)]
-
-
-class CalendarVersion(_Body):
-    """Working days as the government declared them, on top of the calendar that came with us."""
-
-    version: Version
-    """A name of its own, e.g. `state-council-2027`; a version never changes."""
-    effective_from: Instant
-    """From when clocks that start count by it; dues still unknown are counted by it at once."""
-    last: date
-    """The last date it knows: every date up to it must be right."""
-    days_off: Annotated[dict[date, HolidayName], Field(max_length=2000)]
-    """Dates off that are not ordinary weekends, with the holiday's name."""
-    worked: Annotated[tuple[date, ...], Field(max_length=1000)]
-    """Saturdays and Sundays that are worked (调休)."""
-
-
 def routes(query: Querying) -> Sequence[Router]:
     """Every router of this service."""
     return (clock_routes(query), calendar_routes(query))
@@ -135,7 +113,7 @@ def clock_routes(query: Querying) -> Router:
 
 
 def calendar_routes(query: Querying) -> Router:
-    """Calendars: what they cannot answer yet, and loading one."""
+    """Calendars: what they cannot answer yet."""
     router = Router(tags=["calendar"])
 
     @router.get("/unknown-dues")
@@ -149,39 +127,20 @@ def calendar_routes(query: Querying) -> Router:
         shown, following = page_of(request, rows, page.limit, views.unknown_key)
         return Page(items=list(shown), next=following)
 
-    @router.command("/calendar")
-    async def load_calendar(
-        body: CalendarVersion, ask: Annotated[Ask, command("sla_watch.policy")]
-    ) -> Response:
-        """Load a version of the working days; dues that were unknown are counted at once.
-
-        Should this break off in the middle, repeat it: what has been counted stays.
-        """
-        answer = await ask(To(WORKING_DAYS, _activation(body, ask.now)))
-        await _reconsider(query, ask)
-        return answer
-
     return router
 
 
-def _activation(body: CalendarVersion, now: datetime) -> ActivatePolicy:
-    content = {
-        "name": WORKING_DAYS,
-        "version": body.version,
-        "effective_from": body.effective_from.isoformat(),
-        "base": "chinesecalendar",
-        "base_fingerprint": library_calendar().fingerprint(),
-        "last": body.last.isoformat(),
-        "days_off": {day.isoformat(): name for day, name in sorted(body.days_off.items())},
-        "worked": [day.isoformat() for day in sorted(body.worked)],
-    }
-    return ActivatePolicy(
-        at=now,
-        name=WORKING_DAYS,
-        version=body.version,
-        effective_from=body.effective_from,
-        content=content,
-    )
+def reconsidering(query: Querying) -> Callable[[str, Ask], Awaitable[None]]:
+    """What follows a new version of the working days: dues that were unknown are counted at once.
+
+    Should this break off in the middle, activate the version again: what has been counted stays.
+    """
+
+    async def activated(policy: str, ask: Ask) -> None:
+        if policy == WORKING_DAYS:
+            await _reconsider(query, ask)
+
+    return activated
 
 
 async def _reconsider(query: Querying, ask: Ask) -> None:

@@ -9,6 +9,7 @@ from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
 from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
+from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from services.sla_watch import api, reactions, views
 from services.sla_watch.config import Settings
@@ -40,6 +41,10 @@ def build(settings: Settings, clock: Clock) -> App:
     interface = Interface(
         title="Bihuan SLA watch 时限",
         version="0.1.0",
-        routers=lambda app: (*api.routes(app.query), operations(app)),
+        routers=lambda app: (
+            *api.routes(app.query),
+            policy_routes(app.service, app.query, api.reconsidering(app.query)),
+            operations(app),
+        ),
     )
     return App(describe(), settings, clock, interface)

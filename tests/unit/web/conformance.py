@@ -110,7 +110,13 @@ def _across_fields(errors: Any) -> bool:
     return all(one["where"] in ("body", "body.data", *_TOLD) for one in errors)
 
 
-_TOLD = ("body.time", "body.data.history.answered_at", "body.data.history.closed_at")
+_TOLD = (
+    "body.time",
+    "body.data.history.answered_at",
+    "body.data.history.closed_at",
+    "body.effective_from",
+    "query.at",
+)
 """Instants that somebody outside tells."""
 
 
