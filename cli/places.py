@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,14 @@ from typing import Any
 from libs.telemetry.logs import configure_logs
 
 SERVICES = ("intake", "routing", "sla_watch", "escalation", "feedback_survey", "audit")
+
+
+STATE_BYTES_MIN = 512 * 1024**2
+"""What must be free to start: the servers' empty state takes about 150 MB of it."""
+
+
+class NoPlace(OSError):
+    """The state cannot be kept there; says what to do."""
 
 
 class NotRunning(RuntimeError):
@@ -53,10 +62,29 @@ class Places:
         """One log a process."""
         return self.data / "logs"
 
+    def prepare(self) -> None:
+        """Makes the folder; raises NoPlace where it cannot be, or where no room is left."""
+        try:
+            self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise NoPlace(
+                f"{self.data} cannot be made: {error.strerror}. "
+                "Set BIHUAN_DATA to a folder that you may write to"
+            ) from error
+        free = shutil.disk_usage(self.data).free
+        if free < STATE_BYTES_MIN:
+            raise NoPlace(
+                f"only {free // 1024**2} MiB are free at {self.data}, and a start needs "
+                f"{STATE_BYTES_MIN // 1024**2}. Make room, or set BIHUAN_DATA to another disk"
+            )
+
     @contextmanager
     def logging(self) -> Iterator[None]:
-        """All logging of this process goes to a file here, so that the terminal stays readable."""
-        self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """All logging of this process goes to a file here, so that the terminal stays readable.
+
+        Raises NoPlace.
+        """
+        self.prepare()
         with (self.logs / "bihuan.log").open("a", encoding="utf-8") as stream:
             configure_logs(stream=stream)
             try:

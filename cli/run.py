@@ -57,11 +57,11 @@ def up(
         fixed_ports=not processes,
         progress=progress,
     )
-    with places.logging(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
+    try:
+        with places.logging(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_stopped(system, started))
-        except (StackProblem, TopicsWrong, RuntimeError) as error:
-            fail(str(error))
+    except (StackProblem, TopicsWrong, RuntimeError, OSError) as error:
+        fail(str(error))
 
 
 async def _until_stopped(system: System, started: float) -> None:
