@@ -27,6 +27,14 @@ ACTION = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*\Z")
 BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="a signed token (RFC 7519)")
 
 
+class RoleWords(BaseModel):
+    """What a role is, in both languages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    zh: str
+    en: str
+
+
 class AccessTable(BaseModel):
     """Roles and the actions each may do; no wildcards, so that a diff shows every change."""
 
@@ -35,7 +43,7 @@ class AccessTable(BaseModel):
     version: str
     effective_from: date
     roles: dict[str, tuple[str, ...]]
-    about: dict[str, str] = Field(default_factory=dict)
+    about: dict[str, RoleWords] = Field(default_factory=dict)
     """What each role is, for people."""
 
     @model_validator(mode="after")

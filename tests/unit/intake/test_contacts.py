@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from contracts.intake import ComplaintContactLinked, ComplaintContactUnlinked
-from contracts.values import Category, ContactKind
+from contracts.values import Category, ContactKind, Evidence
 from libs.decider.story import Story
 from services.intake.domain.commands import UnlinkContact
 from services.intake.domain.complaint import (
@@ -51,6 +51,13 @@ def test_what_it_becomes_is_fixed_and_dated_at_its_own_contact() -> None:
     assert own.correspondent.receipt == receipt_of(URGE.contact.id)
     assert own.profile.category is Category.BILLING
     story.when(unlink(URGE.contact.id)).then_nothing()
+
+
+def test_evidence_goes_with_the_contact_it_came_with() -> None:
+    bill = Evidence(kind="bill", ref="billing/2025-09/4711", sha256="ab" * 32)
+    told = URGE.model_copy(update={"evidence": (bill,)})
+    story = open_complaint().when(told).when(unlink(told.contact.id))
+    assert story.one(ComplaintContactUnlinked).becomes.registration.evidence == (bill,)
 
 
 def test_staff_may_say_what_the_unlinked_contact_is_about() -> None:

@@ -246,6 +246,16 @@ def test_where_two_are_open_it_is_not_guessed() -> None:
     assert (empty["outcome"], empty["rule"]) == ("refused", "several-fit")
 
 
+def test_a_message_brings_its_evidence_and_says_that_its_customer_is_another_operators() -> None:
+    world = World()
+    bill = {"kind": "bill", "ref": "billing/2025-09/4711", "sha256": "ab" * 32}
+    world.tell_one(subscriber=LI, other_operator=True, evidence=[bill])
+    (registered,) = world.happened(ComplaintRegistered)
+    told = registered.registration
+    assert [one.model_dump() for one in told.evidence] == [bill]
+    assert told.profile.other_operator
+
+
 def test_facts_and_replies_are_no_urges() -> None:
     world, receipt = world_with_one()
     for number, kind in enumerate(("fact", "reply", "escalation_wish")):

@@ -68,6 +68,26 @@ def test_a_representative_with_papers_is_verified_by_policy() -> None:
     complaint_story().when(command).then_types(ComplaintRegistered, ComplaintVerified)
 
 
+def test_customers_of_other_operators_are_taken_up_as_any_and_it_is_on_record() -> None:
+    """DOMAIN rule 3: "customers of other operators may complain too"."""
+    told = REGISTER.model_copy(update={"registration": registration(other_operator=True)})
+    story = complaint_story().when(told).then_types(ComplaintRegistered, ComplaintVerified)
+    assert story.one(ComplaintRegistered).registration.profile.other_operator
+    verified = story.one(ComplaintVerified)
+    assert (verified.valid, verified.profile.other_operator) == (True, True)
+
+
+def test_evidence_that_will_vanish_is_referenced_or_snapshot_at_registration() -> None:
+    """DOMAIN, Audit and retention: "(billing originals, outage records)"; it goes on record with
+    the words, by its reference and, where its bytes are kept, their digest.
+    """
+    bill = Evidence(kind="bill", ref="billing/2025-09/4711", sha256="ab" * 32)
+    outage = Evidence(kind="outage_record", ref="noc/outage-88")
+    told = registration(evidence=(bill, outage))
+    story = complaint_story().when(REGISTER.model_copy(update={"registration": told}))
+    assert story.one(ComplaintRegistered).registration.evidence == (bill, outage)
+
+
 def test_a_rejection_needs_its_reason() -> None:
     told = REGISTER.model_copy(update={"registration": registration(representative=True)})
     verify = VerifyComplaint(at=TOLD, valid=False, checked=(Check.FACTS,))
