@@ -135,6 +135,7 @@ _INTAKE = _of(
             "routing": "work.ended",
             "sla_watch": "cancels the rest",
             "escalation": "withdraws automatic requests (race 2)",
+            "feedback_survey": "an important customer: plans the follow-up visit",
             "audit": "retention starts to run",
         },
     ),
@@ -144,6 +145,7 @@ _INTAKE = _of(
             "routing": "routes (tier1: the manager, another person), same owner of record",
             "sla_watch": "the new cycle's clocks, not the legal ones",
             "escalation": "route escalate and no case yet: case.requested",
+            "feedback_survey": "calls a follow-up visit off that nobody has made",
             "audit": "retention no longer runs",
         },
     ),
@@ -256,6 +258,7 @@ _FEEDBACK = _of(
     (f.CallTaken, {}),
     (f.CallAttempted, {}),
     (f.CallCalledOff, {}),
+    (f.VisitRecorded, {"intake": "dissatisfied: may reopen, as a late reply does"}),
     (
         f.SurveyConcluded,
         {"intake": "closes, or reopens with a route", "sla_watch": "the survey clock ends"},

@@ -43,6 +43,8 @@ class CallReason(StrEnum):
     """To tell a notice that no message can carry."""
     SURVEY = "survey"
     """To ask whether the answer is enough, instead of a message (DOMAIN rule 11)."""
+    VISIT = "visit"
+    """To follow up on an important customer after the closing (004 客户回访)."""
 
 
 class NoticeIssued(ComplaintEvent):
@@ -183,6 +185,25 @@ class CallCalledOff(ComplaintEvent):
     """The task."""
     reason: Reason
     """Why, e.g. `erased`."""
+
+
+class VisitRecorded(ComplaintEvent):
+    """What an important customer said when followed up on after the closing (DOMAIN rule 11)."""
+
+    type: ClassVar[str] = "visit.recorded.v1"
+
+    call: UUID
+    """The task; its last attempt reached the customer."""
+    score: Score | None = None
+    """1 to 10; None when not said."""
+    resolved: bool | None = None
+    """Whether it is still resolved; None when not said."""
+    satisfied: bool | None
+    """What the policy makes of it; None when it says nothing."""
+    words: Sealed | None = None
+    """The customer's words, sealed."""
+    policy: PolicyRef
+    """The policy that weighed it."""
 
 
 class SurveyAsked(ComplaintEvent):

@@ -20,6 +20,7 @@ from libs.web import Ask, Caller, Page, PageQuery, Router, allow, command, page_
 from services.feedback_survey import views
 from services.feedback_survey.domain.commands import RecordCall, TakeCall
 from services.feedback_survey.domain.reaching import CallUnknown
+from services.feedback_survey.domain.rows import CallState
 
 
 class Querying(Protocol):
@@ -51,7 +52,7 @@ class CallQuery(PageQuery):
 
 
 class Attempt(_Body):
-    """A call; where it asks a survey, what the customer said."""
+    """A call; of a survey or a visit, what the customer said."""
 
     reached: bool
     """Whether the customer was reached."""
@@ -72,6 +73,17 @@ class Told(_Body):
     """Calls with every attempt, oldest first."""
     surveys: list[views.ShownSurvey]
     """Each handling cycle's asking."""
+
+
+class VisitQuery(PageQuery):
+    """Which visits."""
+
+    month: str | None = Field(
+        None,
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$",
+        description="only those made in this month (Shanghai, `2025-10`)",
+    )
+    state: CallState | None = Field(None, description="only those that stand so")
 
 
 class MonthQuery(BaseModel):
@@ -115,7 +127,7 @@ def call_routes(query: Querying, sealer: Sealer) -> Router:
     async def attempt(
         call: UUID, body: Attempt, ask: Annotated[Ask, command("feedback_survey.attempt")]
     ) -> Response:
-        """Record an attempt; a survey's answer concludes it, like one by message."""
+        """Record an attempt; a survey's answer concludes it, a visit's is its result."""
         complaint = await complaint_of(call)
         words = None
         if body.words is not None:
@@ -160,6 +172,18 @@ def notice_routes(query: Querying) -> Router:
             calls=await query(views.calls_of, complaint, request.app.state.now()),
             surveys=await query(views.surveys_of, complaint),
         )
+
+    @router.get("/visits")
+    async def visits(
+        request: Request,
+        asked: Annotated[VisitQuery, Query()],
+        _caller: Annotated[Caller, allow("feedback_survey.read")],
+    ) -> Page[views.ShownVisit]:
+        """Follow-up visits to important customers, planned and made (004 客户回访)."""
+        after = asked.after(datetime, UUID)
+        rows = await query(views.visits, asked.month, asked.state, after, asked.limit)
+        shown, following = page_of(request, rows, asked.limit, views.visit_key)
+        return Page(items=list(shown), next=following)
 
     @router.get("/reports/satisfaction")
     async def satisfaction(

@@ -8,8 +8,10 @@ from contracts.feedback_survey import NoticeFact
 from contracts.housekeeping import PersonErased
 from contracts.intake import (
     ComplaintAnswered,
+    ComplaintClosed,
     ComplaintContactLinked,
     ComplaintMerged,
+    ComplaintReopened,
     ComplaintVerified,
     ComplaintWithdrawn,
 )
@@ -25,9 +27,11 @@ from contracts.values import ClockPurpose, Medium, NoticeKind
 from libs.decider import Event, Recorded, To
 from services.feedback_survey.domain.commands import (
     Ask,
+    CallOffVisit,
     CancelAsking,
     ForgetPerson,
     HearReply,
+    PlanVisit,
     ReportDelivery,
     Tell,
 )
@@ -184,6 +188,18 @@ def on_complaint_merged(recorded: Recorded[ComplaintMerged]) -> Sequence[To]:
     return (To(recorded.subject, CancelAsking(at=recorded.at, cycle=cycle, reason="merged")),)
 
 
+def on_complaint_closed(recorded: Recorded[ComplaintClosed]) -> Sequence[To]:
+    """The loop is closed: important customers are followed up on (DOMAIN rule 11)."""
+    event = recorded.data
+    plan = PlanVisit(at=recorded.at, cycle=event.cycle, outcome=event.outcome)
+    return (To(recorded.subject, plan),)
+
+
+def on_complaint_reopened(recorded: Recorded[ComplaintReopened]) -> Sequence[To]:
+    """Handled anew: nobody follows up on what is not over."""
+    return (To(recorded.subject, CallOffVisit(at=recorded.at, cycle=recorded.data.cycle)),)
+
+
 def on_case_declined(recorded: Recorded[CaseDeclined]) -> Sequence[To]:
     """Who asked for the desk is told that it did not take the matter up."""
     if not recorded.data.customer_asked:
@@ -244,6 +260,8 @@ _ON: Mapping[type[Event], Callable[[Recorded[Any]], Sequence[To]]] = {
     ComplaintMerged: on_complaint_merged,
     ComplaintWithdrawn: on_complaint_withdrawn,
     ComplaintAnswered: on_complaint_answered,
+    ComplaintClosed: on_complaint_closed,
+    ComplaintReopened: on_complaint_reopened,
     WorkSuspended: on_work_suspended,
     WorkPromised: on_work_promised,
     WorkAnswered: on_work_answered,

@@ -8,7 +8,15 @@ from psycopg import Connection
 from pydantic import BaseModel, ConfigDict
 
 from contracts.feedback_survey import CallReason, SurveyOutcome
-from contracts.values import DeliveryResult, Instant, Language, Medium, NoticeKind, ValueTier
+from contracts.values import (
+    CustomerClass,
+    DeliveryResult,
+    Instant,
+    Language,
+    Medium,
+    NoticeKind,
+    ValueTier,
+)
 from libs.eventlog import Table
 from services.feedback_survey.domain.rows import CallState
 
@@ -62,6 +70,32 @@ FEEDBACK_CALL = Table(
     indexes=("complaint, number", "state, remind_at, call"),
 )
 
+FEEDBACK_VISIT = Table(
+    "feedback_visit",
+    {
+        "call": "uuid not null",
+        "complaint": "uuid not null",
+        "receipt": "text not null",
+        "cycle": "int not null",
+        "customer_class": "text not null",
+        "value_tier": "text not null",
+        "planned_at": "timestamptz not null",
+        "not_before": "timestamptz not null",
+        "remind_at": "timestamptz not null",
+        "state": "text not null",
+        "attempts": "int not null",
+        "agent": "text",
+        "team": "text",
+        "visited_at": "timestamptz",
+        "score": "int",
+        "resolved": "boolean",
+        "satisfied": "boolean",
+        "month": "text",
+    },
+    key=("call",),
+    indexes=("planned_at, call", "month, planned_at, call"),
+)
+
 FEEDBACK_SURVEY = Table(
     "feedback_survey",
     {
@@ -89,7 +123,12 @@ FEEDBACK_SURVEY = Table(
     indexes=("month",),
 )
 
-TABLES: tuple[Table, ...] = (FEEDBACK_NOTICE, FEEDBACK_CALL, FEEDBACK_SURVEY)
+TABLES: tuple[Table, ...] = (
+    FEEDBACK_NOTICE,
+    FEEDBACK_CALL,
+    FEEDBACK_VISIT,
+    FEEDBACK_SURVEY,
+)
 
 
 # --- state -> rows --------------------------------------------------------------------------
@@ -193,6 +232,45 @@ class ShownCall(_Shown):
     """Of which team."""
     taken_until: Instant | None
     """Until when."""
+
+
+class ShownVisit(_Shown):
+    """A follow-up visit (客户回访), planned or made, and what came of it."""
+
+    call: UUID
+    """The task; it is taken and attempted like any call."""
+    complaint: UUID
+    """The complaint."""
+    receipt: str
+    """Its receipt number."""
+    cycle: int
+    """The handling cycle whose closing it follows."""
+    customer_class: CustomerClass
+    """Personal, family or enterprise."""
+    value_tier: ValueTier
+    """The customer's tier."""
+    planned_at: Instant
+    """When the complaint was closed and the visit planned."""
+    not_before: Instant
+    """Not earlier than this."""
+    remind_at: Instant
+    """From then on it is overdue, as long as nobody has tried."""
+    state: CallState
+    """Where it stands."""
+    attempts: int
+    """How often somebody tried."""
+    agent: str | None
+    """Who tried last, a pseudonym."""
+    team: str | None
+    """Of which team."""
+    visited_at: Instant | None
+    """When the customer was reached."""
+    score: int | None
+    """1 to 10."""
+    resolved: bool | None
+    """Whether the customer calls it resolved."""
+    satisfied: bool | None
+    """What the policy made of it."""
 
 
 class ShownSurvey(_Shown):
@@ -328,6 +406,38 @@ def _shown_call(row: dict[str, Any], now: datetime) -> ShownCall:
     taken = ("taken_by", "taken_team", "taken_until")
     known = row if waits and held else {**row, **dict.fromkeys(taken)}
     return ShownCall(**known, overdue=waits and not row["attempts"] and row["remind_at"] <= now)
+
+
+VisitKey = tuple[datetime, UUID]
+"""(planned at, call): the order of visits."""
+
+
+def visit_key(visit: ShownVisit) -> VisitKey:
+    """Where a visit stands in its list."""
+    return (visit.planned_at, visit.call)
+
+
+def visits(
+    conn: Connection[Any],
+    month: str | None,
+    state: CallState | None,
+    after: VisitKey | None,
+    limit: int,
+) -> list[ShownVisit]:
+    """Visits in the order they were planned, made in `month` or all; one row too many."""
+    where: dict[str, Any] = {}
+    if month is not None:
+        where["month = %s"] = month
+    if state is not None:
+        where["state = %s"] = state.value
+    clauses = [*where, *(("(planned_at, call) > (%s, %s)",) if after else ())]
+    found = conn.execute(
+        f"SELECT * FROM feedback_visit {'WHERE ' + ' AND '.join(clauses) if clauses else ''} "
+        "ORDER BY planned_at, call LIMIT %s",
+        (*where.values(), *(after or ()), limit + 1),
+    )
+    shown = [{key: row[key] for key in row if key != "month"} for row in found.fetchall()]
+    return [ShownVisit(**row) for row in shown]
 
 
 def satisfaction(conn: Connection[Any], month: str) -> Satisfaction:

@@ -4,7 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from contracts.escalation import CaseAccepted, CaseClosed, CaseDeclined, CaseRequested
-from contracts.feedback_survey import NoticeIssued, SurveyAnswered, SurveyConcluded
+from contracts.feedback_survey import (
+    NoticeIssued,
+    SurveyAnswered,
+    SurveyConcluded,
+    VisitRecorded,
+)
 from contracts.intake import (
     ComplaintContactUnlinked,
     ComplaintMerged,
@@ -23,6 +28,7 @@ from services.intake.domain.commands import (
     RecordCaseRequested,
     RecordLateReply,
     RecordTold,
+    RecordVisit,
     RegisterComplaint,
     UnlinkMerged,
 )
@@ -35,6 +41,7 @@ HEARD: tuple[type[Event], ...] = (
     NoticeIssued,
     SurveyConcluded,
     SurveyAnswered,
+    VisitRecorded,
     CaseRequested,
     CaseAccepted,
     CaseDeclined,
@@ -61,6 +68,8 @@ def react(recorded: Recorded[Any]) -> list[To]:
             return on_survey_concluded(recorded)
         case SurveyAnswered():
             return on_survey_answered(recorded)
+        case VisitRecorded():
+            return on_visit_recorded(recorded)
         case CaseRequested():
             return on_case_requested(recorded)
         case CaseAccepted():
@@ -124,6 +133,15 @@ def on_survey_answered(recorded: Recorded[SurveyAnswered]) -> list[To]:
     if not told.late or told.satisfied is not False:
         return []
     command = RecordLateReply(at=recorded.at, cycle=told.cycle, reply=recorded.id)
+    return [To(recorded.subject, command)]
+
+
+def on_visit_recorded(recorded: Recorded[VisitRecorded]) -> list[To]:
+    """Followed up on and dissatisfied: may reopen, as a late reply does."""
+    told = recorded.data
+    if told.satisfied is not False:
+        return []
+    command = RecordVisit(at=recorded.at, cycle=told.cycle, visit=recorded.id)
     return [To(recorded.subject, command)]
 
 

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from contracts.feedback_survey import NoticeFact
+from contracts.intake import Outcome
 from contracts.values import (
     Code,
     Correspondent,
@@ -77,6 +78,19 @@ class RecordCall(Command):
     words: Sealed | None = None
 
 
+class PlanVisit(Command):
+    """The complaint is closed: an important customer is followed up on."""
+
+    cycle: Cycle
+    outcome: Outcome
+
+
+class CallOffVisit(Command):
+    """The complaint is open again: who was to be followed up on is in touch with us anyway."""
+
+    cycle: Cycle
+
+
 class CancelAsking(Command):
     """The complaint ends another way: withdrawn, or merged into another."""
 
@@ -89,5 +103,14 @@ class ForgetPerson(Command):
 
 
 FeedbackCommand = (
-    Tell | Ask | HearReply | ReportDelivery | TakeCall | RecordCall | CancelAsking | ForgetPerson
+    Tell
+    | Ask
+    | HearReply
+    | ReportDelivery
+    | TakeCall
+    | RecordCall
+    | PlanVisit
+    | CallOffVisit
+    | CancelAsking
+    | ForgetPerson
 )

@@ -1,7 +1,7 @@
 """Telling the customer: in their language, on their channel, outside the quiet hours."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from contracts.feedback_survey import (
@@ -141,7 +141,13 @@ class Telling:
         return (notice, *self._called(notice))
 
     def call(
-        self, cycle: int, reason: CallReason, not_before: datetime, notice: UUID | None = None
+        self,
+        cycle: int,
+        reason: CallReason,
+        not_before: datetime,
+        *,
+        notice: UUID | None = None,
+        remind_after: timedelta | None = None,
     ) -> CallPlanned:
         """A task for a desk; whoever needs a call for another reason plans it here."""
         self._planned += 1
@@ -152,7 +158,7 @@ class Telling:
             reason=reason,
             notice=notice,
             not_before=leaves,
-            remind_at=leaves + self._policy.calls.remind_after,
+            remind_at=leaves + (remind_after or self._policy.calls.remind_after),
             attempts_max=self._policy.calls.attempts_max,
             policy=self._rules,
         )
@@ -178,7 +184,7 @@ class Telling:
             return ()
         asks = notice.kind in (NoticeKind.SURVEY, NoticeKind.REMINDER)
         reason = CallReason.SURVEY if asks else CallReason.TELL
-        return (self.call(notice.cycle, reason, notice.not_before, notice.notice),)
+        return (self.call(notice.cycle, reason, notice.not_before, notice=notice.notice),)
 
     def _next_id(self) -> UUID:
         self._issued += 1

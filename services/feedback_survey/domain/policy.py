@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from contracts.intake import Outcome
 from contracts.values import Correspondent, Medium, NoticeKind, Score, ValueTier
 from services.feedback_survey.domain.quiet import after_quiet_hours
 from services.feedback_survey.domain.texts import Texts, read_texts
@@ -98,12 +99,32 @@ class Calls(_Part):
         return timedelta(hours=self.remind_after_hours)
 
 
+class Visits(_Part):
+    """Which customers are followed up on after their complaint is closed, and when."""
+
+    value_tiers: frozenset[ValueTier]
+    outcomes: frozenset[Outcome]
+    after_days: Annotated[int, Field(ge=1)]
+    within_days: Annotated[int, Field(ge=1)]
+
+    @property
+    def after(self) -> timedelta:
+        """From the closing until the visit may be made."""
+        return timedelta(days=self.after_days)
+
+    @property
+    def within(self) -> timedelta:
+        """From then until the desk is reminded of it."""
+        return timedelta(days=self.within_days)
+
+
 class FeedbackPolicy(_Part):
     """One version of the feedback policy's content."""
 
     quiet_hours: QuietHours
     survey: SurveyRules
     calls: Calls
+    visits: Visits
 
     def medium(self, kind: NoticeKind, to: Correspondent) -> Medium:
         """How this notice reaches this customer.

@@ -18,6 +18,7 @@ from services.feedback_survey.domain.notices import Telling, feedback_policy
 from services.feedback_survey.domain.policy import FeedbackPolicy, GivenUp
 from services.feedback_survey.domain.state import CALL_INSTEAD, Call, Feedback, Notice, Survey
 from services.feedback_survey.domain.surveys import answered, concluded
+from services.feedback_survey.domain.visits import visited
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -51,10 +52,10 @@ class NotYet(Conflict):
 
 
 class NothingAsked(Refused):
-    """Only a call that asks takes a score, and only from a customer who was reached."""
+    """Only a survey's call or a visit takes a score, and only from a customer who was reached."""
 
     rule = "nothing-asked"
-    zh = "只有已接通的满意度回访可以登记评分"
+    zh = "只有已接通的满意度回访或客户回访可以登记评分"
 
 
 def decide_take(state: Feedback, command: TakeCall, context: Context) -> Sequence[Event]:
@@ -74,14 +75,17 @@ def decide_call(state: Feedback, command: RecordCall, context: Context) -> Seque
     policy = feedback_policy(context, command.at)
     if not call.held_by(command.by, command.at):
         _check_may_call(call, command.by, command.at, policy)
-    said = command.score is not None or command.resolved is not None
+    said = any(one is not None for one in (command.score, command.resolved, command.words))
     survey = _asked_about(state, call)
-    if (said or command.words is not None) and not (survey is not None and command.reached):
+    visits = call.reason is CallReason.VISIT
+    if said and not (command.reached and (visits or survey is not None)):
         raise NothingAsked
     events = _attempted(state, call, command.reached, command.at, command.by, context)
-    if survey is None or not (said or command.words is not None):
-        return events
-    return [*events, *answered(survey, command, context, None)]
+    if visits and command.reached:
+        return [*events, visited(call, command, context)]
+    if survey is not None and said:
+        return [*events, *answered(survey, command, context, None)]
+    return events
 
 
 def decide_delivery(state: Feedback, command: ReportDelivery, context: Context) -> Sequence[Event]:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from contracts.feedback_survey import CallReason
 from libs.decider import Recorded, Row
 from libs.decider.decider import wire_instant
 from services.feedback_survey.domain import FEEDBACK
@@ -29,10 +30,15 @@ class CallState(StrEnum):
 
 
 def rows(subject: str, state: Feedback) -> Iterable[Row]:
-    """What a feedback stream shows: its notices, its calls, each cycle's asking."""
+    """What a feedback stream shows: notices, calls, visits, each cycle's asking."""
     complaint = UUID(subject)
     out = [_notice_row(complaint, notice) for notice in state.notices.values()]
     out += [_call_row(complaint, call, state) for call in state.calls.values()]
+    out += [
+        _visit_row(complaint, call, state)
+        for call in state.calls.values()
+        if call.reason is CallReason.VISIT
+    ]
     out += [_survey_row(complaint, survey) for survey in state.surveys.values()]
     return out
 
@@ -91,6 +97,34 @@ def _call_row(complaint: UUID, call: Call, state: Feedback) -> Row:
         taken_by=call.taken_by and call.taken_by.agent,
         taken_team=call.taken_by and call.taken_by.team,
         taken_until=call.taken_until,
+    )
+
+
+def _visit_row(complaint: UUID, call: Call, state: Feedback) -> Row:
+    to = state.correspondent
+    assert to is not None
+    said = state.visit if state.visit and state.visit.call == call.id else None
+    last = call.tried[-1].by if call.tried else None
+    return Row.of(
+        "feedback_visit",
+        {"call": call.id},
+        complaint=complaint,
+        receipt=to.receipt,
+        cycle=call.cycle,
+        customer_class=to.customer_class.value,
+        value_tier=to.value_tier.value,
+        planned_at=call.planned_at,
+        not_before=call.not_before,
+        remind_at=call.remind_at,
+        state=_call_state(call, state).value,
+        attempts=len(call.tried),
+        agent=last and last.agent,
+        team=last and last.team,
+        visited_at=said and said.at,
+        score=said and said.score,
+        resolved=said and said.resolved,
+        satisfied=said and said.satisfied,
+        month=said and said.at.astimezone(SHANGHAI).strftime("%Y-%m"),
     )
 
 

@@ -139,6 +139,17 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
+class Visited:
+    """What the customer said at a follow-up visit, and when."""
+
+    call: UUID
+    at: datetime
+    score: int | None
+    resolved: bool | None
+    satisfied: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Feedback(State):
     """All that one complaint's customer was told and asked."""
 
@@ -149,6 +160,8 @@ class Feedback(State):
     surveys: Mapping[int, Survey] = field(default_factory=lambda: MappingProxyType({}))
     asked: int = 0
     """Surveys ever asked: numbers their ids."""
+    visit: Visited | None = None
+    """What came of the one follow-up visit."""
     held: tuple[NoticeHeld, ...] = ()
     receipt: bool = False
     withdrawn_in: int = 0

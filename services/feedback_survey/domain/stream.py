@@ -19,15 +19,18 @@ from contracts.feedback_survey import (
     SurveyAsked,
     SurveyConcluded,
     SurveyOutcome,
+    VisitRecorded,
 )
 from contracts.values import DeliveryResult, Medium, NoticeKind
 from libs.decider import Context, Decider, Event, Recorded, TimerFired
 from services.feedback_survey.domain.commands import (
     Ask,
+    CallOffVisit,
     CancelAsking,
     FeedbackCommand,
     ForgetPerson,
     HearReply,
+    PlanVisit,
     RecordCall,
     ReportDelivery,
     TakeCall,
@@ -43,6 +46,7 @@ from services.feedback_survey.domain.state import (
     Notice,
     Survey,
     Tried,
+    Visited,
 )
 from services.feedback_survey.domain.surveys import (
     END,
@@ -54,6 +58,7 @@ from services.feedback_survey.domain.surveys import (
     decide_timer,
     reminds_at,
 )
+from services.feedback_survey.domain.visits import decide_call_off, decide_plan
 
 
 class FeedbackTimer(TimerFired):
@@ -78,6 +83,10 @@ def decide(
             return decide_take(known, command, context)
         case RecordCall():
             return decide_call(known, command, context)
+        case PlanVisit():
+            return decide_plan(known, command, context)
+        case CallOffVisit():
+            return decide_call_off(known, command)
         case CancelAsking():
             return decide_cancel(known, command)
         case ForgetPerson():
@@ -101,6 +110,9 @@ def evolve(state: Feedback | None, recorded: Recorded[Any]) -> Feedback:
             return replace(known, notices=_with(known.notices, notice.id, tried))
         case CallPlanned() | CallTaken() | CallAttempted() | CallCalledOff():
             return _called(known, event, recorded.at)
+        case VisitRecorded():
+            visit = Visited(event.call, recorded.at, event.score, event.resolved, event.satisfied)
+            return replace(known, visit=visit)
         case SurveyAsked():
             survey = Survey(
                 cycle=event.cycle,
@@ -269,6 +281,7 @@ FEEDBACK: Decider[Feedback] = Decider(
         CallTaken,
         CallAttempted,
         CallCalledOff,
+        VisitRecorded,
         SurveyAsked,
         SurveyAnswered,
         SurveyConcluded,

@@ -154,6 +154,13 @@ class RecordLateReply(Command):
     reply: UUID
 
 
+class RecordVisit(Command):
+    """A follow-up visit found the customer dissatisfied (heard: visit.recorded)."""
+
+    cycle: int
+    visit: UUID
+
+
 class RecordCaseRequested(Command):
     """The 10015 desk is asked to look at it (heard: case.requested)."""
 
@@ -199,6 +206,7 @@ ComplaintCommand = (
     | RecordTold
     | ConcludeSurvey
     | RecordLateReply
+    | RecordVisit
     | RecordCaseRequested
     | RecordCaseAccepted
     | RecordCaseEnded

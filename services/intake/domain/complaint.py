@@ -57,6 +57,7 @@ from services.intake.domain.commands import (
     RecordCaseRequested,
     RecordLateReply,
     RecordTold,
+    RecordVisit,
     RegisterComplaint,
     UnlinkContact,
     UnlinkMerged,
@@ -225,7 +226,7 @@ def decide(
             return _told(complaint, command, context)
         case ConcludeSurvey():
             return _conclude(complaint, command, context)
-        case RecordLateReply():
+        case RecordLateReply() | RecordVisit():
             return _late_reply(complaint, command, context)
         case RecordCaseRequested() | RecordCaseAccepted() | RecordCaseEnded():
             return _case(complaint, command, context)
@@ -525,14 +526,19 @@ def _conclude(complaint: Complaint, command: ConcludeSurvey, context: Context) -
     return [*closed] if closed else [noted]
 
 
-def _late_reply(complaint: Complaint, command: RecordLateReply, context: Context) -> list[Event]:
-    """Dissatisfied after all: may reopen what was closed without an answer (EVENTS race 1)."""
+def _late_reply(
+    complaint: Complaint, command: RecordLateReply | RecordVisit, context: Context
+) -> list[Event]:
+    """Dissatisfied after all: may reopen what was closed (EVENTS race 1; DOMAIN rule 11)."""
     if command.cycle != complaint.cycle:
         return []
     policy = reopening_policy(context.policies, command.at)
-    if not reopening.late_reply_reopens(complaint, policy, command.at):
-        return []
-    return [reopening.dissatisfied(complaint, policy, command.at, command.reply)]
+    match command:
+        case RecordLateReply(reply=cause):
+            reopens = reopening.late_reply_reopens(complaint, policy, command.at)
+        case RecordVisit(visit=cause):
+            reopens = reopening.visit_reopens(complaint, policy, command.at)
+    return [reopening.dissatisfied(complaint, policy, command.at, cause)] if reopens else []
 
 
 # --- the 10015 desk ------------------------------------------------------------------------------

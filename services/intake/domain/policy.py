@@ -271,6 +271,7 @@ class ReopeningPolicy(Policy):
     dissatisfied_routes: Annotated[tuple[ReopenRoute, ...], Field(min_length=1)]
     contact: ContactAfter
     late_reply: After
+    visit: After
     case: CaseAfter
 
     def route_after(self, dissatisfied_before: int) -> ReopenRoute:

@@ -58,6 +58,12 @@ def late_reply_reopens(complaint: Complaint, policy: ReopeningPolicy, at: dateti
     return closed is not None and policy.late_reply.allows(closed.outcome, closed.at, at)
 
 
+def visit_reopens(complaint: Complaint, policy: ReopeningPolicy, at: datetime) -> bool:
+    """Whether a dissatisfied follow-up visit starts a new cycle, like a late reply."""
+    closed = complaint.closed
+    return closed is not None and policy.visit.allows(closed.outcome, closed.at, at)
+
+
 def contact_reopens(
     outcome: Outcome, closed_at: datetime, policy: ReopeningPolicy, at: datetime
 ) -> bool:

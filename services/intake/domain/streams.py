@@ -24,6 +24,7 @@ COMPLAINT: Decider[Complaint] = Decider(
         commands.RecordTold,
         commands.ConcludeSurvey,
         commands.RecordLateReply,
+        commands.RecordVisit,
         commands.RecordCaseRequested,
         commands.RecordCaseAccepted,
         commands.RecordCaseEnded,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.intake import Outcome
 from contracts.values import Correspondent, DeliveryResult, ValueTier
 from libs.decider.story import SUBJECT
 from services.feedback_survey import api
@@ -16,6 +17,7 @@ from tests.unit.feedback_survey.heard import (
     answered_by_work,
     at,
     clocks_started,
+    closed,
     correspondent,
     delivery,
     heard,
@@ -98,6 +100,32 @@ def test_a_failed_survey_shows_up_as_a_call(desk: Office) -> None:
     desk.hear(heard(report, ASKED, "report"))
     (call,) = desk.get("/calls")["items"]
     assert call["notice"] != survey["notice"]
+
+
+def test_an_important_customer_is_followed_up_on_once(desk: Office) -> None:
+    asked(desk, VIP)
+    (survey,) = desk.get("/calls")["items"]
+    said = {"reached": True, "score": 8}
+    assert desk.post(f"/calls/{survey['call']}/attempts", said).status_code == 200
+    desk.hear(heard(closed(Outcome.SATISFIED), ASKED))
+    (planned,) = desk.get("/visits?state=waiting")["items"]
+    assert datetime.fromisoformat(planned["not_before"]) == at("2025-10-25 16:00")
+    assert desk.get("/calls")["items"] == [], "not before its day"
+    desk.clock.jump(at("2025-10-25 16:00"))
+    (visit,) = desk.get("/calls?reason=visit")["items"]
+    url = f"/calls/{visit['call']}/attempts"
+    assert desk.post(url, {"reached": True, "score": 4, "words": "又断了"}).status_code == 200
+    assert desk.get("/visits?month=2025-09") == {"items": [], "next": None}
+    (made,) = desk.get("/visits?month=2025-10", role="manager")["items"]
+    assert (made["state"], made["score"], made["satisfied"], made["agent"]) == (
+        "reached",
+        4,
+        False,
+        "1501",
+    )
+    assert made["visited_at"] == "2025-10-25T08:00:00.000000Z"
+    desk.hear(heard(closed(Outcome.SATISFIED), at("2025-10-26 10:00"), "again"))
+    assert len(desk.get("/visits")["items"]) == 1
 
 
 def fire(desk: Office, name: str, due: datetime) -> bool:

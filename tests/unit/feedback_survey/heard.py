@@ -13,12 +13,16 @@ from contracts.escalation import CaseDecided, CaseDeclined, CompensationGranted,
 from contracts.feedback_survey import NoticeIssued
 from contracts.intake import (
     ComplaintAnswered,
+    ComplaintClosed,
     ComplaintContactLinked,
     ComplaintMerged,
+    ComplaintReopened,
     ComplaintVerified,
     ComplaintWithdrawn,
     DeliveryReport,
     MatchedBy,
+    Outcome,
+    ReopenReason,
     SurveyReply,
     WithdrawnBy,
 )
@@ -47,6 +51,7 @@ from contracts.values import (
     Medium,
     PolicyRef,
     Profile,
+    ReopenRoute,
     ReplyTo,
     SealedText,
     Urgency,
@@ -332,6 +337,24 @@ def suspended(waiting_for: WaitingFor = WaitingFor.CUSTOMER) -> WorkSuspended:
 def withdrawn(cycle: int = 1) -> ComplaintWithdrawn:
     """The customer takes it back."""
     return ComplaintWithdrawn(cycle=cycle, by=WithdrawnBy.CUSTOMER, reason="changed_mind")
+
+
+def closed(outcome: Outcome, cycle: int = 1) -> ComplaintClosed:
+    """The loop is closed."""
+    return ComplaintClosed(cycle=cycle, outcome=outcome)
+
+
+def reopened(cycle: int) -> ComplaintReopened:
+    """A new handling cycle, because the customer is not satisfied."""
+    return ComplaintReopened(
+        cycle=cycle,
+        reason=ReopenReason.DISSATISFIED,
+        route=ReopenRoute.TIER1,
+        clock_from=START,
+        cause=event_id("why"),
+        profile=profile(),
+        correspondent=TO,
+    )
 
 
 def merged() -> ComplaintMerged:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.catalogue import CATALOGUE, events_of
 from contracts.feedback_survey import NoticeFact
+from contracts.intake import Outcome
 from contracts.values import ClearText, Language, SealedText, ValueTier
 from services.feedback_survey.domain.policy import FeedbackPolicy, compile_policy
 from services.feedback_survey.domain.quiet import after_quiet_hours
@@ -22,6 +23,7 @@ from tests.unit.feedback_survey.heard import (
     answered_by_work,
     at,
     clocks_started,
+    closed,
     correspondent,
     hear,
     nothing,
@@ -142,6 +144,7 @@ def test_rows_have_the_columns_of_their_tables_and_nothing_sealed() -> None:
     story = hear(nothing(), clocks_started(to), at("2025-10-17 17:00"))
     story = hear(story, answered_by_work(), at("2025-10-18 15:59"))
     story = hear(story, answered(to=to), at("2025-10-18 16:00"))
+    story = hear(story, closed(Outcome.UNREACHABLE), at("2025-10-21 16:00"))
     tables = {table.name: table for table in TABLES}
     rows = list(story.rows)
     assert {row.table for row in rows} == set(tables)

@@ -7,7 +7,12 @@ import pytest
 
 from contracts import catalogue
 from contracts.escalation import CaseClosed, CaseDeclined, CaseOutcome, CaseRequested
-from contracts.feedback_survey import SurveyAnswered, SurveyConcluded, SurveyOutcome
+from contracts.feedback_survey import (
+    SurveyAnswered,
+    SurveyConcluded,
+    SurveyOutcome,
+    VisitRecorded,
+)
 from contracts.intake import ComplaintClosed, ComplaintContactUnlinked, NotedState, Outcome
 from contracts.values import CaseTrigger, PolicyRef
 from libs.decider import Event, Recorded
@@ -16,6 +21,7 @@ from services.intake.domain.commands import (
     RecordCaseEnded,
     RecordCaseRequested,
     RecordLateReply,
+    RecordVisit,
 )
 from services.intake.reactions import HEARD, react
 from tests.unit.intake.given import link, open_complaint
@@ -67,6 +73,18 @@ def test_only_a_late_dissatisfied_reply_is_heard_by_itself(
     found = react(heard(survey_answered(late, satisfied)))
     expected = RecordLateReply(at=LATER, cycle=1, reply=event_id(7))
     assert [to.command for to in found] == ([expected] if does else [])
+
+
+@pytest.mark.parametrize(("satisfied", "does"), [(False, True), (True, False), (None, False)])
+def test_only_a_dissatisfied_visit_is_heard(satisfied: bool | None, does: bool) -> None:
+    told = VisitRecorded(
+        cycle=1,
+        call=event_id(2),
+        satisfied=satisfied,
+        policy=PolicyRef(name="feedback", version="v1"),
+    )
+    expected = RecordVisit(at=LATER, cycle=1, visit=event_id(7))
+    assert [to.command for to in react(heard(told))] == ([expected] if does else [])
 
 
 def test_cases_are_noted_with_what_they_mean_for_closing() -> None:

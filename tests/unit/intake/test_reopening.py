@@ -14,7 +14,7 @@ from contracts.intake import (
     ReopenReason,
 )
 from contracts.values import ContactKind, ReopenRoute
-from services.intake.domain.commands import RecordLateReply
+from services.intake.domain.commands import RecordLateReply, RecordVisit
 from services.intake.domain.complaint import ClosedTooLongAgo
 from tests.unit.intake.given import (
     SURVEY,
@@ -147,6 +147,30 @@ def test_late_and_dissatisfied_reopens_within_thirty_days(outcome: SurveyOutcome
 def test_after_a_satisfied_reply_a_second_one_changes_nothing() -> None:
     assert closed().state.closed.outcome is Outcome.SATISFIED
     closed().when(late_reply(1)).then_nothing()
+
+
+# --- a follow-up visit that finds the customer dissatisfied (DOMAIN rule 11) ---------------------
+
+
+def visit(days: int, cycle: int = 1) -> RecordVisit:
+    return RecordVisit(at=CLOSED_AT + days * DAY, cycle=cycle, visit=event_id(6))
+
+
+@pytest.mark.parametrize(
+    "outcome", [SurveyOutcome.SATISFIED, SurveyOutcome.NO_ANSWER, SurveyOutcome.UNREACHABLE]
+)
+def test_a_dissatisfied_follow_up_visit_reopens_within_thirty_days(outcome: SurveyOutcome) -> None:
+    """As a late dissatisfied reply; also after a satisfied one, for the customer was asked anew."""
+    again = closed(outcome).when(visit(30)).one(ComplaintReopened)
+    assert (again.reason, again.route) == (ReopenReason.DISSATISFIED, ReopenRoute.TIER1)
+    assert (again.cycle, again.cause) == (2, event_id(6))
+    assert again.clock_from == CLOSED_AT + 30 * DAY
+    closed(outcome).when(visit(31)).then_nothing()
+
+
+def test_a_visit_about_an_older_cycle_or_an_open_complaint_changes_nothing() -> None:
+    closed().when(visit(1, cycle=2)).then_nothing()
+    open_complaint().when(visit(1)).then_nothing()
 
 
 def test_a_late_reply_about_an_older_cycle_changes_nothing() -> None:
