@@ -1,5 +1,5 @@
-"""Folds the whole log with every service's pure domain: state at an instant, what-if.
+"""Folds the whole log with every service's pure domain: state at an instant, and what-if.
 
-Imports `services.*.domain` and nothing else of them; only audit's `main` and the command line
-import this package (DESIGN, Layout). Proving and telling a timeline need no folding: audit does.
+Knows `services.*.domain` and `services.*.reactions`, contracts and what those rest on; no database,
+no broker, no web, no file, no thread: import-linter checks it, and a test runs it without them.
 """

@@ -1,12 +1,16 @@
 """What an operations engineer may see and settle over HTTP, the same on every service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 from fastapi import Query, Request
+from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from libs.decider import NotFound
+from libs.decider.plain import Tables, tables
+from libs.eventlog import Table
 from libs.messaging.parking import Parking, Settled, listed, of_subject
 from libs.web.access import allow
 from libs.web.auth import Caller
@@ -92,6 +96,7 @@ def operations(app: "App") -> Router:
     name = app.service.name
     _gaps(router, app, f"{name}.operate")
     _parked(router, app, f"{name}.operate")
+    _rows(router, app, f"{name}.compare")
     return router
 
 
@@ -114,6 +119,32 @@ def _gaps(router: Router, app: "App", action: str) -> None:
             raise NoSuchGap from error
         await app.consumers[0].go_on(partition)
         return _gap(gap)
+
+
+def _rows(router: Router, app: "App", action: str) -> None:
+    @router.get("/rows/{complaint}", response_model=dict[str, list[dict[str, Any]]])
+    async def rows_of_complaint(
+        complaint: UUID, _caller: Annotated[Caller, allow(action)]
+    ) -> Tables:
+        """What the read models hold of a complaint, table by table, sealed words as marks.
+
+        In the one form that a replay gives too, so that both can be compared byte by byte.
+        """
+        return await app.query(rows_of, app.service.tables, complaint)
+
+
+def rows_of(conn: Connection[Any], of: Sequence[Table], complaint: UUID) -> Tables:
+    """The rows that a complaint's stream, or what was heard of it, left in these tables."""
+    found = [
+        (table.name, row)
+        for table in of
+        if table.stream in table.columns
+        for row in conn.execute(
+            f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {table.stream} = %s",
+            (complaint,),
+        ).fetchall()
+    ]
+    return tables(found)
 
 
 def _parked(router: Router, app: "App", action: str) -> None:

@@ -16,7 +16,8 @@ from libs.messaging.operations import operations
 from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from libs.web.routing import Router
-from services.audit import api, archive, export, reactions, tiles, views
+from replay.state import state_at
+from services.audit import api, archive, export, knowing, reactions, tiles, views
 from services.audit.config import Settings
 from services.audit.domain.checkpoint import CHECKPOINTS
 from services.audit.domain.policy import compile_policy
@@ -53,7 +54,12 @@ def build(settings: Settings, clock: Clock) -> App:
     def routers(app: App) -> tuple[Router, ...]:
         prover = api.Prover(app, settings)
         app.closing.append(prover.stop)
-        return (*api.routes(app, prover), policy_routes(app.service, app.query), operations(app))
+        return (
+            *api.routes(app, prover),
+            *knowing.routes(app, state_at),
+            policy_routes(app.service, app.query),
+            operations(app),
+        )
 
     interface = Interface(
         title="Bihuan audit 审计",

@@ -164,6 +164,30 @@ def timeline(conn: Connection[Any], complaint: UUID, after: Place | None, limit:
     return _Resolver(conn, heads).steps([_step(row) for row in rows])
 
 
+def records_of(conn: Connection[Any], complaint: UUID) -> list[bytes]:
+    """The bytes of a complaint's events from all services, in the order of the log."""
+    subject = str(complaint)
+    rows = conn.execute(
+        "SELECT state FROM archive WHERE cohort = ANY(%s) AND subject = %s "
+        "ORDER BY life, record_offset",
+        (list({head.cohort for head in _heads(conn, [subject])}), subject),
+    ).fetchall()
+    return [bytes(row["state"]) for row in rows]
+
+
+def sample(conn: Connection[Any], start: UUID, size: int) -> list[UUID]:
+    """Complaints from a random point of their ids on, which are hashes and so in no order."""
+    found: list[UUID] = []
+    for side in (">=", "<"):
+        rows = conn.execute(
+            f"SELECT complaint FROM complaint WHERE complaint {side} %s "
+            "ORDER BY complaint LIMIT %s",
+            (start, size - len(found)),
+        ).fetchall()
+        found += [row["complaint"] for row in rows]
+    return found
+
+
 def complaint_of(conn: Connection[Any], receipt: str) -> UUID | None:
     """The complaint with this receipt number."""
     row = conn.execute(

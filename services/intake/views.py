@@ -54,6 +54,7 @@ TABLES = (
             "merged_into": "uuid",
         },
         key=("receipt", "stream"),
+        stream="stream",
     ),
     Table(
         OPEN,

@@ -13,7 +13,7 @@ from cli.places import SERVICES
 from contracts.catalogue import DECODE
 
 ROOT = Path(__file__).parents[2]
-OURS = ("libs", "contracts", "services", "cli", "infra")
+OURS = ("libs", "contracts", "services", "replay", "cli", "infra")
 LINES_MAX = 70
 ROOMS = ("reactions.py", "views.py", "api.py", "config.py", "main.py")
 NOW = {"datetime.now", "datetime.utcnow", "date.today", "time.time"}

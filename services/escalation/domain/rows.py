@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from contracts.escalation import CaseCause
 from contracts.intake import ComplaintRegistered
 from libs.decider import Recorded, Row
+from libs.decider.decider import wire_instant
 from services.escalation.domain import CASES
 from services.escalation.domain.state import Award, Case, Cases
 
@@ -71,7 +72,7 @@ def _case_row(complaint: UUID, case: Case) -> Row:
         accepted_at=case.accepted_at,
         contacted_at=case.contacted_at,
         instructions=[
-            {"number": one.number, "team": one.team, "due": one.due.isoformat(), "done": one.done}
+            {"number": one.number, "team": one.team, "due": wire_instant(one.due), "done": one.done}
             for one in case.instructions
         ],
         decision=case.decision.value if case.decision else None,
