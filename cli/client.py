@@ -54,6 +54,10 @@ class Client:
         given = {name: value for name, value in query.items() if value is not None}
         return self._send("GET", service, path, params=given)
 
+    def get_bytes(self, service: str, path: str, **query: Any) -> bytes:
+        """The bytes of a GET, whatever they are; raises Refused or NotRunning."""
+        return self._answer("GET", service, path, params=query).content
+
     def post(self, service: str, path: str, body: Any, key: str | None = None) -> Any:
         """The JSON of a command, under a fresh Idempotency-Key unless one is given."""
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
@@ -69,6 +73,9 @@ class Client:
             page = self._send("GET", service, page["next"])
 
     def _send(self, method: str, service: str, path: str, **more: Any) -> Any:
+        return self._answer(method, service, path, **more).json()
+
+    def _answer(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:
         url = f"{self.url(service)}{path}"
         headers = {"Authorization": f"Bearer {self._token()}", **more.pop("headers", {})}
         try:
@@ -81,7 +88,7 @@ class Client:
             except ValueError:
                 problem = {}
             raise Refused(answer.status_code, problem if isinstance(problem, dict) else {})
-        return answer.json()
+        return answer
 
     def _token(self) -> str:
         told = os.environ.get("BIHUAN_TOKEN")

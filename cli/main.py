@@ -5,7 +5,7 @@ Exit codes: 0 all well, 1 something wrong was found, 2 used wrongly.
 
 import typer
 
-from cli import notices, operate, policy, rebuilding, run, send, serve, state, text
+from cli import notices, operate, policy, rebuilding, report, run, send, serve, state, text
 from cli.demo import command as demo
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ run.register(app)
 send.register(app)
 operate.register(app)
 state.register(app)
+report.register(app)
 policy.register(app)
 text.register(app)
 rebuilding.register(app)

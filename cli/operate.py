@@ -1,4 +1,4 @@
-"""`bihuan status`, `timeline`, `report`, `verify`, `inbox`, `dead-letter`: looking and settling.
+"""`bihuan status`, `timeline`, `verify`, `inbox`, `dead-letter`: looking and settling.
 
 All of it goes through the services' HTTP with a token of this machine, so it can do nothing that a
 person with that role could not do from elsewhere.
@@ -6,8 +6,6 @@ person with that role could not do from elsewhere.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
@@ -30,15 +28,6 @@ Service = Annotated[
 ]
 
 
-class By(StrEnum):
-    """What volume is counted by."""
-
-    CATEGORY = "category"
-    PROVINCE = "province"
-    CHANNEL = "channel"
-
-
-report = typer.Typer(no_args_is_help=True, help="Promises kept, volume, satisfaction.")
 inbox = typer.Typer(
     no_args_is_help=True, help="Partitions that stopped because records are missing."
 )
@@ -49,7 +38,6 @@ def register(app: typer.Typer) -> None:
     """Adds these commands."""
     app.command("status")(status)
     app.command("timeline")(timeline)
-    app.add_typer(report, name="report")
     app.command("verify")(verify)
     app.add_typer(inbox, name="inbox")
     app.add_typer(dead_letter, name="dead-letter")
@@ -111,66 +99,6 @@ def timeline(
     out.print(showing.timeline(told, steps))
     if more:
         err.print(f"[dim]more follow: --limit is {limit}[/dim]")
-
-
-# -- reports --------------------------------------------------------------------------------------
-
-Month = Annotated[str | None, typer.Option(help="One month in Shanghai, e.g. 2025-10.")]
-
-
-@report.command("promises")
-def report_promises(month: Month = None, as_json: AsJson = False) -> None:
-    """Show how each clock's promises were kept, per month and policy version.
-
-    With --json: {rows: [{clock, policy, month, history, met, breached, cancelled, promised_share,
-    kept}]}; what an older system had promised stands in lines of its own.
-    """
-    with _asking(as_json) as client:
-        told = client.get("sla_watch", "/promises", month=month)
-    if as_json:
-        emit(told)
-    else:
-        out.print(showing.promises(told["rows"]))
-
-
-@report.command("volume")
-def report_volume(
-    by: Annotated[By, typer.Option(help="What to count by.")] = By.CATEGORY,
-    told_from: Annotated[
-        str | None,
-        typer.Option("--from", help="First told at or after, e.g. 2025-10-01T00:00+08:00."),
-    ] = None,
-    told_to: Annotated[str | None, typer.Option("--to", help="First told before.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show how many complaints there were, by category, province or channel.
-
-    With --json: {by, rows: [{key, name, complaints, contacts, reopened, escalated, closed,
-    history}]}; `history` of them were taken over, closed, from an older system.
-    """
-    with _asking(as_json) as client:
-        told = client.get(
-            "intake", "/reports/volume", by=by.value, told_from=told_from, told_to=told_to
-        )
-    if as_json:
-        emit(told)
-    else:
-        out.print(showing.volume(told))
-
-
-@report.command("satisfaction")
-def report_satisfaction(month: Month = None, as_json: AsJson = False) -> None:
-    """Show how a month's askings ended; without --month the present one.
-
-    With --json: {month, concluded, by_outcome, answered, satisfied, scored, score_sum, ...}.
-    """
-    with _asking(as_json) as client:
-        present = datetime.now(showing.SHANGHAI).strftime("%Y-%m")
-        told = client.get("feedback_survey", "/reports/satisfaction", month=month or present)
-    if as_json:
-        emit(told)
-    else:
-        out.print(showing.satisfaction(told))
 
 
 # -- the proof ------------------------------------------------------------------------------------

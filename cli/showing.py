@@ -172,44 +172,6 @@ def _kept(kept: bool | None) -> Text:
     return Text("✓ 达标", style="green") if kept else Text("✗ 未达标", style="bold red")
 
 
-def volume(told: Json) -> RenderableType:
-    """How many complaints there were, by category, province or channel."""
-    numbers = ("complaints", "contacts", "reopened", "escalated", "closed", "history")
-    titles = ("told", "again", "reopened", "10015", "closed", "history")
-    table = grid(f"Volume by {told['by']} 受理量", told["by"], "名称", *titles, right=titles)
-    for one in told["rows"]:
-        table.add_row(
-            one["key"] or "-",
-            one["name"]["zh"] if one["name"] else "",
-            *(str(one[name]) for name in numbers),
-        )
-    table.add_section()
-    sums = (str(sum(one[name] for one in told["rows"])) for name in numbers)
-    table.add_row("all", "合计", *sums, style="bold")
-    return table
-
-
-def satisfaction(told: Json) -> RenderableType:
-    """A month's askings that ended."""
-    table = grid(f"Satisfaction 满意度 {told['month']}", "what", "number", right=("number",))
-    table.add_row("askings that ended 已结束回访", str(told["concluded"]))
-    for outcome, number in sorted(told["by_outcome"].items()):
-        table.add_row(f"  {outcome}", str(number))
-    table.add_row("answered in time 按时回复", str(told["answered"]))
-    table.add_row("of these satisfied 满意", _of(told["satisfied"], told["answered"]))
-    if told["scored"]:
-        mean = told["score_sum"] / told["scored"]
-        table.add_row("mean score 平均分", f"{mean:.2f} of {told['scored']}")
-    table.add_row("called it resolved 认为已解决", str(told["resolved"]))
-    table.add_row("called it not resolved 认为未解决", str(told["not_resolved"]))
-    table.add_row("replies after the end 逾期回复", str(told["late"]))
-    return table
-
-
-def _of(part: int, whole: int) -> str:
-    return f"{part} of {whole} ({part / whole:.1%})" if whole else "0"
-
-
 def verification(told: Json) -> RenderableType:
     """What was proven, and every fault."""
     looked = (

@@ -38,9 +38,41 @@ def _of(
 ) -> tuple[Entry, ...]:
     names = (writers,) if isinstance(writers, str) else writers
     return tuple(
-        Entry(event, names, stream, subject, MappingProxyType(reactions))
+        Entry(event, names, stream, subject, MappingProxyType(_and_counted(event, reactions)))
         for event, reactions in lines
     )
+
+
+_COUNTED: frozenset[type[Event]] = frozenset(
+    {
+        i.ComplaintRegistered,
+        i.ComplaintContactLinked,
+        i.ComplaintContactUnlinked,
+        i.ComplaintReclassified,
+        i.ComplaintMerged,
+        i.ComplaintUnmerged,
+        i.ComplaintClosed,
+        i.ComplaintReopened,
+        s.ClocksStarted,
+        s.ClocksRescheduled,
+        s.ClockMet,
+        s.ClockBreached,
+        s.ClockCorrected,
+        s.ClocksCancelled,
+        f.SurveyAsked,
+        f.SurveyAnswered,
+        f.SurveyConcluded,
+        h.PolicyActivated,
+    }
+)
+"""What audit's reports rest on (DOMAIN rule 12)."""
+
+
+def _and_counted(event: type[Event], reactions: Mapping[str, str]) -> dict[str, str]:
+    if event not in _COUNTED:
+        return dict(reactions)
+    told = [reactions["audit"]] if "audit" in reactions else []
+    return {**reactions, "audit": "; ".join((*told, "counts it in its reports"))}
 
 
 _INTAKE = _of(

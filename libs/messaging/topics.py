@@ -157,6 +157,12 @@ def topic_id(bootstrap: str, name: str, *, timeout_s: float = 10.0) -> str:
     return str(asked[name].result().topic_id)
 
 
+def partitions_of(bootstrap: str, name: str, *, timeout_s: float = 10.0) -> int:
+    """How many partitions a topic has; 0: there is none of that name. Raises KafkaException."""
+    known = _admin(bootstrap).list_topics(timeout=timeout_s).topics.get(name)
+    return 0 if known is None else len(known.partitions)
+
+
 def _wrong_settings(topic: Topic, settings: Mapping[str, object]) -> list[TopicProblem]:
     problems = []
     for name, wanted in topic.config.items():

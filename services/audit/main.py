@@ -17,7 +17,7 @@ from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from libs.web.routing import Router
 from replay.state import state_at
-from services.audit import api, archive, export, knowing, reactions, tiles, views
+from services.audit import api, archive, export, knowing, reactions, reports, tiles, views
 from services.audit.config import Settings
 from services.audit.domain.checkpoint import CHECKPOINTS
 from services.audit.domain.policy import compile_policy
@@ -28,7 +28,7 @@ log = logging.getLogger("bihuan.audit")
 
 
 def describe(registry: CollectorRegistry | None = None) -> Service:
-    """The service as the runtime sees it: it keeps everything, and seals what it keeps."""
+    """The service as the runtime sees it: it keeps everything, counts it, and seals it."""
     return Service(
         name="audit",
         deciders=(CHECKPOINTS,),
@@ -37,8 +37,8 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
-        heard_rows=views.heard_rows,
-        tables=views.TABLES,
+        heard_rows=lambda heard: (*views.heard_rows(heard), *reports.heard_rows(heard)),
+        tables=(*views.TABLES, *reports.FACT_TABLES),
         archive=archive.Archive(registry or CollectorRegistry()).keep,
         archive_rebuilt=tiles.catch_up,
         compile_policy=compile_policy,
@@ -57,6 +57,7 @@ def build(settings: Settings, clock: Clock) -> App:
         return (
             *api.routes(app, prover),
             *knowing.routes(app, state_at),
+            reports.routes(app),
             policy_routes(app.service, app.query),
             operations(app),
         )
@@ -64,7 +65,7 @@ def build(settings: Settings, clock: Clock) -> App:
     interface = Interface(
         title="Bihuan audit 审计",
         version="0.1.0",
-        description="Every byte of the log: told as a timeline, and proven again.",
+        description="Every byte of the log: told as a timeline, counted, and proven again.",
         routers=routers,
     )
     app = App(describe(registry), settings, clock, interface, registry=registry)

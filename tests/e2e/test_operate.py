@@ -10,6 +10,8 @@ from aiokafka import AIOKafkaProducer
 
 from cli.notices import gateway_of
 from libs.messaging.clients import running
+from libs.sheets import Format
+from services.audit.domain.reporting import REPORTS
 from tests.e2e.commands import bihuan, bihuan_process, told
 from tests.e2e.world import SHANGHAI, World, play, read_log
 
@@ -51,7 +53,7 @@ def test_what_an_operations_engineer_sees_and_settles(tmp_path: Path) -> None:
         await world.settle()
         await _one_complaint(data, complaint)
         await _notices(world, data, complaint)
-        await _reports(data)
+        await _reports(world, data)
         await _dead_letters(world, data)
         await _proof(world, data)
 
@@ -111,31 +113,56 @@ async def _notices(world: World, data: Path, complaint: str) -> None:
     assert (await bihuan(data, "notices", "report", notice["notice"], "lost"))[0] == 2
 
 
-async def _reports(data: Path) -> None:
+async def _reports(world: World, data: Path) -> None:
     code, promises = await told(data, "report", "promises", "--month", "2025-10")
     assert code == 0
     assert promises["rows"] == [
         {
-            "clock": "acknowledge",
-            "policy": "1",
             "month": "2025-10",
+            "clock": "acknowledge",
+            "title_zh": "受理告知",
+            "title_en": "Receipt",
+            "policy": "1",
             "history": False,
             "met": 2,
             "breached": 0,
             "cancelled": 0,
-            "promised_share": "100 %",
+            "share": {"part": 2, "whole": 2, "shown": "100.00 %"},
+            "promised": "100 %",
             "kept": True,
         }
     ]
-    code, volume = await told(data, "report", "volume", "--by", "channel")
-    assert (code, [(row["key"], row["complaints"]) for row in volume["rows"]]) == (
-        0,
-        [("hotline_10010", 2)],
-    )
-    code, satisfaction = await told(data, "report", "satisfaction", "--month", "2025-10")
-    assert (code, satisfaction["concluded"]) == (0, 0)
-    assert (await bihuan(data, "report", "promises", "--month", "October"))[0] == 2
-    assert (await bihuan(data, "report", "volume", "--by", "mood"))[0] == 2
+    days = ("--from", "2025-10-01", "--to", "2025-10-31")
+    code, volume = await told(data, "report", "volume", *days)
+    told_by_phone = [(row["key"], row["told"]) for row in volume["rows"] if row["by"] == "channel"]
+    assert (code, told_by_phone) == (0, [("hotline_10010", 2)])
+    log = data / "log.jsonl"
+    log.write_bytes(b"\n".join(await read_log(world.system)))
+    for name in REPORTS:
+        for form in Format:
+            out = data / f"{name}.{form}"
+            words = ("report", name, *days, "--format", form, "--out", str(out))
+            written = []
+            for source in ((), ("--replay",), ("--log", str(log))):
+                code, _, problem = await bihuan(data, *words, *source)
+                assert code == 0, problem
+                written.append(out.read_bytes())
+            assert written[1] == written[0], "from the log as live"
+            assert written[2] == written[0], "from a file as live"
+    code, shown, _ = await bihuan(data, "report", "promises", "--month", "2025-10")
+    assert (code, "受理告知" in shown, "100.00 %" in shown) == (0, True, True)
+    for wrong in (
+        ("moods", "--month", "2025-10"),
+        ("promises", "--month", "October"),
+        ("promises", "--from", "2025-10-01"),
+        ("promises", "--from", "2025-10-02", "--to", "2025-10-01"),
+        ("promises", "--month", "2025-10", "--format", "xlsx"),
+        ("promises", "--month", "2025-10", "--replay", "--log", str(log)),
+    ):
+        assert (await bihuan(data, "report", *wrong))[0] == 2
+    log.write_bytes(log.read_bytes().replace(b"\n", b"\n{", 1))
+    code, _, problem = await bihuan(data, "report", "promises", *days, "--log", str(log))
+    assert (code, "line 2 is not an event" in problem) == (1, True)
 
 
 async def _dead_letters(world: World, data: Path) -> None:
@@ -198,7 +225,8 @@ def test_without_a_system_every_command_says_how_to_start_one(tmp_path: Path) ->
         for words in (
             ("verify",),
             ("status", "985054900581"),
-            ("report", "promises"),
+            ("report", "promises", "--month", "2025-10"),
+            ("report", "promises", "--month", "2025-10", "--replay"),
             ("inbox", "gaps"),
             ("dead-letter", "list"),
         ):

@@ -86,13 +86,3 @@ def test_verify_names_every_fault_or_says_that_nothing_is_wrong() -> None:
     assert "1 fault 发现问题" in text
     for said in ("digest", "/bihuan/intake c-1", "bytes differ", "2025-10-09 20:30:00.000001"):
         assert said in text
-
-
-def test_volume_adds_up() -> None:
-    row = {"complaints": 2, "contacts": 1, "reopened": 0, "escalated": 0, "closed": 1, "history": 1}
-    rows = [
-        {"key": "billing", "name": {"zh": "费用争议", "en": "Billing"}, **row},
-        {"key": None, "name": None, **row},
-    ]
-    last = drawn(showing.volume({"by": "category", "rows": rows})).strip().splitlines()[-1]
-    assert last.split() == ["all", "合计", "4", "2", "0", "0", "2", "2"]

@@ -1,0 +1,205 @@
+"""`bihuan report NAME`: the reports and forms of DOMAIN rule 12, live or by replay of the log.
+
+Live, audit counts its own rows; with --replay or --log this process counts the log's events with
+the same fold. What is written is the same, byte for byte.
+"""
+
+import asyncio
+import os
+import sys
+from calendar import monthrange
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+
+from cli.client import Client
+from cli.places import NotRunning, Places
+from cli.telling import MISUSED, AsJson, err, fail, speaking
+from infra.local import LocalStack, StackProblem
+from libs.messaging import topics
+from libs.messaging.rebuild import read_log
+from libs.sheets import Format, written
+from services.audit.domain.reporting import REPORTS, Period
+from services.audit.replayed import (
+    HEARD_TYPES,
+    LogFileWrong,
+    Replayed,
+    replay,
+    replay_lines,
+)
+
+ROLE = "auditor"
+ACTOR = "auditor:local"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("report", help=_HELP)(report)
+
+
+_HELP = (
+    "Write a report: "
+    + ", ".join(REPORTS)
+    + ".\n\nDays are Shanghai's, the first and the last included. The same events give the same "
+    "bytes: live, with --replay (from complaints.log) and with --log (from a file of events, one a "
+    "line). Exit 1: the report cannot be made. Exit 2: used wrongly."
+)
+
+
+def report(
+    name: Annotated[str, typer.Argument(help="Which report.")],
+    first: Annotated[
+        str | None, typer.Option("--from", help="The first day: 2025-10-01, or a month: 2025-10.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="The last day, or a month, to its end.")
+    ] = None,
+    month: Annotated[
+        str | None, typer.Option("--month", help="One whole month instead: 2025-10.")
+    ] = None,
+    how: Annotated[
+        Format | None, typer.Option("--format", help="How it is written; as --out's name ends.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", dir_okay=False, help="Into this file.")
+    ] = None,
+    from_log: Annotated[
+        bool, typer.Option("--replay", help="Count complaints.log itself, not audit's rows.")
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Count the events of this file."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """See `_HELP`."""
+    if name not in REPORTS:
+        fail(f"no such report: {name}; there are {', '.join(REPORTS)}", code=MISUSED)
+    if from_log and log is not None:
+        fail("--replay or --log, not both", code=MISUSED)
+    period = _period(first, last, month)
+    form = Format.JSON if as_json else (how or _form_of(out))
+    if form is Format.XLSX and out is None:
+        fail("an XLSX goes into a file: --out report.xlsx", code=MISUSED)
+    if log is not None or from_log:
+        replayed = _from_file(log) if log is not None else _from_log()
+        told = written(REPORTS[name](replayed.facts, period), form)
+        err.print(_counted(replayed))
+    else:
+        told = _live(name, period, form)
+    _put(told, out)
+
+
+def _counted(replayed: Replayed) -> str:
+    unread = f"; {replayed.unreadable} of them cannot be read" if replayed.unreadable else ""
+    return f"[dim]counted from {replayed.events:,} events{unread}[/dim]"
+
+
+def _form_of(out: Path | None) -> Format:
+    ending = out.suffix.removeprefix(".").lower() if out is not None else ""
+    return Format(ending) if ending in set(Format) else Format.TABLE
+
+
+def _put(told: bytes, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(told.decode("utf-8-sig"))
+        return
+    partial = out.with_name(f"{out.name}.arriving")
+    try:
+        partial.write_bytes(told)
+        partial.replace(out)
+    except OSError as error:
+        fail(f"{out} cannot be written: {error.strerror}", code=MISUSED)
+    err.print(f"[green]✓[/green] {out}")
+
+
+# -- of which days --------------------------------------------------------------------------------
+
+
+def _period(first: str | None, last: str | None, month: str | None) -> Period:
+    try:
+        if month is not None:
+            if first is not None or last is not None or len(month) != 7:
+                raise ValueError("either --month 2025-10, or --from and --to")
+            return Period(_day(month, end=False), _day(month, end=True))
+        if first is None or last is None:
+            raise ValueError("of which days? --month 2025-10, or --from 2025-10-01 --to 2025-10-31")
+        return Period(_day(first, end=False), _day(last, end=True))
+    except ValueError as error:
+        fail(str(error), code=MISUSED)
+
+
+def _day(text: str, *, end: bool) -> date:
+    try:
+        if len(text) == 7:
+            begins = date.fromisoformat(f"{text}-01")
+            return begins.replace(day=monthrange(begins.year, begins.month)[1]) if end else begins
+        if len(text) != 10:
+            raise ValueError("no day")
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither a day (2025-10-31) nor a month (2025-10)") from None
+
+
+# -- from where -----------------------------------------------------------------------------------
+
+
+def _live(name: str, period: Period, form: Format) -> bytes:
+    with speaking(), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
+        return client.get_bytes(
+            "audit",
+            f"/reports/{name}",
+            **{"from": period.first.isoformat(), "to": period.last.isoformat(), "format": form},
+        )
+
+
+def _from_file(log: Path) -> Replayed:
+    try:
+        with log.open("rb") as lines:
+            return replay_lines(lines)
+    except LogFileWrong as error:
+        fail(f"{log}: {error}")
+
+
+def _from_log() -> Replayed:
+    """From the running system's log, one elsewhere, or that of a system which is down."""
+    elsewhere = os.environ.get("BIHUAN_KAFKA_BOOTSTRAP")
+    if elsewhere:
+        prefix = os.environ.get("BIHUAN_TOPIC_PREFIX", "")
+        return _read(elsewhere, f"{prefix}{topics.LOG}")
+    places = Places.here()
+    try:
+        told = places.running()
+        return _read(told["bootstrap"], f"{told['topic_prefix']}{topics.LOG}")
+    except NotRunning as error:
+        if not places.stack.exists():
+            fail(str(error), code=MISUSED)
+    try:
+        with LocalStack(places.stack, progress=lambda *_: None) as stack:
+            if stack.broker_kind != "kafka":
+                fail("the in-memory broker's log is gone: there is nothing to replay")
+            return _read(stack.bootstrap, topics.LOG)
+    except StackProblem as error:
+        fail(str(error))
+
+
+def _read(bootstrap: str, topic: str) -> Replayed:
+    try:
+        return replay(asyncio.run(_states(bootstrap, topic)))
+    except (KafkaError, KafkaException) as error:
+        fail(f"Kafka at {bootstrap} cannot be read ({type(error).__name__}); is it up?")
+
+
+async def _states(bootstrap: str, topic: str) -> list[bytes]:
+    partitions = await asyncio.to_thread(topics.partitions_of, bootstrap, topic)
+    if not partitions:
+        fail(f"Kafka at {bootstrap} has no topic {topic}", code=MISUSED)
+    return [
+        one.value
+        async for one in read_log(bootstrap, topic, partitions, lambda *_: None)
+        if one.headers.type in HEARD_TYPES and one.value is not None
+    ]

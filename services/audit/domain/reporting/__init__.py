@@ -1,0 +1,36 @@
+"""Reports and forms (DOMAIN rule 12): one pure fold of the log, and what is counted from it.
+
+`fact_rows` says what an event adds to the rows, `REPORTS` makes a sheet of rows and a period. Live
+the rows are audit's read models, in a replay they are `Kept`; nothing else differs.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from libs.sheets import Sheet
+from services.audit.domain.reporting.facts import TABLES, Fact, Facts, FactTable, Kept
+from services.audit.domain.reporting.hearing import HEARD, fact_rows
+from services.audit.domain.reporting.period import Period
+from services.audit.domain.reporting.promises import promises
+from services.audit.domain.reporting.satisfaction import satisfaction
+from services.audit.domain.reporting.volume import volume
+
+Report = Callable[[Facts, Period], Sheet]
+
+REPORTS: Mapping[str, Report] = MappingProxyType(
+    {"promises": promises, "volume": volume, "satisfaction": satisfaction}
+)
+"""Every report by its name."""
+
+__all__ = [
+    "HEARD",
+    "REPORTS",
+    "TABLES",
+    "Fact",
+    "FactTable",
+    "Facts",
+    "Kept",
+    "Period",
+    "Report",
+    "fact_rows",
+]

@@ -1,0 +1,1 @@
+"""A table of figures in its four written forms."""

@@ -1,0 +1,157 @@
+"""What a sheet's four forms say, and that they say it in the same bytes ever."""
+
+import csv
+import io
+import json
+import zipfile
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from hashlib import sha256
+
+import openpyxl
+import pytest
+
+from libs.sheets import Column, Format, Share, Sheet, share, written
+
+SHEET = Sheet(
+    "refunds",
+    "退费表",
+    "Refunds",
+    (("period", "2025-10-01 … 2025-10-31"),),
+    (
+        Column("receipt", "受理编号", "receipt"),
+        Column("amount", "金额(元)", "amount (CNY)"),
+        Column("at", "时间", "at"),
+        Column("on", "日期", "on"),
+        Column("count", "件数", "count"),
+        Column("kept", "达标", "reached"),
+        Column("share", "兑现率", "share"),
+        Column("note", "说明", "note"),
+    ),
+    (
+        (
+            "B251010-0001-7",
+            Decimal("373.00"),
+            datetime(2025, 10, 11, 3, tzinfo=UTC),
+            date(2025, 10, 11),
+            49,
+            True,
+            Share(49, 50),
+            None,
+        ),
+        (
+            "=cmd|'/c calc'!A1",
+            Decimal("0.02"),
+            datetime(2025, 10, 11, 3, 0, 0, 1, tzinfo=UTC),
+            date(2025, 10, 12),
+            0,
+            False,
+            Share(195, 199),
+            'a "b",\nc<&\x01',
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said", "reached"),
+    [
+        (49, 50, "98.00 %", True),
+        (48, 50, "96.00 %", False),
+        (195, 199, "97.98… %", False),
+        (9_799_999, 10_000_000, "97.99… %", False),
+        (98, 100, "98.00 %", True),
+        (1, 3, "33.33… %", False),
+        (0, 7, "0.00 %", False),
+        (7, 7, "100.00 %", True),
+    ],
+)
+def test_a_share_is_compared_as_integers_and_cut_off_rather_than_rounded(
+    part: int, whole: int, said: str, reached: bool
+) -> None:
+    """DOMAIN rule 12, S8 (4): 195 of 199 is never shown as "98 %"."""
+    assert str(Share(part, whole)) == said
+    assert Share(part, whole).reaches(98, 100) is reached
+
+
+def test_there_is_no_share_of_nothing() -> None:
+    assert share(0, 0) is None
+
+
+def test_json_has_exact_values() -> None:
+    told = json.loads(written(SHEET, Format.JSON))
+    assert told["title"] == {"zh": "退费表", "en": "Refunds"}
+    assert told["columns"][1] == {"name": "amount", "zh": "金额(元)", "en": "amount (CNY)"}
+    first, second = told["rows"]
+    assert first["amount"] == "373.00"
+    assert first["at"] == "2025-10-11T03:00:00.000000Z"
+    assert first["share"] == {"part": 49, "whole": 50, "shown": "98.00 %"}
+    assert (first["kept"], first["note"], second["count"]) == (True, None, 0)
+
+
+def test_csv_is_read_back_as_it_was_and_runs_nothing() -> None:
+    told = written(SHEET, Format.CSV)
+    assert told.startswith(b"\xef\xbb\xbf"), "spreadsheets know Chinese by it"
+    heads, first, second = csv.reader(io.StringIO(told.decode("utf-8-sig"), newline=""))
+    assert heads[:2] == ["受理编号 receipt", "金额(元) amount (CNY)"]
+    assert first == [
+        "B251010-0001-7",
+        "373.00",
+        "2025-10-11 11:00:00",
+        "2025-10-11",
+        "49",
+        "是 yes",
+        "98.00 %",
+        "",
+    ]
+    assert second[0] == "'=cmd|'/c calc'!A1"
+    assert second[2] == "2025-10-11 11:00:00.000001"
+    assert second[7] == 'a "b",\nc<&\x01'
+
+
+def test_xlsx_opens_with_numbers_as_numbers_and_words_as_words() -> None:
+    book = openpyxl.load_workbook(io.BytesIO(written(SHEET, Format.XLSX)))
+    (sheet,) = book.worksheets
+    assert sheet.title == "退费表"
+    rows = list(sheet.iter_rows(values_only=True))
+    assert rows[0][0] == "退费表 Refunds  2025-10-01 … 2025-10-31"
+    assert rows[1][:2] == ("受理编号 receipt", "金额(元) amount (CNY)")
+    assert rows[2] == (
+        *("B251010-0001-7", 373, "2025-10-11 11:00:00", "2025-10-11", 49, "是 yes", "98.00 %"),
+        None,
+    )
+    assert rows[3][0] == "=cmd|'/c calc'!A1"
+    assert sheet["A4"].data_type != "f"
+    assert rows[3][7] == 'a "b",\nc<&\ufffd'
+    assert sheet["B3"].number_format == "0.00"
+
+
+def test_xlsx_bytes_are_the_same_on_every_machine_and_at_every_hour() -> None:
+    """No date of the day, no compression of the machine's own."""
+    told = written(SHEET, Format.XLSX)
+    with zipfile.ZipFile(io.BytesIO(told)) as packed:
+        assert {one.date_time for one in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {one.compress_type for one in packed.infolist()} == {zipfile.ZIP_STORED}
+    assert sha256(told).hexdigest() == XLSX_DIGEST
+
+
+XLSX_DIGEST = "cc6a574891ab9583ec8be9be54c39d9e38ead49692932d01585c6d9751517f20"
+
+
+def test_text_lines_up_also_where_characters_are_wide() -> None:
+    told = written(SHEET, Format.TABLE).decode()
+    title, heads, rule, first, second = told.splitlines()
+    assert title == "退费表 Refunds  2025-10-01 … 2025-10-31"
+    assert "─" in rule
+    assert first.startswith("B251010-0001-7")
+    assert "373.00" in first
+    assert "\x01" not in second, "no terminal's control characters"
+    assert heads.startswith("受理编号 receipt")
+
+
+def test_a_sheet_without_rows_still_has_its_headings() -> None:
+    empty = replace(SHEET, rows=())
+    assert json.loads(written(empty, Format.JSON))["rows"] == []
+    assert written(empty, Format.TABLE).decode().count("\n") == 3
+    openpyxl.load_workbook(io.BytesIO(written(empty, Format.XLSX)))
