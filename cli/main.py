@@ -5,7 +5,19 @@ Exit codes: 0 all well, 1 something wrong was found, 2 used wrongly.
 
 import typer
 
-from cli import notices, operate, policy, rebuilding, report, run, send, serve, state, text
+from cli import (
+    checkpoints,
+    notices,
+    operate,
+    policy,
+    rebuilding,
+    report,
+    run,
+    send,
+    serve,
+    state,
+    text,
+)
 from cli.demo import command as demo
 
 app = typer.Typer(
@@ -25,6 +37,7 @@ send.register(app)
 operate.register(app)
 state.register(app)
 report.register(app)
+checkpoints.register(app)
 policy.register(app)
 text.register(app)
 rebuilding.register(app)

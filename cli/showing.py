@@ -178,6 +178,12 @@ def verification(told: Json) -> RenderableType:
         f"{told['events']:,} events in {told['streams']:,} streams; "
         f"{told['compared']:,} records compared byte by byte with the log"
     )
+    if told["checkpoints"]:
+        looked += f"; {told['checkpoints']:,} checkpoints made again"
+    if told["held"]:
+        looked += "; the checkpoint that was given holds"
+    if told["resolved"]:
+        looked += f"; {len(told['resolved'])} gap(s) resolved on record"
     if not told["faults"]:
         return Text.assemble(("✓ ", "bold green"), f"{looked}: nothing is wrong 未发现问题")
     table = grid("", "fault", "stream", "number", "what", "proven until", right=("number",))
@@ -194,6 +200,42 @@ def verification(told: Json) -> RenderableType:
     return Group(
         Text.assemble(("✗ ", "bold red"), f"{looked}: {count} {noun} 发现问题"),
         table,
+    )
+
+
+def checkpoints(rows: Sequence[Json]) -> RenderableType:
+    """What was sealed."""
+    table = grid(
+        "Checkpoints 检查点", "sealed", "events", "new streams", "root", "key", right=("events",)
+    )
+    for row in rows:
+        table.add_row(
+            moment(row["sealed_at"]),
+            str(row["size"]),
+            str(row["heads_changed"]),
+            row["root"],
+            row["key"],
+        )
+    return table
+
+
+def checkpoint_check(told: Json) -> RenderableType:
+    """Whether a kept checkpoint holds, line by line."""
+    lines = [
+        (told["signed"], "signed by a key of this log 签名有效"),
+        (
+            told["consistent"],
+            f"the log only grew since, up to {told['consistent']} events 日志只增未改",
+        ),
+    ]
+    if told["listed"] is not None:
+        lines.append((told["listed"], "the list beside it gives its root 清单与根一致"))
+    return Group(
+        f"checkpoint of {told['size']} events",
+        *(
+            Text.assemble(("✓ ", "bold green") if holds else ("✗ not ", "bold red"), line)
+            for holds, line in lines
+        ),
     )
 
 

@@ -28,6 +28,9 @@ from libs.web.reading import (
     strict_json,
 )
 
+BODY_BYTES_MAX_NAME = "x-body-bytes-max"
+"""In a route's `openapi_extra`: how large its body may be, where that is not the service's own."""
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -44,12 +47,13 @@ class StrictRoute(APIRoute):
         known = _query_names(self.dependant)
         declared = tuple(guards(self.dependant))
         body_type = _body_type(self)
+        bytes_max = (self.openapi_extra or {}).get(BODY_BYTES_MAX_NAME)
 
         async def checked(request: Request) -> Response:
             for guard in declared:
                 await guard.check(request)
             _check_line_texts(request, known)
-            read = await _read(request, body_type)
+            read = await _read(request, body_type, bytes_max)
             return await handle(read)
 
         return checked
@@ -147,10 +151,11 @@ def _validated(body_type: TypeAdapter[Any], read: ReadRequest) -> Any:
     return body_type.validate_json(to_json(read.parsed), strict=True)
 
 
-async def _read(request: Request, body_type: TypeAdapter[Any] | None) -> ReadRequest:
+async def _read(
+    request: Request, body_type: TypeAdapter[Any] | None, bytes_max: int | None
+) -> ReadRequest:
     read = ReadRequest(request.scope, request.receive)
-    bytes_max: int = request.app.state.body_bytes_max
-    read.raw = await bounded_body(request, bytes_max)
+    read.raw = await bounded_body(request, bytes_max or request.app.state.body_bytes_max)
     if not read.raw:
         return read
     if body_type is None:

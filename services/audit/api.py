@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,13 +18,19 @@ from libs.decider import NotFound
 from libs.eventlog.envelope import event_id
 from libs.messaging.app import App
 from libs.web import Caller, Page, PageQuery, Paging, Router, Unavailable, allow, page_of
+from libs.web.routing import BODY_BYTES_MAX_NAME
 from services.audit import views
+from services.audit.checkpoints import HoldAgainst, checkpoint_routes, trusted_keys
 from services.audit.config import Settings
 from services.audit.domain.chain import FaultKind
 from services.audit.domain.policy import WORDS, Words
 from services.audit.domain.shape import show
+from services.audit.holding import Exported
 from services.audit.log import Log
 from services.audit.verification import Compared, Interrupted, Verified, verify
+
+LEAVES_BYTES_MAX = 64 * 1024 * 1024
+"""A list of about 300,000 events; who seals more in an hour seals more often."""
 
 Subject = Annotated[str, Path(min_length=1, max_length=200)]
 Service = Annotated[str, Path(pattern=f"^({'|'.join(SERVICES)})$")]
@@ -137,11 +144,25 @@ class FaultShown(_Shown):
     since: Instant | None = Field(description="the time up to which the stream is proven")
 
 
+class ResolvedShown(_Shown):
+    """Records that an operator went on without, on record; what is missing there is no fault."""
+
+    source: str
+    partition: int
+    after: str = Field(description="the last position before the gap")
+    upto: str = Field(description="the last position in it")
+    by: str
+    reason: str
+
+
 class VerificationShown(_Shown):
     """What was looked at, and everything that is wrong with it."""
 
     events: int
     streams: int
+    checkpoints: int = Field(description="checkpoints on record whose root was made again")
+    held: bool = Field(description="the checkpoint that was sent is on record here as it was sent")
+    resolved: list[ResolvedShown]
     compared: int = Field(description="records whose bytes were compared with Kafka's")
     log: Compared
     faults: list[FaultShown]
@@ -161,17 +182,22 @@ class Prover:
         """Ends a proof under way."""
         self._stopping.set()
 
-    async def run(self, *, with_log: bool) -> Verified:
-        """The whole archive; raises Unavailable when the service stops meanwhile."""
+    async def run(
+        self, *, with_log: bool, exported: Exported | None = None, keys: Sequence[bytes] = ()
+    ) -> Verified:
+        """The whole archive; raises Unavailable when the service stops meanwhile.
+
+        `exported` is a checkpoint to hold it against; `keys` who may have signed, besides ours.
+        """
         async with self._one:
             try:
-                return await asyncio.to_thread(self._verify, with_log)
+                return await asyncio.to_thread(self._verify, with_log, exported, keys)
             except Interrupted as error:
                 raise Unavailable from error
             except psycopg.OperationalError as error:
                 raise Unavailable("The database cannot be reached.") from error
 
-    def _verify(self, with_log: bool) -> Verified:
+    def _verify(self, with_log: bool, exported: Exported | None, keys: Sequence[bytes]) -> Verified:
         inbox = self._app.inbox
         log = Log(self._settings.kafka_bootstrap, inbox.topic) if with_log else None
         try:
@@ -181,6 +207,8 @@ class Prover:
                 inbox.topic_id,
                 sort_mb=self._settings.verify_sort_mb,
                 stopping=self._stopping,
+                exported=exported,
+                trusted=(*trusted_keys(self._settings), *keys),
             )
         finally:
             if log is not None:
@@ -189,7 +217,7 @@ class Prover:
 
 def routes(app: App, prover: Prover) -> Sequence[Router]:
     """Audit's routes."""
-    return (_timelines(app), _proofs(app, prover))
+    return (_timelines(app), _proofs(app, prover), checkpoint_routes(app))
 
 
 def _timelines(app: App) -> Router:
@@ -242,24 +270,27 @@ def _timelines(app: App) -> Router:
 def _proofs(app: App, prover: Prover) -> Router:
     router = Router(tags=["proof"])
 
+    @router.post(
+        "/verify",
+        response_model=VerificationShown,
+        openapi_extra={BODY_BYTES_MAX_NAME: LEAVES_BYTES_MAX},
+    )
+    async def verification_against(
+        body: HoldAgainst,
+        _caller: Annotated[Caller, allow("audit.verify")],
+        log: Annotated[bool, Query(description="compare with Kafka's log as well")] = True,
+    ) -> VerificationShown:
+        """The same, held against a checkpoint that was kept elsewhere."""
+        exported, keys = body.read()
+        return _verification(await prover.run(with_log=log, exported=exported, keys=keys))
+
     @router.get("/verify", response_model=VerificationShown)
     async def verification(
         _caller: Annotated[Caller, allow("audit.verify")],
         log: Annotated[bool, Query(description="compare with Kafka's log as well")] = True,
     ) -> VerificationShown:
         """Makes the proof again over the whole archive; takes about 20 s a million events."""
-        verified = await prover.run(with_log=log)
-        return VerificationShown(
-            events=verified.events,
-            streams=verified.streams,
-            compared=verified.compared,
-            log=verified.log,
-            faults=[
-                _fault(one.kind.value, one.source, one.subject, one.sequence, one.what, one.since)
-                for one in verified.faults
-            ],
-            more=verified.more,
-        )
+        return _verification(await prover.run(with_log=log))
 
     @router.get("/faults", response_model=Page[FaultShown])
     async def faults(
@@ -307,6 +338,23 @@ def _proofs(app: App, prover: Prover) -> Router:
         )
 
     return router
+
+
+def _verification(verified: Verified) -> VerificationShown:
+    return VerificationShown(
+        events=verified.events,
+        streams=verified.streams,
+        checkpoints=verified.checkpoints,
+        held=verified.held,
+        resolved=[ResolvedShown(**asdict(gap)) for gap in verified.resolved],
+        compared=verified.compared,
+        log=verified.log,
+        faults=[
+            _fault(one.kind.value, one.source, one.subject, one.sequence, one.what, one.since)
+            for one in verified.faults
+        ],
+        more=verified.more,
+    )
 
 
 def _step(step: views.Step, words: Words) -> StepShown:

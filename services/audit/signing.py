@@ -45,7 +45,7 @@ def is_signed(text: str, signature: bytes, public_key: bytes) -> bool:
 def open_key(path: Path, origin: str) -> CheckpointKey:
     """The key in this file (PEM, mode 0600), made if there is none; its public half beside it.
 
-    The public half is `<file>.pub`: one line, a signed note's verifier key. Raises UnsafeKeyFile.
+    The public half goes into `<file>.pub`, as a signed note's verifier key. Raises UnsafeKeyFile.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -63,16 +63,30 @@ def open_key(path: Path, origin: str) -> CheckpointKey:
     if not isinstance(loaded, Ed25519PrivateKey):
         raise UnsafeKeyFile(f"{path.name} holds a key that is not Ed25519")
     key = CheckpointKey(loaded)
-    _publish(path.with_name(f"{path.name}.pub"), verifier_key(origin, key.public))
+    _publish(published_beside(path), verifier_key(origin, key.public))
     return key
 
 
+def published_beside(path: Path) -> Path:
+    """Where the public halves lie: the newest key's first, then those that signed before it."""
+    return path.with_name(f"{path.name}.pub")
+
+
+def published_keys(path: Path | None) -> list[str]:
+    """The verifier keys published beside a key's file, newest first; none without a key."""
+    if path is None or not published_beside(path).exists():
+        return []
+    return published_beside(path).read_text(encoding="ascii").split()
+
+
 def _publish(path: Path, line: str) -> None:
-    told = f"{line}\n"
-    if path.exists() and path.read_text(encoding="ascii") == told:
+    """Puts a key first; those it replaces stay, for what they signed is checked with them."""
+    had = path.read_text(encoding="ascii").split() if path.exists() else []
+    if had[:1] == [line]:
         return
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    partial.write_text(told, encoding="ascii")
+    lines = [line, *(one for one in had if one != line)]
+    partial.write_text("".join(f"{one}\n" for one in lines), encoding="ascii")
     partial.replace(path)
 
 

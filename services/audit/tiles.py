@@ -179,7 +179,7 @@ def checkpoint_numbered(conn: Connection[Any], number: int) -> CheckpointSealed:
     )
     if row is None:
         raise TreeBroken(f"checkpoint number {number} is not on record")
-    return _read(row[0])
+    return read_checkpoint(row[0])
 
 
 def last_checkpoint(conn: Connection[Any]) -> tuple[int, CheckpointSealed | None]:
@@ -190,7 +190,7 @@ def last_checkpoint(conn: Connection[Any]) -> tuple[int, CheckpointSealed | None
         "ORDER BY originator_version DESC LIMIT 1",
         (STREAM,),
     )
-    return (0, None) if row is None else (row[0], _read(row[1]))
+    return (0, None) if row is None else (row[0], read_checkpoint(row[1]))
 
 
 def checkpoint_of(conn: Connection[Any], size: int) -> CheckpointSealed | None:
@@ -207,7 +207,7 @@ def checkpoints(conn: Connection[Any], after: int, limit: int) -> list[Checkpoin
             "ORDER BY originator_version LIMIT %s",
             (STREAM, after, limit),
         ).fetchall()
-    return [_read(state) for (state,) in rows]
+    return [read_checkpoint(state) for (state,) in rows]
 
 
 def catch_up(conn: Connection[Any]) -> int:
@@ -248,7 +248,8 @@ def _row(conn: Connection[Any], query: str, values: Sequence[Any]) -> tuple[Any,
         return curs.execute(query.encode(), values).fetchone()
 
 
-def _read(state: bytes) -> CheckpointSealed:
+def read_checkpoint(state: bytes) -> CheckpointSealed:
+    """A checkpoint from its event's bytes; raises Unreadable."""
     recorded = decode(bytes(state), {CheckpointSealed.type: CheckpointSealed})
     data: CheckpointSealed = recorded.data
     return data

@@ -4,14 +4,16 @@ First every record, partition by partition in the order of acceptance: do its by
 they were accepted with, do the columns say what the bytes say, does each source's position follow
 the one before, is the running digest the same, and are Kafka's bytes equal where it still has them.
 Then every stream by its links alone: PostgreSQL finds those that are not whole, and only these are
-looked at closely. Memory does not grow with the archive.
+looked at closely. Last every root that was sealed is made again from the digests found, and an
+exported checkpoint is held against them (holding.py). Memory does not grow with the archive.
 """
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -23,12 +25,17 @@ from psycopg.rows import tuple_row
 from libs.messaging.position import START, Position
 from services.audit.archive import Read, read
 from services.audit.domain.chain import GENESIS, Fault, FaultKind, Head, Link, diagnose
+from services.audit.holding import Exported, ResolvedGap, Roots, Spool, Witness, resolved_gaps
 from services.audit.log import Entry, Log, LogAway, Tail
 
 FAULTS_MAX = 1_000
 """So many faults are listed; that there are more is told."""
 
 STOP_CHECKED_EACH_RECORDS = 1_000
+
+CLOCK_BACK_MAX = timedelta(minutes=1)
+"""Instances of a service may differ by as much; a clock that goes back further was set back."""
+
 NOTHING_SENT = str(START)
 
 _COLUMNS = (
@@ -62,6 +69,12 @@ class Verified:
     streams: int = 0
     compared: int = 0
     """Records whose bytes were compared with Kafka's."""
+    checkpoints: int = 0
+    """Checkpoints on record whose root was made again."""
+    held: bool = False
+    """The checkpoint that was given is one of this archive, on record as it was given."""
+    resolved: list[ResolvedGap] = field(default_factory=list)
+    """Gaps that somebody went on over, on record: what is missing there is no fault."""
     log: Compared = Compared.NOT_ASKED
     faults: list[Fault] = field(default_factory=list)
     more: bool = False
@@ -98,61 +111,81 @@ def verify(
     *,
     sort_mb: int = 32,
     stopping: threading.Event | None = None,
+    exported: Exported | None = None,
+    trusted: Collection[bytes] = (),
 ) -> Verified:
     """Makes the proof again on one snapshot of the database; blocks until done.
 
     `log` and the id of its topic: where to compare with; without, or when Kafka does not answer,
-    the archive alone is proven. Raises Interrupted once `stopping` is set.
+    the archive alone is proven. `exported` is held against the archive; `trusted` are the public
+    keys that may have signed checkpoints. Raises Interrupted once `stopping` is set.
     """
     options = "-c timezone=UTC"
     with psycopg.connect(dsn, options=options, row_factory=tuple_row) as conn:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         conn.read_only = True
         conn.execute("SELECT set_config('work_mem', %s, true)", (f"{sort_mb}MB",))
+        asked = _Asked(topic_id, stopping or threading.Event(), exported, trusted)
         try:
-            return _Verification(conn, log, topic_id, stopping).run()
+            return _Verification(conn, log, asked).run()
         except LogAway:
             conn.rollback()
             conn.execute("SELECT set_config('work_mem', %s, true)", (f"{sort_mb}MB",))
-            verified = _Verification(conn, None, topic_id, stopping).run()
+            verified = _Verification(conn, None, asked).run()
             verified.log = Compared.AWAY
             return verified
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    topic_id: str
+    stopping: threading.Event
+    exported: Exported | None
+    trusted: Collection[bytes]
+
+
 class _Verification:
-    def __init__(
-        self,
-        conn: Connection[Any],
-        log: Log | None,
-        topic_id: str,
-        stopping: threading.Event | None,
-    ) -> None:
+    def __init__(self, conn: Connection[Any], log: Log | None, asked: _Asked) -> None:
         self.conn = conn
         self.log = log
-        self.stopping = stopping or threading.Event()
+        self.asked = asked
         self.findings = _Findings()
         self.result = Verified()
-        found = conn.execute("SELECT life FROM log_life WHERE topic_id = %s", (topic_id,))
+        found = conn.execute("SELECT life FROM log_life WHERE topic_id = %s", (asked.topic_id,))
         row = found.fetchone()
         self.life: int | None = row[0] if row else None
         upto = conn.execute(
-            "SELECT partition, next FROM inbox_offset WHERE topic_id = %s", (topic_id,)
+            "SELECT partition, next FROM inbox_offset WHERE topic_id = %s", (asked.topic_id,)
         )
         self.upto: dict[int, int] = dict(upto.fetchall())
+        self.resolved = resolved_gaps(conn)
+        exported = asked.exported
+        self.witness: Witness | None = None
+        if exported is not None and exported.leaves is not None:
+            self.witness = Witness(exported.leaves, exported.signed.checkpoint.sealed_at)
 
     def run(self) -> Verified:
-        for partition in self._partitions():
-            _Partition(self, partition).run()
-        for cohort in self._cohorts():
-            self._chains(cohort)
         result = self.result
+        with ExitStack() as stack:
+            spool = Spool(stack)
+            for partition in self._partitions():
+                _Partition(self, partition, spool).run()
+            if self.witness is not None:
+                self.witness.settle(self.findings)
+            for cohort in self._cohorts():
+                self._chains(cohort)
+            spool.rewind()
+            roots = Roots(self.conn, spool, self.findings, self.asked.trusted, self.asked.exported)
+            roots.run()
+        result.checkpoints, result.held = roots.checkpoints, roots.held
+        result.resolved = [gap for gaps in self.resolved.values() for gap in gaps]
         result.log = Compared.COMPARED if self.log is not None else Compared.NOT_ASKED
         result.faults, result.more = self.findings.settled()
         return result
 
     def look_up(self) -> None:
         """Raises Interrupted when the service stops."""
-        if self.stopping.is_set():
+        if self.asked.stopping.is_set():
             raise Interrupted("the service stops")
 
     def _partitions(self) -> Sequence[int]:
@@ -196,21 +229,36 @@ class _Verification:
             self.findings.more = True
 
     def _diagnosed(self, cohort: date, source: str, subject: str) -> Iterator[Fault]:
-        links = [
-            Link(sequence, previous, digest, time, (life, offset))
-            for sequence, previous, digest, time, life, offset in self.conn.execute(
-                "SELECT sequence, coalesce(previous, ''), digest, time, life, record_offset "
-                "FROM archive WHERE cohort = %s AND source = %s AND subject = %s "
-                "AND sequence IS NOT NULL AND time IS NOT NULL",
-                (cohort, source, subject),
-            )
-        ]
-        row = self.conn.execute(
+        rows = self.conn.execute(
+            "SELECT sequence, coalesce(previous, ''), digest, time, life, record_offset, "
+            "partition, position FROM archive WHERE cohort = %s AND source = %s AND subject = %s "
+            "AND sequence IS NOT NULL AND time IS NOT NULL",
+            (cohort, source, subject),
+        ).fetchall()
+        links = [Link(row[0], row[1], row[2], row[3], (row[4], row[5])) for row in rows]
+        head = self.conn.execute(
             "SELECT sequence, digest, time FROM head "
             "WHERE cohort = %s AND source = %s AND subject = %s",
             (cohort, source, subject),
         ).fetchone()
-        yield from diagnose(source, subject, links, Head(*row) if row else None)
+        positions = {row[0]: (row[6], row[7]) for row in rows}
+        for fault in diagnose(source, subject, links, Head(*head) if head else None):
+            if fault.kind is not FaultKind.MISSING or not self._given_up(fault, positions):
+                yield fault
+
+    def _given_up(self, fault: Fault, positions: dict[int, tuple[int, str]]) -> bool:
+        """Whether a missing event lay in a gap that somebody went on over, on record."""
+        assert fault.sequence is not None
+        before = max((one for one in positions if one < fault.sequence), default=None)
+        behind = min((one for one in positions if one > fault.sequence), default=None)
+        if behind is None:
+            return False
+        partition, position = positions[behind]
+        low = Position.parse(NOTHING_SENT if before is None else positions[before][1])
+        return any(
+            low <= Position.parse(gap.after) and Position.parse(position) > Position.parse(gap.upto)
+            for gap in self.resolved.get((fault.source, partition), ())
+        )
 
 
 _BROKEN_STREAMS = f"""
@@ -248,8 +296,9 @@ UNION ALL
 class _Partition:
     """One partition's records in the order they were accepted, beside the log's."""
 
-    def __init__(self, whole: _Verification, partition: int) -> None:
+    def __init__(self, whole: _Verification, partition: int, spool: Spool) -> None:
         self.whole = whole
+        self.digests = spool.writer(partition)
         self.findings = whole.findings
         self.partition = partition
         self.upto = whole.upto.get(partition, 0)
@@ -260,6 +309,8 @@ class _Partition:
         self.running = GENESIS
         self.sent: dict[str, str] = {}
         """The last position seen of each source."""
+        self.latest: dict[str, datetime] = {}
+        """The time up to which each source has come."""
 
     def run(self) -> None:
         conn = self.whole.conn
@@ -289,6 +340,12 @@ class _Partition:
         seen = read(state)
         if found != digest or seen != (source, subject, kind, sequence, previous, time):
             self._odd(_Row._make(values), seen, found)
+        self.digests.write(found)
+        if self.whole.witness is not None:
+            filed = (self.partition, (life, offset), source, subject, sequence, time)
+            self.whole.witness.see(found, filed, self.findings)
+        if time is not None:
+            self._clock(source, subject, sequence, time)
         tail = self.tail
         if tail is not None and life == self.whole.life and offset >= tail.low:
             digest = self._beside(tail, _Row._make(values))
@@ -298,6 +355,19 @@ class _Partition:
             self._gap(source, after, offset, time)
         self.sent[source] = position
         self._accepted(digest)
+
+    def _clock(self, source: str, subject: str, sequence: int | None, time: datetime) -> None:
+        """Within one source and partition time goes on, whatever the stream."""
+        latest = self.latest.get(source)
+        if latest is None or time >= latest:
+            self.latest[source] = time
+        elif latest - time > CLOCK_BACK_MAX:
+            what = (
+                f"in partition {self.partition} its service's clock went back by {latest - time}, "
+                f"from {latest.isoformat()}"
+            )
+            self.findings.add(Fault(FaultKind.TIME, source, subject, sequence, what, latest))
+            self.latest[source] = time
 
     def _accepted(self, digest: bytes) -> None:
         self.records += 1
@@ -365,9 +435,13 @@ class _Partition:
     # -- the partition as a whole ----------------------------------------------------------------
 
     def _gap(self, source: str, after: str, offset: int, since: datetime | None) -> None:
+        last = self.sent.get(source, NOTHING_SENT)
+        for gap in self.whole.resolved.get((source, self.partition), ()):
+            if (gap.after, gap.upto) == (last, after):
+                return
         what = (
             f"in partition {self.partition} the record at offset {offset} follows position "
-            f"{after}, but the one before it has {self.sent.get(source, NOTHING_SENT)}"
+            f"{after}, but the one before it has {last}"
         )
         self.findings.add(Fault(FaultKind.GAP, source, "", None, what, since))
 

@@ -41,6 +41,8 @@ class FaultKind(StrEnum):
     """By its positions, a source sent more to this partition than is there."""
     PARTITION = "partition"
     """The running digest of a partition is not what was accepted."""
+    CHECKPOINT = "checkpoint"
+    """A checkpoint is not what was signed, or the archive is not what it sealed."""
 
 
 @dataclass(frozen=True, slots=True)

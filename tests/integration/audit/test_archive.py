@@ -13,12 +13,11 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from libs.eventlog.envelope import GENESIS, Origin, digest, encode
-from libs.eventlog.schema import RUNTIME_TABLES
 from libs.eventlog.service import LogRecord
 from libs.eventlog.store import Store
 from libs.eventlog.work import partition_of
 from libs.messaging.rebuild import rebuild
-from services.audit.archive import DDL, Archive
+from services.audit.archive import Archive
 from services.audit.main import describe
 from services.audit.verification import verify
 from tests.integration.audit.tellers import complaint, event, playing, tell_stories
@@ -82,8 +81,9 @@ Conn = Connection[dict[str, Any]]
 def conn() -> Iterator[Conn]:
     """A database of audit's own, without the rest of the service."""
     with room(("audit",), with_topics=False) as where, connected(where) as conn:
-        for statement in (*RUNTIME_TABLES, *DDL):
-            conn.execute(statement)
+        store = Store(describe(), where.dsns["audit"])
+        store.create_tables()
+        store.close()
         conn.execute(
             "INSERT INTO inbox_offset (topic, partition, topic_id, next) "
             "SELECT 'log', p, 'first', 0 FROM generate_series(0, %s) AS p",

@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import httpx
+import psycopg
 from confluent_kafka import Producer
 
 from libs.eventlog.work import partition_of
@@ -36,6 +37,12 @@ class Wire:
         self._partitions = where.topics[0].partitions
         self._last: dict[int, Position] = {}
         self._number = 0
+
+    def lose(self, subject: str) -> None:
+        """A record that its service counts as sent, and that the log does not have."""
+        self._number += 1
+        partition = partition_of(subject, self._partitions)
+        self._last[partition] = Position(1, self._number)
 
     def send(self, subject: str | bytes, value: bytes) -> None:
         key = subject if isinstance(subject, bytes) else subject.encode()
@@ -131,6 +138,47 @@ def test_no_key_or_header_can_stop_the_archive(tmp_path: Path) -> None:
             verified = (await play.get("/verify")).json()
             assert verified["events"] == verified["compared"] == 6  # words in force, 4, and 1
             assert await alarms(play) == {"mislabelled": 4.0}
+
+    with room(("intake", "routing", "audit")) as where:
+        asyncio.run(play(where))
+
+
+def test_a_gap_resolved_on_record_is_told_and_is_no_fault_of_the_archive(tmp_path: Path) -> None:
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path) as play:
+            wire, subject = Wire(where), complaint(0)
+            first = made_up(subject, 1, "0" * 64)
+            wire.send(subject, first)
+            wire.lose(subject)
+            lost = made_up(subject, 2, sha256(first).hexdigest())
+            wire.send(subject, made_up(subject, 3, sha256(lost).hexdigest()))
+            partition = partition_of(subject, where.topics[0].partitions)
+            for app in (play.intake, play.routing, play.audit):
+                for _ in range(1_000):
+                    if app.inbox.gaps():
+                        break
+                    await asyncio.sleep(0.01)
+                resolve = app.inbox.resolve_gap
+                await app.in_thread(resolve, partition, STRANGE, "admin:x", "lost for good")
+                await app.consumers[0].go_on(partition)
+            await play.stepper.settle()
+
+            verified = (await play.get("/verify")).json()
+            assert verified["faults"] == []
+            (resolved,) = verified["resolved"]
+            assert resolved == {
+                "source": STRANGE,
+                "partition": partition,
+                "after": "1-1",
+                "upto": "1-2",
+                "by": "admin:x",
+                "reason": "lost for good",
+            }
+            # another hole in the same stream is a fault as ever
+            with psycopg.connect(where.dsns["audit"]) as conn:
+                conn.execute("DELETE FROM archive WHERE source = %s AND sequence = 1", (STRANGE,))
+            faults_found = (await play.get("/verify")).json()["faults"]
+            assert ("missing", 1) in {(one["kind"], one["sequence"]) for one in faults_found}
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(play(where))

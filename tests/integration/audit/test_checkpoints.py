@@ -1,6 +1,7 @@
 """Checkpoints on real servers: sealed by the clock, carried away, made again after a rebuild."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +14,12 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from typer.testing import CliRunner
 
+from cli.main import app
 from services.audit.domain.checkpoint import read_note, read_verifier_key
 from services.audit.domain.leaves import read_list
-from services.audit.domain.tree import EMPTY_ROOT
+from services.audit.domain.tree import EMPTY_ROOT, is_consistent
 from services.audit.signing import is_signed
 from tests.integration.audit.tellers import Playing, complaint, playing, tell_stories
 from tests.stack import Room, room
@@ -225,3 +228,122 @@ async def gauge(play: Playing, name: str) -> float:
     value = play.audit.registry.get_sample_value(name)
     assert value is not None
     return value
+
+
+# -- over HTTP and from the command line ----------------------------------------------------------
+
+
+def up(leaf: bytes, index: int, size: int, path: list[str]) -> bytes:
+    """The root that a path leads to, by RFC 9162 §2.1.3.2 as it is written there."""
+    fn, sn, r = index, size - 1, sha256(b"\x00" + leaf).digest()
+    for p in map(bytes.fromhex, path):
+        assert sn != 0
+        if fn % 2 == 1 or fn == sn:
+            r = sha256(b"\x01" + p + r).digest()
+            while fn % 2 == 0 and fn != 0:
+                fn, sn = fn // 2, sn // 2
+        else:
+            r = sha256(b"\x01" + r + p).digest()
+        fn, sn = fn // 2, sn // 2
+    assert sn == 0
+    return r
+
+
+def test_every_event_is_proven_to_be_in_and_the_log_to_have_only_grown(tmp_path: Path) -> None:
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path, **sealing(tmp_path)) as play:
+            await seal_twice(play)
+            listed = (await play.get("/checkpoints")).json()["items"]
+            assert [one["size"] for one in listed] == [9, 7]
+            first = (await play.get("/checkpoints?limit=1")).json()
+            assert (await play.get(first["next"])).json()["items"] == [listed[1]]
+            assert (await play.get("/checkpoints/7")).json() == listed[1]
+            assert (await play.get("/checkpoints/8")).status_code == 404
+            (key,) = (await play.get("/checkpoint-keys")).json()["keys"]
+            assert key == (tmp_path / "checkpoint.key.pub").read_text().strip()
+            indexes = {7: set(), 9: set()}
+            with psycopg.connect(where.dsns["audit"]) as conn:
+                rows = conn.execute("SELECT source, subject, sequence, state FROM archive")
+                events = rows.fetchall()
+            assert len(events) == 10  # and the last checkpoint, which no other covers yet
+            for size, root in ((7, listed[1]["root"]), (9, listed[0]["root"])):
+                for source, subject, sequence, state in events:
+                    event = f"{source.rpartition('/')[2]}/{subject}/{sequence}"
+                    answer = await play.get(f"/proofs/inclusion?event={event}&size={size}")
+                    if answer.status_code == 404:
+                        assert answer.json()["rule"] == "not-sealed-yet"
+                        continue
+                    told = answer.json()
+                    leaf = sha256(state).digest()
+                    assert told["digest"] == leaf.hex()
+                    assert up(leaf, told["index"], size, told["path"]).hex() == root
+                    indexes[size].add(told["index"])
+            assert indexes == {7: set(range(7)), 9: set(range(9))}
+            told = (await play.get("/proofs/consistency?from=7&to=9")).json()
+            assert is_consistent(
+                7,
+                bytes.fromhex(listed[1]["root"]),
+                9,
+                bytes.fromhex(listed[0]["root"]),
+                [bytes.fromhex(one) for one in told["path"]],
+            )
+            for url, status in (
+                ("/proofs/inclusion?event=intake/nobody/1", 404),
+                ("/proofs/inclusion?event=intake", 422),
+                ("/proofs/inclusion?event=nobody/x/1", 422),
+                ("/proofs/consistency?from=7&to=8", 404),
+                ("/proofs/consistency?from=0&to=9", 422),
+                ("/checkpoints/x", 422),
+            ):
+                assert (await play.get(url)).status_code == status, url
+            assert (await play.get("/checkpoints", role="agent")).status_code == 403
+
+    with room(("intake", "routing", "audit")) as where:
+        asyncio.run(play(where))
+
+
+async def cli(play: Playing, *words: str) -> tuple[int, Any]:
+    """Exit code and JSON of `bihuan`, as somebody elsewhere with a token would run it."""
+    env = {"BIHUAN_AUDIT_URL": play.audit.api_url, "BIHUAN_TOKEN": play.token("auditor")}
+    ran = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--json"], env=env)
+    if ran.exception is not None and not isinstance(ran.exception, SystemExit):
+        raise ran.exception
+    return ran.exit_code, json.loads(ran.stdout)
+
+
+def test_a_kept_checkpoint_is_checked_and_held_against_the_archive_from_elsewhere(
+    tmp_path: Path,
+) -> None:
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path, **sealing(tmp_path)) as play:
+            await seal_twice(play)
+            await until(lambda: len(notes(tmp_path / "drop")) == 2)
+            kept, later = sorted((tmp_path / "drop").glob("*.checkpoint"))
+            code, told = await cli(play, "checkpoint", "list")
+            assert (code, [one["size"] for one in told["checkpoints"]]) == (0, [9, 7])
+            assert (await cli(play, "checkpoint", "show", "7"))[1]["note"] == kept.read_text()
+            code, told = await cli(play, "checkpoint", "check", str(kept))
+            assert (code, told["signed"], told["listed"], told["consistent"]) == (0, True, True, 9)
+            for one in (kept, later):
+                code, told = await cli(play, "verify", "--checkpoint", str(one))
+                assert (code, told["faults"], told["held"]) == (0, [], True)
+            forged = tmp_path / "forged.checkpoint"
+            forged.write_text(kept.read_text().replace("streams 3", "streams 4"))
+            code, told = await cli(play, "checkpoint", "check", str(forged))
+            assert (code, told["signed"], told["consistent"]) == (1, False, None)
+            code, told = await cli(play, "verify", "--checkpoint", str(forged))
+            assert [one["kind"] for one in told["faults"]] == ["checkpoint"]
+            assert "not signed by a key of this log" in told["faults"][0]["what"]
+            with psycopg.connect(where.dsns["audit"]) as conn:
+                conn.execute("DELETE FROM archive WHERE subject = %s", (complaint(0),))
+                conn.execute("DELETE FROM head WHERE subject = %s", (complaint(0),))
+            code, told = await cli(play, "verify", "--no-log", "--checkpoint", str(kept))
+            named = {(one["source"], one["sequence"]) for one in told["faults"]}
+            assert code == 1
+            assert {("/bihuan/intake", number) for number in range(1, 6)} <= named
+            (tmp_path / "no.checkpoint").write_text("nothing")
+            code, _ = await cli(play, "verify", "--checkpoint", str(tmp_path / "no.checkpoint"))
+            assert code == 2
+
+    with room(("intake", "routing", "audit")) as where:
+        asyncio.run(play(where))
