@@ -22,7 +22,17 @@ from libs.timekeeping.clock import SystemClock
 from libs.web.auth import issue_token, make_signing_key
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-ROLES = ("channel", "agent", "desk", "manager", "partner", "service", "auditor", "admin")
+ROLES = (
+    "channel",
+    "agent",
+    "desk",
+    "headquarters",
+    "manager",
+    "partner",
+    "service",
+    "auditor",
+    "admin",
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -224,12 +224,15 @@ _ROUTING = _of(
             "feedback_survey": "told by message: the answer notice",
         },
     ),
-    (r.WorkFindingRecorded, {"escalation": "a corrected finding: a supplement"}),
+    (
+        r.WorkFindingRecorded,
+        {"escalation": "a corrected finding: a supplement, or compensation.lapsed"},
+    ),
     (
         r.WorkCompensationProposed,
         {
             "escalation": "compensation.granted within the role's cumulative limit, else "
-            "compensation.submitted"
+            "compensation.submitted; compensation.lapsed when enough was granted"
         },
     ),
     (r.WorkEnded, {}),
@@ -342,12 +345,13 @@ _ESCALATION = _of(
             "sla_watch": "cancels what is left of the desk clocks",
         },
     ),
-    (e.CompensationSubmitted, {}),
+    (e.CompensationSubmitted, {"routing": "no answer while it waits"}),
     (
         e.CompensationGranted,
         {"routing": "may answer", "feedback_survey": "the compensation notice"},
     ),
     (e.CompensationRefused, {"routing": "answers without it"}),
+    (e.CompensationLapsed, {"routing": "waits for it no longer"}),
 )
 
 _HOUSEKEEPING = (

@@ -17,6 +17,7 @@ from contracts.values import (
     Digest,
     Instant,
     Money,
+    PaidBy,
     Reason,
     RegulatorReferral,
     Sealed,
@@ -218,11 +219,22 @@ class CaseClosed(CaseEvent):
     """When that event decided it: intake answers with the later of this and work.answered."""
 
 
+class LapsedWhy(StrEnum):
+    """Why nothing more comes of a proposal or of a corrected finding by itself."""
+
+    COVERED = "covered"
+    """What was granted is as much as is due, or more: no money is taken back."""
+    PROPOSE_ANEW = "propose_anew"
+    """The correction does not say how much is due, or the earlier proposal was refused."""
+
+
 class CompensationEvent(ComplaintEvent):
     """An event about money for one finding."""
 
     finding: Number
     """The finding it rests on."""
+    asked: UUID
+    """What asked: the work.compensation_proposed event, or the corrected finding's own."""
     basis: Basis
     """On what ground."""
 
@@ -240,8 +252,14 @@ class CompensationSubmitted(CompensationEvent):
     """The proposer's role."""
     limit: Money
     """That role's limit for a whole complaint in CNY."""
+    authority: Code
+    """The next authority: the first role whose limit reaches `total`."""
     proposed_by: Code
-    """The proposer's pseudonym, who never approves it."""
+    """The proposer's pseudonym; of a supplement, who recorded the corrected finding."""
+    not_by: Annotated[tuple[Code, ...], Field(min_length=1)]
+    """Who never approves or refuses it: all who proposed or recorded what it rests on."""
+    paid_by: PaidBy
+    """The party at fault, which pays."""
     supplement_to: Number | None = None
     """The finding whose grant this one would add to."""
 
@@ -261,6 +279,8 @@ class CompensationGranted(CompensationEvent):
     """Who granted it: a pseudonym."""
     role: Code
     """In which role."""
+    paid_by: PaidBy
+    """The party at fault, which pays."""
     supplement_to: Number | None = None
     """The finding whose grant this one adds to."""
 
@@ -278,3 +298,14 @@ class CompensationRefused(CompensationEvent):
     """The officer's words about it, sealed."""
     by: Code
     """The officer's pseudonym."""
+
+
+class CompensationLapsed(CompensationEvent):
+    """Nothing more comes of what was asked: whoever waited for it need not wait."""
+
+    type: ClassVar[str] = "compensation.lapsed.v1"
+
+    reason: LapsedWhy
+    """Why."""
+    granted: Money
+    """What this finding and those it corrects were granted in all, in CNY."""

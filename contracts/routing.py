@@ -19,6 +19,7 @@ from contracts.values import (
     Instant,
     Medium,
     Money,
+    PaidBy,
     PolicyRef,
     Profile,
     Province,
@@ -332,6 +333,15 @@ class WorkAnswered(ComplaintEvent):
     """When it happened, if an authorised late report says so; the envelope's `occurredat`."""
 
 
+class Worth(Value):
+    """What a finding is worth in all on one ground, by the refund table it counts with."""
+
+    basis: Basis
+    """On what ground."""
+    amount: Money
+    """How much in CNY; 0.00 where the finding gives none, e.g. the customer's own equipment."""
+
+
 class WorkFindingRecorded(ComplaintEvent):
     """What was found out; compensation rests on it (DOMAIN rule 9)."""
 
@@ -339,8 +349,14 @@ class WorkFindingRecorded(ComplaintEvent):
 
     finding: Number
     """The finding's number within the complaint."""
+    by: Code
+    """Who recorded it: a pseudonym; never approves what comes of it."""
+    role: Code
+    """The role whose limit counts for a supplement that it causes, e.g. `team`."""
     cause: FaultLiesWith
     """Who or what caused it."""
+    paid_by: PaidBy
+    """The party at fault, which pays what is given for it."""
     overcharged: Money | None = None
     """The proven overcharge in CNY."""
     outage_from: Instant | None = None
@@ -353,6 +369,10 @@ class WorkFindingRecorded(ComplaintEvent):
     """The finding that this one sets right; it stays on record."""
     chain: tuple[Number, ...] = ()
     """The findings that led to it by corrections, the latest first; one sum is due for all."""
+    worth: tuple[Worth, ...] = ()
+    """What it is worth in all by ground; a ground is left out where it says too little to tell."""
+    policy: PolicyRef
+    """The refund table's version; a correction counts with that of the first finding."""
     evidence: tuple[Evidence, ...] = ()
     """What it rests on."""
     note: Sealed | None = None
@@ -374,6 +394,10 @@ class WorkCompensationProposed(ComplaintEvent):
     """On what ground."""
     by: Code
     """The proposer's pseudonym; never the approver."""
+    found_by: Code
+    """Who recorded the finding; never the approver either."""
+    paid_by: PaidBy
+    """The party at fault, which pays."""
     role: Code
     """The role whose limit counts, e.g. `team`."""
 

@@ -288,6 +288,13 @@ class FaultLiesWith(StrEnum):
     CUSTOMER_EQUIPMENT = "customer_equipment"
 
 
+class Payer(StrEnum):
+    """Who bears what a customer is given: the party at fault (DOMAIN rule 9)."""
+
+    OPERATOR = "operator"
+    PARTNER = "partner"
+
+
 class Basis(StrEnum):
     """On what ground money is given (DOMAIN rule 9)."""
 
@@ -442,6 +449,15 @@ class StaffRef(Value):
     """The team's id."""
     agent: Code | None = None
     """The agent's pseudonym; None when the team as such is meant."""
+
+
+class PaidBy(Value):
+    """The party at fault, which pays (DOMAIN rule 9)."""
+
+    party: Payer
+    """The operator, unless the cause lay with a partner."""
+    partner: Code | None = None
+    """Which partner."""
 
 
 class ReplyTo(Value):

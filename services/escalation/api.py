@@ -381,7 +381,11 @@ def money_routes(query: Querying, sealer: Sealer) -> Router:
         """Do not give it, with the reason."""
         words = await _seal(sealer, complaint, note=body.note)
         told = RefuseCompensation(
-            at=ask.now, finding=finding, reason=body.reason, note=words["note"]
+            at=ask.now,
+            finding=finding,
+            roles=tuple(sorted(ask.caller.roles)),
+            reason=body.reason,
+            note=words["note"],
         )
         return await ask(To(str(complaint), told))
 

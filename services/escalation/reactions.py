@@ -122,12 +122,15 @@ def _from_work_and_clocks(recorded: Recorded[Any]) -> Sequence[Command]:
                 ProposeCompensation(
                     at=at,
                     cycle=event.cycle,
+                    event=recorded.id,
                     finding=event.finding,
                     amount=event.amount,
                     chain=event.chain,
                     basis=event.basis,
                     by=event.by,
+                    found_by=event.found_by,
                     role=event.role,
+                    paid_by=event.paid_by,
                 ),
             )
         case _:
@@ -211,14 +214,14 @@ def on_finding(recorded: Recorded[WorkFindingRecorded]) -> Sequence[Command]:
         CorrectFinding(
             at=recorded.at,
             cycle=event.cycle,
+            event=recorded.id,
             finding=event.finding,
             corrects=event.corrects,
             chain=event.chain,
-            cause=event.cause,
-            overcharged=event.overcharged,
-            outage_from=event.outage_from,
-            outage_to=event.outage_to,
-            monthly_rent=event.monthly_rent,
+            worth={one.basis: one.amount for one in event.worth},
+            by=event.by,
+            role=event.role,
+            paid_by=event.paid_by,
         ),
     )
 

@@ -9,7 +9,7 @@ from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.escalation import CaseOutcome
-from contracts.values import Basis, CaseTrigger, Decision, Instant, Kind
+from contracts.values import Basis, CaseTrigger, Decision, Instant, Kind, Payer
 from libs.eventlog import Table
 from services.escalation.domain.state import Stage
 
@@ -56,6 +56,9 @@ ESCALATION_AWARD = Table(
         "complaint_granted": "text not null",
         "proposed_by": "text not null",
         "role": "text not null",
+        "authority": "text",
+        "paid_by": "text not null",
+        "partner": "text",
         "asked_at": "timestamptz not null",
         "settled_by": "text",
         "settled_at": "timestamptz",
@@ -198,6 +201,12 @@ class ShownAward(_Shown):
     """Who proposed it: never who approves."""
     role: str
     """The role it was proposed in."""
+    authority: str | None
+    """The role that was asked to approve it; null when it was within the proposer's limit."""
+    paid_by: Payer
+    """The party at fault, which pays."""
+    partner: str | None
+    """Which partner."""
     asked_at: Instant
     """When."""
     settled_by: str | None

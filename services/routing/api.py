@@ -53,6 +53,7 @@ from services.routing.domain.commands import (
     Refuse,
     ReportBack,
     Resume,
+    Settled,
     Staff,
     Suspend,
     Take,
@@ -62,7 +63,7 @@ from services.routing.domain.policy import TEAMS, BothNames, Rules, Team, Teams
 from services.routing.domain.staffing import NoSuchWork
 from services.routing.domain.state import Work
 
-STEERING_ROLES = frozenset({"manager", "desk"})
+STEERING_ROLES = frozenset({"manager", "desk", "headquarters"})
 """Who may pass work on without having it (DOMAIN, Who talks to us)."""
 
 REPORT_LATE = "routing.report_late"
@@ -236,6 +237,8 @@ class FindingMade(_Body):
 
     cause: FaultLiesWith
     """Who or what caused it."""
+    partner: Code | None = None
+    """Which partner, where a partner caused it: the party at fault pays."""
     overcharged: Money | None = None
     """The proven overcharge in CNY."""
     outage_from: Instant | None = None
@@ -628,7 +631,7 @@ def answer_routes(sealer: Sealer) -> Router:
                 told_by=body.told_by,
                 causes=body.causes,
                 occurred_at=body.occurred_at,
-                settled=views.settled(lookups.rows("compensation_heard", complaint=complaint)),
+                settled=_settled(complaint, lookups),
             )
             return (To(str(complaint), told),)
 
@@ -641,6 +644,15 @@ def _clocks(complaint: UUID, lookups: Lookups) -> tuple[KnownClock, ...]:
     return views.known_clocks(lookups.rows("clock_heard", complaint=complaint))
 
 
+def _settled(complaint: UUID, lookups: Lookups) -> tuple[Settled, ...]:
+    return views.settled(lookups.rows("compensation_heard", complaint=complaint))
+
+
+def _authority(caller: Caller) -> str:
+    """In which role a caller speaks of money: a desk of 10015, else as one of a team."""
+    return next((role for role in ("headquarters", "desk") if role in caller.roles), "team")
+
+
 def money_routes(sealer: Sealer) -> Router:
     """Findings and compensation."""
     router = Router(prefix="/work/{complaint}", tags=["work"])
@@ -651,27 +663,34 @@ def money_routes(sealer: Sealer) -> Router:
     ) -> Response:
         """Record what was found out."""
         words = await _seal(sealer, complaint, note=body.note)
-        told = RecordFinding(
-            at=ask.now,
-            by=staff(ask),
-            cause=body.cause,
-            overcharged=body.overcharged,
-            outage_from=body.outage_from,
-            outage_to=body.outage_to,
-            monthly_rent=body.monthly_rent,
-            corrects=body.corrects,
-            evidence=body.evidence,
-            note=words["note"],
-        )
-        return await ask(To(str(complaint), told))
+        now, by, role = ask.now, staff(ask), _authority(ask.caller)
+
+        def chosen(lookups: Lookups) -> Sequence[To]:
+            told = RecordFinding(
+                at=now,
+                by=by,
+                role=role,
+                cause=body.cause,
+                partner=body.partner,
+                overcharged=body.overcharged,
+                outage_from=body.outage_from,
+                outage_to=body.outage_to,
+                monthly_rent=body.monthly_rent,
+                corrects=body.corrects,
+                evidence=body.evidence,
+                note=words["note"],
+                clocks=_clocks(complaint, lookups),
+            )
+            return (To(str(complaint), told),)
+
+        return await ask(chosen)
 
     @router.command("/compensation")
     async def compensation(
         complaint: UUID, body: Compensation, ask: Annotated[Ask, command("routing.propose")]
     ) -> Response:
         """Propose money for a finding; over my role's limit the next authority decides."""
-        now, by = ask.now, staff(ask)
-        role = "desk" if "desk" in ask.caller.roles else "team"
+        now, by, role = ask.now, staff(ask), _authority(ask.caller)
 
         def chosen(lookups: Lookups) -> Sequence[To]:
             told = ProposeCompensation(
@@ -682,6 +701,7 @@ def money_routes(sealer: Sealer) -> Router:
                 amount=body.amount,
                 role=role,
                 clocks=_clocks(complaint, lookups),
+                settled=_settled(complaint, lookups),
             )
             return (To(str(complaint), told),)
 

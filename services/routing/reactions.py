@@ -8,7 +8,13 @@ reported back, answered) routing wrote itself.
 
 from typing import Any
 
-from contracts.escalation import CaseInstructed, CompensationGranted, CompensationRefused
+from contracts.escalation import (
+    CaseInstructed,
+    CompensationGranted,
+    CompensationLapsed,
+    CompensationRefused,
+    CompensationSubmitted,
+)
 from contracts.intake import (
     ComplaintClosed,
     ComplaintContactLinked,
@@ -61,8 +67,10 @@ HEARD: tuple[type[Event], ...] = (
     ClockCorrected,
     ClocksCancelled,
     CaseInstructed,
+    CompensationSubmitted,
     CompensationGranted,
     CompensationRefused,
+    CompensationLapsed,
 )
 """Every event that routing hears."""
 

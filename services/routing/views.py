@@ -16,7 +16,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict
 
-from contracts.values import Basis, FaultLiesWith, WarningLevel
+from contracts.values import FaultLiesWith, WarningLevel
 from libs.decider.decider import Instant
 from libs.eventlog import Table
 from services.routing.domain.answering import DELAYABLE, waiver_owed
@@ -106,7 +106,8 @@ TABLES: tuple[Table, ...] = (
             "complaint": "uuid not null",
             "source": "text not null",
             "sequence": "integer not null",
-            "finding": "integer not null",
+            "asked": "uuid not null",
+            "state": "text not null",
             "granted_total": "text",
         },
         key=("complaint", "source", "sequence"),
@@ -164,9 +165,10 @@ def _known(said: dict[str, Any]) -> KnownClock:
 
 
 def settled(rows: Sequence[Mapping[str, Any]]) -> tuple[Settled, ...]:
-    """What became of proposals, from a complaint's `compensation_heard` rows."""
+    """What became of proposals and corrections, from `compensation_heard` rows in key order."""
     return tuple(
-        Settled(finding=row["finding"], granted_total=row["granted_total"]) for row in rows
+        Settled(asked=row["asked"], state=row["state"], granted_total=row["granted_total"])
+        for row in rows
     )
 
 
@@ -438,13 +440,16 @@ def _delay_plans_wanted(view: WorkView, clocks: Sequence[KnownClock]) -> list[st
 
 
 def _waivers_owed(view: WorkView, clocks: Sequence[KnownClock]) -> list[int]:
+    """A waiver proposed for a finding is proposed for those that set it right, too: the difference
+    is a supplement, which escalation adds by itself.
+    """
     return [
         one["finding"]
         for one in view.findings
         if one["outage_to"]
         and one["monthly_rent"]
         and one["corrected_by"] is None
-        and one["basis"] != Basis.RENT_WAIVER.value
+        and not one["waiver_asked"]
         and waiver_owed(FaultLiesWith(one["cause"]), clocks)
     ]
 

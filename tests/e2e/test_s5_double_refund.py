@@ -56,6 +56,42 @@ async def test_an_overcharge_of_a_fen_is_refunded_with_two(world: Stage) -> None
     assert (award["state"], award["amount"], award["granted"]) == ("granted", "0.02", "0.02")
 
 
+@scene
+async def test_a_correction_that_adds_nothing_keeps_no_answer_waiting(world: Stage) -> None:
+    """The finding is corrected downwards: the grant stands, and the customer is answered."""
+    complaint, who = await _billing_dispute(world, "2025-10-10 09:10:00", "13800000503")
+    await _find(world, complaint, who, overcharged="50.00")
+    await _propose(world, complaint, who, 1)
+    await _find(world, complaint, who, overcharged="40.00", corrects=1)
+    (lapsed,) = await world.events(complaint, "compensation.lapsed")
+    assert (lapsed.data.reason, str(lapsed.data.granted)) == ("covered", "100.00")
+    await world.answers(complaint, who)
+    (answered,) = await world.events(complaint, "work.answered")
+    assert str(answered.data.compensation) == "100.00"
+
+
+@scene
+async def test_above_the_desks_5000_headquarters_approves_and_the_partner_at_fault_pays(
+    world: Stage,
+) -> None:
+    """DOMAIN rule 9: "the party at fault pays"; "above the limit the next authority approves"."""
+    complaint, who = await _billing_dispute(world, "2025-10-10 09:15:00", "13800000504")
+    fault = {"cause": "partner", "partner": "sp-games"}
+    await _find(world, complaint, who, overcharged="2500.01", **fault)
+    await _propose(world, complaint, who, 1)
+    (award,) = await _awards(world, complaint)
+    assert (award["amount"], award["authority"]) == ("5000.02", "headquarters")
+    with pytest.raises(Denied, match="above-authority") as denied:
+        await _approve(world, complaint, 1, APPROVER)
+    assert denied.value.status == 403
+    headquarters = {"role": "headquarters", "actor": "agent:1901"}
+    await _approve(world, complaint, 1, headquarters)
+    (granted,) = await world.events(complaint, "compensation.granted")
+    assert (granted.data.role, str(granted.data.total)) == ("headquarters", "5000.02")
+    paid_by = granted.data.paid_by
+    assert (paid_by.party, paid_by.partner) == ("partner", "sp-games")
+
+
 async def _billing_dispute(
     world: Stage, instant: str, subscriber: str
 ) -> tuple[str, dict[str, Any]]:
@@ -148,6 +184,8 @@ async def _supplement(world: Stage, complaint: str, who: dict[str, Any]) -> None
     """20.00 is within the team's 200.00, the total of 393.00 is not."""
     first = (await world.events(complaint, "compensation.granted"))[0]
     await _find(world, complaint, who, overcharged="196.50", corrects=1)
+    with pytest.raises(Denied, match="compensation-pending"):
+        await world.answers(complaint, who)
     asked = (await world.events(complaint, "compensation.submitted"))[-1].data
     assert (str(asked.amount), str(asked.total)) == ("20.00", "393.00")
     assert (asked.finding, asked.supplement_to) == (2, 1)

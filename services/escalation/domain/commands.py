@@ -1,5 +1,6 @@
 """What may be asked of a complaint's case stream, by the log and by the 10015 desk."""
 
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -16,9 +17,9 @@ from contracts.values import (
     Cycle,
     Decision,
     Digest,
-    FaultLiesWith,
     Instant,
     Money,
+    PaidBy,
     Reason,
     RegulatorReferral,
     Sealed,
@@ -105,26 +106,30 @@ class CorrectFinding(Command):
     """A finding sets an earlier one right (DOMAIN rule 9: a supplement, never a rewriting)."""
 
     cycle: Cycle
+    event: UUID
     finding: Number
     corrects: Number
     chain: tuple[Number, ...] = ()
-    cause: FaultLiesWith
-    overcharged: Money | None = None
-    outage_from: Instant | None = None
-    outage_to: Instant | None = None
-    monthly_rent: Money | None = None
+    worth: Mapping[Basis, Money]
+    """What it is worth in all by ground; nothing on a ground where it says too little to tell."""
+    by: Code
+    role: Code
+    paid_by: PaidBy
 
 
 class ProposeCompensation(Command):
     """Somebody proposes `amount` CNY in all for a finding and those it corrects."""
 
     cycle: Cycle
+    event: UUID
     finding: Number
     amount: Money
     chain: tuple[Number, ...] = ()
     basis: Basis
     by: Code
+    found_by: Code
     role: Code
+    paid_by: PaidBy
 
 
 # --- what the desk does ---------------------------------------------------------------------
@@ -203,6 +208,7 @@ class RefuseCompensation(Command):
     """The next authority does not give it."""
 
     finding: Number
+    roles: Annotated[tuple[Code, ...], Field(min_length=1)]
     reason: Reason
     note: Sealed | None = None
 

@@ -1,16 +1,19 @@
 """Money rests on a finding, has limits per role, and is never granted by who proposed it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from uuid import UUID
 
 from contracts.escalation import (
     CompensationGranted,
+    CompensationLapsed,
     CompensationRefused,
     CompensationSubmitted,
     GrantedUnder,
+    LapsedWhy,
 )
-from contracts.money import double_refund, rent_waiver
-from contracts.values import Basis, FaultLiesWith
+from contracts.values import Basis, PaidBy
 from libs.decider import Conflict, Context, Event, NotFound, Refused
 from services.escalation.domain.commands import (
     ApproveCompensation,
@@ -20,8 +23,11 @@ from services.escalation.domain.commands import (
     RefuseCompensation,
 )
 from services.escalation.domain.desk import pseudonym
-from services.escalation.domain.policy import POLICY, CompensationLimits, EscalationPolicy
+from services.escalation.domain.policy import POLICY, Compensation, EscalationPolicy
 from services.escalation.domain.state import NOTHING, ZERO, Award, Cases
+
+SYSTEM = "system"
+"""Who ends an amount that a later fact overtook."""
 
 
 class NothingProposed(NotFound):
@@ -39,11 +45,11 @@ class CompensationSettled(Conflict):
 
 
 class OwnProposal(Refused):
-    """Nobody approves or refuses their own proposal."""
+    """Nobody approves or refuses what they proposed, or what rests on a finding of theirs."""
 
     status = 403
     rule = "own-proposal"
-    zh = "不得审批本人提出的补偿"
+    zh = "不得审批本人提出或本人核实的补偿"
 
 
 class AboveAuthority(Refused):
@@ -71,58 +77,84 @@ def decide_money(state: Cases | None, command: MoneyCommand, context: Context) -
         case ApproveCompensation():
             return _approve(known, command, policy.compensation, pseudonym(context.actor))
         case RefuseCompensation():
-            return _refuse(known, command, pseudonym(context.actor))
+            return _refuse(known, command, policy.compensation, pseudonym(context.actor))
 
 
-def _propose(
-    state: Cases, command: ProposeCompensation, limits: CompensationLimits
-) -> Sequence[Event]:
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """Money asked for one finding, by a proposal or by a correction; the amounts are in CNY."""
+
+    event: UUID
+    cycle: int
+    finding: int
+    basis: Basis
+    due: Decimal
+    granted: Decimal
+    """What this finding and those it corrects were given."""
+    by: str
+    role: str
+    not_by: frozenset[str]
+    paid_by: PaidBy
+    supplement_to: int | None
+
+
+def _propose(state: Cases, command: ProposeCompensation, limits: Compensation) -> list[Event]:
+    """A proposal has an outcome, always: an answer waits for it (EVENTS 25)."""
     award = state.awards.get(command.finding)
-    if award is not None and not award.refused:
-        return ()
+    if award is not None and award.asked == command.event:
+        return []
     before = _latest(state, command.chain)
-    granted = max(one.granted if one else ZERO for one in (award, before))
-    more = command.amount - granted
-    if more <= ZERO:
-        return ()
-    return _give(
-        state,
+    ask = _Ask(
+        event=command.event,
         cycle=command.cycle,
         finding=command.finding,
         basis=command.basis,
-        amount=more,
+        due=command.amount,
+        granted=max(one.granted if one else ZERO for one in (award, before)),
         by=pseudonym(command.by),
         role=command.role,
-        limits=limits,
+        not_by=frozenset({pseudonym(command.by), command.found_by}) | _rests_on(award, before),
+        paid_by=command.paid_by,
         supplement_to=before.finding if before and before.granted else None,
     )
+    if award is not None and award.pending:
+        refused = _refusal(command.cycle, award, "proposed_anew", SYSTEM)
+        return [refused, *_give(state, ask, limits)]
+    if award is not None and not award.refused:
+        return [_lapsed(ask, LapsedWhy.COVERED)]
+    return _give(state, ask, limits)
 
 
-def _correct(state: Cases, command: CorrectFinding, limits: CompensationLimits) -> Sequence[Event]:
-    """A corrected finding adds the difference; the first grant is never rewritten (S5)."""
+def _correct(state: Cases, command: CorrectFinding, limits: Compensation) -> list[Event]:
+    """A corrected finding adds the difference; the first grant is never rewritten (S5).
+
+    What is still pending for the old finding is refused in any case: nobody shall approve an
+    amount that is known to be wrong.
+    """
     before = _latest(state, command.chain or (command.corrects,))
-    if before is None or before.refused or command.finding in state.awards:
-        return ()
-    due = due_for(before.basis, command)
-    if due is None:
-        return ()
-    events: list[Event] = []
+    if before is None or command.finding in state.awards:
+        return []
+    due = command.worth.get(before.basis)
+    ask = _Ask(
+        event=command.event,
+        cycle=command.cycle,
+        finding=command.finding,
+        basis=before.basis,
+        due=due or ZERO,
+        granted=before.granted,
+        by=command.by,
+        role=command.role,
+        not_by=frozenset({command.by}) | _rests_on(before),
+        paid_by=command.paid_by,
+        supplement_to=before.finding if before.granted else None,
+    )
+    if before.refused or due is None:
+        outcome: list[Event] = [_lapsed(ask, LapsedWhy.PROPOSE_ANEW)]
+    else:
+        outcome = _give(state, ask, limits)
     if before.pending:
-        events.append(_refusal(command.cycle, before, "finding_corrected", "system"))
-    more = due - before.granted
-    if more > ZERO:
-        events += _give(
-            state,
-            cycle=command.cycle,
-            finding=command.finding,
-            basis=before.basis,
-            amount=more,
-            by=before.proposed_by,
-            role=before.role,
-            limits=limits,
-            supplement_to=before.finding if before.granted else None,
-        )
-    return events
+        return [_refusal(command.cycle, before, "finding_corrected", SYSTEM), *outcome]
+    return outcome
 
 
 def _latest(state: Cases, chain: Sequence[int]) -> Award | None:
@@ -130,115 +162,123 @@ def _latest(state: Cases, chain: Sequence[int]) -> Award | None:
     return next((state.awards[one] for one in chain if one in state.awards), None)
 
 
-def _give(
-    state: Cases,
-    *,
-    cycle: int,
-    finding: int,
-    basis: Basis,
-    amount: Decimal,
-    by: str,
-    role: str,
-    limits: CompensationLimits,
-    supplement_to: int | None = None,
-) -> Sequence[Event]:
-    """Within the role's limit for the whole complaint it is granted, above it submitted."""
-    total, limit = state.granted + amount, limits.limit(role)
-    if total > limit:
+def _rests_on(*awards: Award | None) -> frozenset[str]:
+    """Who proposed or recorded what an amount adds to."""
+    return frozenset(who for award in awards if award for who in award.not_by)
+
+
+def _give(state: Cases, ask: _Ask, limits: Compensation) -> list[Event]:
+    """What is still missing: within the role's limit for the whole complaint it is granted, above
+    it submitted to the next authority.
+    """
+    amount = ask.due - ask.granted
+    if amount <= ZERO:
+        return [_lapsed(ask, LapsedWhy.COVERED)]
+    total, limit = state.granted + amount, limits.limit(ask.role)
+    if limits.reaches(ask.role, total) or limit is None:
         return [
-            CompensationSubmitted(
-                cycle=cycle,
-                finding=finding,
-                basis=basis,
+            CompensationGranted(
+                cycle=ask.cycle,
+                finding=ask.finding,
+                asked=ask.event,
+                basis=ask.basis,
                 amount=amount,
                 total=total,
-                role=role,
-                limit=limit,
-                proposed_by=by,
-                supplement_to=supplement_to,
+                under=GrantedUnder.LIMIT,
+                by=ask.by,
+                role=ask.role,
+                paid_by=ask.paid_by,
+                supplement_to=ask.supplement_to,
             )
         ]
     return [
-        CompensationGranted(
-            cycle=cycle,
-            finding=finding,
-            basis=basis,
+        CompensationSubmitted(
+            cycle=ask.cycle,
+            finding=ask.finding,
+            asked=ask.event,
+            basis=ask.basis,
             amount=amount,
             total=total,
-            under=GrantedUnder.LIMIT,
-            by=by,
-            role=role,
-            supplement_to=supplement_to,
+            role=ask.role,
+            limit=limit,
+            authority=limits.next_for(total),
+            proposed_by=ask.by,
+            not_by=tuple(sorted(ask.not_by)),
+            paid_by=ask.paid_by,
+            supplement_to=ask.supplement_to,
         )
     ]
 
 
+def _lapsed(ask: _Ask, why: LapsedWhy) -> CompensationLapsed:
+    return CompensationLapsed(
+        cycle=ask.cycle,
+        finding=ask.finding,
+        asked=ask.event,
+        basis=ask.basis,
+        reason=why,
+        granted=ask.granted,
+    )
+
+
 def _approve(
-    state: Cases, command: ApproveCompensation, limits: CompensationLimits, by: str
-) -> Sequence[Event]:
-    award = _pending(state, command.finding, by)
-    total = state.granted + award.amount
-    role = max(sorted(command.roles), key=limits.limit)
-    if total > limits.limit(role):
-        raise AboveAuthority
+    state: Cases, command: ApproveCompensation, limits: Compensation, by: str
+) -> list[Event]:
+    award, role = _to_settle(state, command, limits, by)
     return [
         CompensationGranted(
             cycle=state.cycle,
             finding=award.finding,
+            asked=award.asked,
             basis=award.basis,
             amount=award.amount,
-            total=total,
+            total=state.granted + award.amount,
             under=GrantedUnder.APPROVAL,
             by=by,
             role=role,
+            paid_by=award.paid_by,
             supplement_to=award.supplement_to,
         )
     ]
 
 
-def _refuse(state: Cases, command: RefuseCompensation, by: str) -> Sequence[Event]:
-    award = _pending(state, command.finding, by)
+def _refuse(
+    state: Cases, command: RefuseCompensation, limits: Compensation, by: str
+) -> list[Event]:
+    award, _ = _to_settle(state, command, limits, by)
     refusal = _refusal(state.cycle, award, command.reason, by)
     return [refusal.model_copy(update={"note": command.note})]
 
 
-def _pending(state: Cases, finding: int, by: str) -> Award:
-    award = state.awards.get(finding)
+def _to_settle(
+    state: Cases,
+    command: ApproveCompensation | RefuseCompensation,
+    limits: Compensation,
+    by: str,
+) -> tuple[Award, str]:
+    """What is pending and the caller's role with most authority, which must reach the total."""
+    award = state.awards.get(command.finding)
     if award is None:
         raise NothingProposed
     if not award.pending:
         raise CompensationSettled
-    if award.proposed_by == by:
+    if by in award.not_by:
         raise OwnProposal
-    return award
+    total, role = state.granted + award.amount, limits.highest(command.roles)
+    if not limits.reaches(role, total):
+        raise AboveAuthority(
+            f"{total} CNY in all for this complaint: {limits.next_for(total)} decides."
+        )
+    return award, role
 
 
 def _refusal(cycle: int, award: Award, reason: str, by: str) -> CompensationRefused:
     return CompensationRefused(
         cycle=cycle,
         finding=award.finding,
+        asked=award.asked,
         basis=award.basis,
         amount=award.amount,
         reason=reason,
         by=by,
     )
-
-
-def due_for(basis: Basis, finding: CorrectFinding) -> Decimal | None:
-    """What a finding is worth in all, in CNY; None when it says too little to tell.
-
-    Twice the overcharge (双倍返还), or the rent of the outage (`REG`); nothing where the customer's
-    own equipment was the cause (DOMAIN rule 9).
-    """
-    if finding.cause is FaultLiesWith.CUSTOMER_EQUIPMENT:
-        return ZERO
-    if basis is Basis.DOUBLE_REFUND and finding.overcharged is not None:
-        return double_refund(finding.overcharged)
-    if (
-        basis is Basis.RENT_WAIVER
-        and finding.monthly_rent is not None
-        and finding.outage_from is not None
-        and finding.outage_to is not None
-    ):
-        return rent_waiver(finding.monthly_rent, finding.outage_from, finding.outage_to)
-    return None

@@ -1,6 +1,6 @@
 """The escalation policy as the domain reads it: triggers, tiers, and who may grant how much."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -34,14 +34,58 @@ class VipSevere(_Part):
     urgencies: frozenset[Urgency]
 
 
-class CompensationLimits(_Part):
+class Authority(_Part):
+    """What one role may grant a complaint in all."""
+
+    role: Code
+    limit: Money | None
+    """In CNY; None: without limit."""
+
+
+class Compensation(_Part):
     """Who may grant how much in all for one complaint (DOMAIN rule 9)."""
 
-    limits: Mapping[Code, Money]
+    authorities: Annotated[tuple[Authority, ...], Field(min_length=1)]
+    """From the lowest up: above one's limit the next approves, and the last has no limit."""
 
-    def limit(self, role: str) -> Decimal:
-        """What the role may grant a complaint in all, in CNY; 0 for a role without authority."""
-        return self.limits.get(role, Decimal("0.00"))
+    def reaches(self, role: str, total: Decimal) -> bool:
+        """Whether this role may grant a complaint `total` CNY in all; a role not named: nothing."""
+        return any(one.role == role and _reaches(one, total) for one in self.authorities)
+
+    def limit(self, role: str) -> Decimal | None:
+        """What the role may grant a complaint in all, in CNY; None: without limit; 0: nothing."""
+        return next((one.limit for one in self.authorities if one.role == role), Decimal("0.00"))
+
+    def next_for(self, total: Decimal) -> str:
+        """The first role that may grant a complaint `total` CNY in all."""
+        return next(one.role for one in self.authorities if _reaches(one, total))
+
+    def highest(self, roles: Sequence[str]) -> str:
+        """That one of a caller's roles which has most authority; any of them where none has."""
+        ranks = {one.role: rank for rank, one in enumerate(self.authorities)}
+        return max(sorted(roles), key=lambda role: ranks.get(role, -1))
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Compensation":
+        *lower, last = self.authorities
+        if last.limit is not None:
+            raise ValueError(
+                f"above {last.limit} CNY nobody could approve; give {last.role} the limit null"
+            )
+        limits = [one.limit for one in lower]
+        if None in limits:
+            raise ValueError("only the last authority has no limit")
+        known = [limit for limit in limits if limit is not None]
+        if sorted(set(known)) != known:
+            raise ValueError("each authority's limit is above the one before it")
+        roles = [one.role for one in self.authorities]
+        if len(set(roles)) < len(roles):
+            raise ValueError("an authority is named twice")
+        return self
+
+
+def _reaches(authority: Authority, total: Decimal) -> bool:
+    return authority.limit is None or total <= authority.limit
 
 
 class EscalationPolicy(_Part):
@@ -52,7 +96,7 @@ class EscalationPolicy(_Part):
     vip_severe: VipSevere
     tiers: Mapping[CaseTrigger, Tier]
     passes_up: Mapping[Tier, Tier]
-    compensation: CompensationLimits
+    compensation: Compensation
 
     @model_validator(mode="after")
     def _complete(self) -> "EscalationPolicy":

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from contracts.escalation import CaseCause, CaseOutcome, CorrectiveAction, ReportedWhat
-from contracts.values import Basis, CaseTrigger, Decision
+from contracts.values import Basis, CaseTrigger, Decision, PaidBy
 from libs.decider import State
 
 REGULATOR_TIER = 4
@@ -86,19 +86,23 @@ class Case:
 class Award:
     """Money for one finding: asked for, granted or refused.
 
-    `granted` is what this finding and those it corrects were given in all until now, in CNY.
+    `granted` is what this finding and those it corrects were given in all until now, in CNY;
+    `authority` the role that is asked, `not_by` whom it rests on: they never settle it.
     """
 
     finding: int
+    asked: UUID
     basis: Basis
     amount: Decimal
     proposed_by: str
+    not_by: frozenset[str]
     role: str
+    paid_by: PaidBy
     pending: bool
+    authority: str | None = None
     granted: Decimal = ZERO
     refused: bool = False
     supplement_to: int | None = None
-    limit: Decimal = ZERO
     asked_at: datetime | None = None
     settled_at: datetime | None = None
     settled_by: str | None = None

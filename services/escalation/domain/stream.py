@@ -21,6 +21,7 @@ from contracts.escalation import (
     CaseRequested,
     CompensationEvent,
     CompensationGranted,
+    CompensationLapsed,
     CompensationRefused,
     CompensationSubmitted,
 )
@@ -136,21 +137,10 @@ def _money(state: Cases, event: CompensationEvent, recorded: Recorded[Any]) -> C
     granted = state.granted
     match event:
         case CompensationSubmitted():
-            award = Award(
-                finding=event.finding,
-                basis=event.basis,
-                amount=event.amount,
-                proposed_by=event.proposed_by,
-                role=event.role,
-                pending=True,
-                granted=_granted_before(awards, event),
-                supplement_to=event.supplement_to,
-                limit=event.limit,
-                asked_at=recorded.at,
-            )
+            award = _submitted(event, awards, recorded)
         case CompensationGranted():
             award = replace(
-                known or _fresh(event, recorded),
+                known if known and known.asked == event.asked else _fresh(event, recorded),
                 amount=event.amount,
                 pending=False,
                 granted=_granted_before(awards, event) + event.amount,
@@ -182,13 +172,37 @@ def _granted_before(
     return awards[event.supplement_to].granted if event.supplement_to else ZERO
 
 
-def _fresh(event: CompensationGranted, recorded: Recorded[Any]) -> Award:
+def _submitted(
+    event: CompensationSubmitted, awards: Mapping[int, Award], recorded: Recorded[Any]
+) -> Award:
     return Award(
         finding=event.finding,
+        asked=event.asked,
+        basis=event.basis,
+        amount=event.amount,
+        proposed_by=event.proposed_by,
+        not_by=frozenset(event.not_by),
+        role=event.role,
+        paid_by=event.paid_by,
+        pending=True,
+        authority=event.authority,
+        granted=_granted_before(awards, event),
+        supplement_to=event.supplement_to,
+        asked_at=recorded.at,
+    )
+
+
+def _fresh(event: CompensationGranted, recorded: Recorded[Any]) -> Award:
+    """Granted within the role's limit: asked for and given at once."""
+    return Award(
+        finding=event.finding,
+        asked=event.asked,
         basis=event.basis,
         amount=event.amount,
         proposed_by=event.by,
+        not_by=frozenset({event.by}),
         role=event.role,
+        paid_by=event.paid_by,
         pending=False,
         asked_at=recorded.at,
     )
@@ -211,6 +225,7 @@ CASES: Decider[Cases] = Decider(
         CompensationSubmitted,
         CompensationGranted,
         CompensationRefused,
+        CompensationLapsed,
     ),
     decide=decide,
     evolve=evolve,

@@ -4,11 +4,11 @@ Everything a rule needs from other services (clocks from sla_watch, grants from 
 with the command, read at the door in the same transaction.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
-from contracts.money import double_refund, rent_waiver
 from contracts.routing import (
     PromiseKind,
     ResumedBy,
@@ -17,8 +17,9 @@ from contracts.routing import (
     WorkFindingRecorded,
     WorkPromised,
     WorkResumed,
+    Worth,
 )
-from contracts.values import Basis, ClockPurpose, ClockRef, FaultLiesWith
+from contracts.values import Basis, ClockPurpose, ClockRef, FaultLiesWith, PaidBy, Payer
 from libs.decider import Conflict, Context, Event, Refused
 from services.routing.domain.commands import (
     Answer,
@@ -28,10 +29,13 @@ from services.routing.domain.commands import (
     Promise,
     ProposeCompensation,
     RecordFinding,
+    Settled,
+    SettledAs,
     fact_time,
 )
 from services.routing.domain.handling import FromTheFuture, InThePast, NotAcceptedYet
-from services.routing.domain.policy import Rules
+from services.routing.domain.policy import Refunds, Rules
+from services.routing.domain.refunds import refund, rent_waiver
 from services.routing.domain.staffing import Seated, answering, working
 from services.routing.domain.state import Finding, Work
 
@@ -55,6 +59,9 @@ DELAYABLE = (BINDING | {ClockPurpose.AGREED}) - {
     ClockPurpose.LEGAL_ANSWER,
 }
 """What a delay notice can be about; the law takes none."""
+
+
+ZERO = Decimal("0.00")
 
 
 class LaterThanPolicy(Refused):
@@ -83,6 +90,13 @@ class FindingIncomplete(Refused):
 
     rule = "finding-incomplete"
     zh = "请填写多收金额,或按先后填写中断起止时间"
+
+
+class PartnerUnclear(Refused):
+    """Name the partner where, and only where, a partner was the cause: the party at fault pays."""
+
+    rule = "partner-unclear"
+    zh = "责任方为合作伙伴时须填写(且仅此时填写)合作伙伴"
 
 
 class NoSuchFinding(Refused):
@@ -226,7 +240,7 @@ def _delayed(command: PlanDelay) -> KnownClock:
 
 
 def record_finding(work: Work | None, command: RecordFinding, context: Context) -> list[Event]:
-    """What was found out; a correction is a new finding, the old one stays (DOMAIN rule 9)."""
+    """What was found out and what it is worth; a correction is a new finding (DOMAIN rule 9)."""
     rules = Rules.at(context.policies, command.at)
     work, _ = working(work, command.by, rules)
     _check_complete(command)
@@ -236,24 +250,48 @@ def record_finding(work: Work | None, command: RecordFinding, context: Context) 
             raise NoSuchFinding
         if corrected.corrected_by is not None:
             raise FindingCorrected
+    chain = work.chain(command.corrects)
+    counted_with = _refund_rules(work, chain, context, command.at)
     return [
         WorkFindingRecorded(
             cycle=work.cycle,
             finding=len(work.findings) + 1,
+            by=command.by.agent,
+            role=command.role,
             cause=command.cause,
+            paid_by=_at_fault(command),
             overcharged=command.overcharged,
             outage_from=command.outage_from,
             outage_to=command.outage_to,
             monthly_rent=command.monthly_rent,
             corrects=command.corrects,
-            chain=_before(work, command.corrects),
+            chain=chain,
+            worth=_worth(command, command.clocks, counted_with.table.refunds),
+            policy=counted_with.ref,
             evidence=command.evidence,
             note=command.note,
         )
     ]
 
 
+def _refund_rules(work: Work, chain: tuple[int, ...], context: Context, at: datetime) -> Rules:
+    """The version that counts: of a correction that of the first finding, so that a later table
+    never changes what was due.
+    """
+    first = work.finding(chain[-1]) if chain else None
+    return Rules.at(context.policies, first.at if first else at)
+
+
+def _at_fault(command: RecordFinding) -> PaidBy:
+    """The party at fault pays (DOMAIN rule 9); where nobody of ours was, goodwill is ours."""
+    if command.cause is FaultLiesWith.PARTNER:
+        return PaidBy(party=Payer.PARTNER, partner=command.partner)
+    return PaidBy(party=Payer.OPERATOR)
+
+
 def _check_complete(command: RecordFinding) -> None:
+    if (command.cause is FaultLiesWith.PARTNER) is not (command.partner is not None):
+        raise PartnerUnclear
     if command.overcharged is None and command.outage_from is None:
         raise FindingIncomplete
     if command.outage_from is None and command.outage_to is not None:
@@ -269,7 +307,10 @@ def _check_complete(command: RecordFinding) -> None:
 
 
 def propose(work: Work | None, command: ProposeCompensation, context: Context) -> list[Event]:
-    """Money for a finding; what is granted, and by whom, escalation decides (EVENTS 25)."""
+    """Money for a finding; what is granted, and by whom, escalation decides (EVENTS 25).
+
+    What was refused, or a correction from which nothing followed, may be proposed anew.
+    """
     rules = Rules.at(context.policies, command.at)
     work, who = working(work, command.by, rules)
     finding = work.finding(command.finding)
@@ -278,20 +319,26 @@ def propose(work: Work | None, command: ProposeCompensation, context: Context) -
     if finding.corrected_by is not None:
         raise FindingCorrected
     _check_rights(work, who)
-    amount = _due(finding, command)
-    known = work.proposal(command.finding)
-    if known is not None:
-        if (known.basis, known.amount) == (command.basis, amount):
-            return []
-        raise ProposedAlready
+    chain = work.chain(finding.corrects)
+    counted_with = _refund_rules(work, chain, context, finding.at)
+    amount = _due(finding, command, counted_with.table.refunds)
+    if (asked := work.asks.get(command.finding)) is not None:
+        now = _outcomes(command.settled).get(asked)
+        if now is None or now.state in (SettledAs.SUBMITTED, SettledAs.GRANTED):
+            known = work.proposal(command.finding)
+            if known is not None and (known.basis, known.amount) == (command.basis, amount):
+                return []
+            raise ProposedAlready
     return [
         WorkCompensationProposed(
             cycle=work.cycle,
             finding=command.finding,
             amount=amount,
-            chain=_before(work, finding.corrects),
+            chain=chain,
             basis=command.basis,
             by=command.by.agent,
+            found_by=finding.by,
+            paid_by=finding.paid_by,
             role=command.role,
         )
     ]
@@ -304,18 +351,14 @@ def _check_rights(work: Work, who: Seated) -> None:
         raise HomeProvinceDecides
 
 
-def _due(finding: Finding, command: ProposeCompensation) -> Decimal:
+def _due(finding: Finding, command: ProposeCompensation, table: Refunds) -> Decimal:
     """The amount due in CNY; raises NothingDue, AmountMissing, AnotherAmount."""
     if command.basis is Basis.GOODWILL:
         if command.amount is None or command.amount <= 0:
             raise AmountMissing
         return command.amount
-    amount = Decimal(0)
-    if command.basis is Basis.DOUBLE_REFUND and finding.overcharged is not None:
-        if finding.cause is not FaultLiesWith.CUSTOMER_EQUIPMENT:
-            amount = double_refund(finding.overcharged)
-    elif command.basis is Basis.RENT_WAIVER:
-        amount = _waived(finding, command.clocks)
+    worth = {one.basis: one.amount for one in _worth(finding, command.clocks, table)}
+    amount = worth.get(command.basis, Decimal(0))
     if amount <= 0:
         raise NothingDue
     if command.amount is not None and command.amount != amount:
@@ -331,20 +374,26 @@ def waiver_owed(cause: FaultLiesWith, clocks: Iterable[KnownClock]) -> bool:
     )
 
 
-def _waived(finding: Finding, clocks: Iterable[KnownClock]) -> Decimal:
-    rent, begin, finish = finding.monthly_rent, finding.outage_from, finding.outage_to
-    if rent is None or begin is None or finish is None or not waiver_owed(finding.cause, clocks):
-        return Decimal(0)
-    return rent_waiver(rent, begin, finish)
+def _worth(
+    found: Finding | RecordFinding, clocks: Iterable[KnownClock], table: Refunds
+) -> tuple[Worth, ...]:
+    """What a finding is worth in all, by ground; nothing of a ground it says too little about."""
+    nothing = found.cause is FaultLiesWith.CUSTOMER_EQUIPMENT
+    worth: list[Worth] = []
+    if nothing or found.overcharged is not None:
+        amount = refund(found.overcharged or ZERO, table)
+        worth.append(Worth(basis=Basis.DOUBLE_REFUND, amount=ZERO if nothing else amount))
+    rent, begin, finish = found.monthly_rent, found.outage_from, found.outage_to
+    if nothing:
+        worth.append(Worth(basis=Basis.RENT_WAIVER, amount=ZERO))
+    elif rent is not None and begin is not None and finish is not None:
+        owed = waiver_owed(found.cause, clocks)
+        amount = rent_waiver(rent, begin, finish, table.rent) if owed else ZERO
+        worth.append(Worth(basis=Basis.RENT_WAIVER, amount=amount))
+    return tuple(worth)
 
 
 # -- the answer -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Money:
-    pending: bool
-    granted: Decimal | None
 
 
 def answer(work: Work | None, command: Answer, context: Context) -> list[Event]:
@@ -357,14 +406,15 @@ def answer(work: Work | None, command: Answer, context: Context) -> list[Event]:
     work, who = answering(work, command.by, rules)
     if fact_time(command) > command.at:
         raise FromTheFuture
-    money = _settled(work, command)
-    if money.pending:
+    outcomes = _outcomes(command.settled)
+    if _pending(work, outcomes):
         raise CompensationPending
+    totals = [one.granted_total for one in command.settled if one.granted_total is not None]
     answered = WorkAnswered(
         cycle=work.cycle,
         explanation=command.explanation,
         decision=command.decision,
-        compensation=money.granted,
+        compensation=max(totals, default=None),
         next_steps=command.next_steps,
         told_by=command.told_by,
         team=who.team.team,
@@ -377,30 +427,22 @@ def answer(work: Work | None, command: Answer, context: Context) -> list[Event]:
     return [WorkResumed(cycle=work.cycle, by=ResumedBy.AGENT), answered]
 
 
-def _settled(work: Work, command: Answer) -> _Money:
-    settled = {one.finding for one in command.settled}
-    totals = [one.granted_total for one in command.settled if one.granted_total is not None]
-    granted = {one.finding for one in command.settled if one.granted_total is not None}
-    pending = any(
-        not settled.intersection(_and_corrections(work, one.finding))
-        and not granted.intersection(_before(work, one.finding))
-        for one in work.proposals
-    )
-    return _Money(pending, max(totals, default=None))
+def _outcomes(settled: Iterable[Settled]) -> Mapping[UUID, Settled]:
+    """What became of each ask, the last word counting."""
+    return {one.asked: one for one in settled}
 
 
-def _before(work: Work, number: int | None) -> tuple[int, ...]:
-    """This finding and those it set right, one before another; nothing for None."""
-    chain: list[int] = []
-    while number is not None and (finding := work.finding(number)) is not None:
-        chain.append(number)
-        number = finding.corrects
-    return tuple(chain)
+def _pending(work: Work, outcomes: Mapping[UUID, Settled]) -> bool:
+    """Whether money was asked for a finding that stands, and nothing has become of it yet.
 
-
-def _and_corrections(work: Work, number: int) -> list[int]:
-    """A finding and those that set it right, one after another."""
-    chain = [number]
-    while (finding := work.finding(chain[-1])) is not None and finding.corrected_by is not None:
-        chain.append(finding.corrected_by)
-    return chain
+    A correction asks, too, where anything was asked before: the supplement it may cause is waited
+    for like a proposal. Escalation answers every ask, if only that nothing more is due.
+    """
+    for finding in work.findings:
+        asked = work.asks.get(finding.number)
+        if asked is None or finding.corrected_by is not None:
+            continue
+        outcome = outcomes.get(asked)
+        if outcome is None or outcome.state is SettledAs.SUBMITTED:
+            return True
+    return False

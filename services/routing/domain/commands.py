@@ -251,10 +251,35 @@ class PlanDelay(Asked):
     clocks: tuple[KnownClock, ...]
 
 
+class SettledAs(StrEnum):
+    """What escalation made of money that was asked for."""
+
+    SUBMITTED = "submitted"
+    """It waits for the next authority."""
+    GRANTED = "granted"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
+
+
+class Settled(Value):
+    """What escalation made of one ask; of several the last counts."""
+
+    asked: UUID
+    """The proposal's event, or the corrected finding's own."""
+    state: SettledAs
+    granted_total: Money | None = None
+    """What the complaint was granted in all by then; None unless granted."""
+
+
 class RecordFinding(Asked):
-    """Record what was found out (DOMAIN rule 9)."""
+    """Record what was found out (DOMAIN rule 9).
+
+    `role` is the one whose limit counts for a supplement that it causes; `clocks` tell whether the
+    legal repair limit has passed.
+    """
 
     cause: FaultLiesWith
+    partner: Code | None = None
     overcharged: Money | None = None
     outage_from: Instant | None = None
     outage_to: Instant | None = None
@@ -262,6 +287,8 @@ class RecordFinding(Asked):
     corrects: Number | None = None
     evidence: tuple[Evidence, ...] = ()
     note: Sealed | None = None
+    role: Code
+    clocks: tuple[KnownClock, ...] = ()
 
 
 class ProposeCompensation(Asked):
@@ -276,14 +303,7 @@ class ProposeCompensation(Asked):
     amount: Money | None = None
     role: Code
     clocks: tuple[KnownClock, ...] = ()
-
-
-class Settled(Value):
-    """What the 10015 desk made of the proposal for a finding."""
-
-    finding: Number
-    granted_total: Money | None = None
-    """What the complaint was granted in all by then; None when refused."""
+    settled: tuple[Settled, ...] = ()
 
 
 class Answer(Asked):

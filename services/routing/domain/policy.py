@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -179,6 +179,30 @@ class Priorities(Schema):
         return self
 
 
+# -- the refund table ---------------------------------------------------------------------------
+
+
+class RentWaiver(Schema):
+    """The rent of an outage past its legal repair limit (`REG`)."""
+
+    period_hours: Annotated[int, Field(ge=6, le=24 * 31)]
+    """Each period of so many hours that has begun counts whole."""
+    month_days: Annotated[int, Field(ge=28, le=31)] | Literal["actual"]
+    """By how many days a month's rent is divided: those of the month the period begins in, or
+    always the same number."""
+
+
+class Refunds(Schema):
+    """What a proven fault is worth (DOMAIN rule 9)."""
+
+    overcharge_times: Annotated[int, Field(ge=1, le=10)]
+    """How many times the overcharged amount is given back in all (001, 004: twice)."""
+    rent: RentWaiver
+
+
+# -- all of `routing` ---------------------------------------------------------------------------
+
+
 class RoutingTable(Schema):
     """`routing`: which queue a complaint goes to, how pressing it is, and how long one may wait."""
 
@@ -190,6 +214,7 @@ class RoutingTable(Schema):
     responsible: dict[ReportedCause, Code]
     """The queue responsible for a cause that is not the handler's own (DOMAIN rule 7)."""
     priority: Priorities
+    refunds: Refunds
     queues: tuple[Queue, ...]
     rules: tuple[Rule, ...]
 

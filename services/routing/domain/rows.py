@@ -7,7 +7,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from contracts.escalation import CaseInstructed, CompensationGranted, CompensationRefused
+from contracts.escalation import (
+    CaseInstructed,
+    CompensationGranted,
+    CompensationLapsed,
+    CompensationRefused,
+    CompensationSubmitted,
+)
 from contracts.sla_watch import (
     ClockBreached,
     ClockCorrected,
@@ -18,11 +24,11 @@ from contracts.sla_watch import (
     ClockWarned,
     Verdict,
 )
-from contracts.values import ClockPurpose, ClockRef
+from contracts.values import Basis, ClockPurpose, ClockRef
 from libs.decider import Decider, Recorded, Row
 from libs.decider.decider import wire_instant
 from services.routing.domain import TEAM, WORK
-from services.routing.domain.commands import ClockState
+from services.routing.domain.commands import ClockState, SettledAs
 from services.routing.domain.state import Finding, Phase, Promised, TeamState, Work
 
 NOT_THE_DESKS = frozenset(
@@ -113,6 +119,9 @@ def _finding(finding: Finding, work: Work) -> dict[str, Any]:
     return {
         "finding": finding.number,
         "cause": finding.cause.value,
+        "found_by": finding.by,
+        "paid_by": finding.paid_by.party.value,
+        "partner": finding.paid_by.partner,
         "overcharged": _cny(finding.overcharged),
         "outage_from": wire_instant(begin) if begin else None,
         "outage_to": wire_instant(finish) if finish else None,
@@ -121,6 +130,11 @@ def _finding(finding: Finding, work: Work) -> dict[str, Any]:
         "corrected_by": finding.corrected_by,
         "proposed": _cny(proposal.amount) if proposal else None,
         "basis": proposal.basis.value if proposal else None,
+        "asked": str(work.asks[finding.number]) if finding.number in work.asks else None,
+        "waiver_asked": any(
+            asked is not None and asked.basis is Basis.RENT_WAIVER
+            for asked in map(work.proposal, work.chain(finding.number))
+        ),
     }
 
 
@@ -156,11 +170,23 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
     if clocks:
         yield _heard("clock_heard", recorded, clocks=clocks)
     match event:
+        case CompensationSubmitted() | CompensationRefused() | CompensationLapsed():
+            state = _SETTLED[type(event)]
+            yield _heard(
+                "compensation_heard",
+                recorded,
+                asked=event.asked,
+                state=state.value,
+                granted_total=None,
+            )
         case CompensationGranted():
-            total = _cny(event.total)
-            yield _heard("compensation_heard", recorded, finding=event.finding, granted_total=total)
-        case CompensationRefused():
-            yield _heard("compensation_heard", recorded, finding=event.finding, granted_total=None)
+            yield _heard(
+                "compensation_heard",
+                recorded,
+                asked=event.asked,
+                state=SettledAs.GRANTED.value,
+                granted_total=_cny(event.total),
+            )
         case CaseInstructed():
             yield _heard(
                 "instruction_heard",
@@ -171,6 +197,13 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
                 due_at=event.due,
                 what=event.text,
             )
+
+
+_SETTLED = {
+    CompensationSubmitted: SettledAs.SUBMITTED,
+    CompensationRefused: SettledAs.REFUSED,
+    CompensationLapsed: SettledAs.LAPSED,
+}
 
 
 def _heard(table: str, recorded: Recorded[Any], **values: Any) -> Row:

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from contracts.housekeeping import TeamChanged
 from contracts.routing import (
@@ -36,6 +37,7 @@ from contracts.values import (
     ClockRef,
     Complexity,
     FaultLiesWith,
+    PaidBy,
     PolicyRef,
     Profile,
     ReopenRoute,
@@ -99,7 +101,10 @@ class Finding:
     """What was found out; `corrected_by` is the finding that set it right."""
 
     number: int
+    at: datetime
+    by: str
     cause: FaultLiesWith
+    paid_by: PaidBy
     overcharged: Decimal | None
     outage_from: datetime | None
     outage_to: datetime | None
@@ -160,6 +165,8 @@ class Work(State):
     promises: tuple[Promised, ...] = ()
     findings: tuple[Finding, ...] = ()
     proposals: tuple[Proposal, ...] = ()
+    asks: Mapping[int, UUID] = field(default_factory=dict)
+    """Finding -> the event that asked for money last: a proposal, or its own as a correction."""
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
 
@@ -173,8 +180,16 @@ class Work(State):
         return next((one for one in self.findings if one.number == number), None)
 
     def proposal(self, finding: int) -> Proposal | None:
-        """What was proposed for that finding."""
-        return next((one for one in self.proposals if one.finding == finding), None)
+        """What was proposed for that finding last."""
+        return next((one for one in reversed(self.proposals) if one.finding == finding), None)
+
+    def chain(self, number: int | None) -> tuple[int, ...]:
+        """That finding and those it set right, one before another; nothing for None."""
+        chain: list[int] = []
+        while number is not None and (finding := self.finding(number)) is not None:
+            chain.append(number)
+            number = finding.corrects
+        return tuple(chain)
 
 
 def evolve(work: Work | None, recorded: Recorded[Any]) -> Work:  # noqa: C901 - a case per event
@@ -218,10 +233,11 @@ def evolve(work: Work | None, recorded: Recorded[Any]) -> Work:  # noqa: C901 - 
             )
             return replace(work, promises=(*work.promises, promised))
         case WorkFindingRecorded():
-            return _found(work, event)
+            return _found(work, event, recorded)
         case WorkCompensationProposed():
             proposed = Proposal(event.finding, event.basis, event.amount, event.by)
-            return replace(work, proposals=(*work.proposals, proposed))
+            asks = {**work.asks, event.finding: recorded.id}
+            return replace(work, proposals=(*work.proposals, proposed), asks=asks)
         case WorkAnswered():
             return _answered(work, event, at)
         case WorkEnded():
@@ -388,10 +404,13 @@ def _reported_back(work: Work, event: WorkReportedBack, at: datetime) -> Work:
     )
 
 
-def _found(work: Work, event: WorkFindingRecorded) -> Work:
+def _found(work: Work, event: WorkFindingRecorded, recorded: Recorded[Any]) -> Work:
     found = Finding(
         event.finding,
+        recorded.at,
+        event.by,
         event.cause,
+        event.paid_by,
         event.overcharged,
         event.outage_from,
         event.outage_to,
@@ -402,7 +421,11 @@ def _found(work: Work, event: WorkFindingRecorded) -> Work:
         replace(one, corrected_by=event.finding) if one.number == event.corrects else one
         for one in work.findings
     )
-    return replace(work, findings=(*before, found))
+    asks = work.asks
+    if any(number in asks for number in event.chain):
+        # Whatever was asked for the old finding is asked for this one instead, less what was given.
+        asks = {**asks, event.finding: recorded.id}
+    return replace(work, findings=(*before, found), asks=asks)
 
 
 def timers(work: Work) -> Mapping[str, datetime]:

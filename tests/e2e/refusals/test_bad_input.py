@@ -21,7 +21,10 @@ from tests.e2e.world import World
 
 JSON = {"Content-Type": "application/json"}
 MEGABYTE = 1024 * 1024
-EVERYTHING = ("agent", "desk", "manager", "partner", "service", "auditor", "admin", "channel")
+EVERYTHING = (
+    *("agent", "desk", "headquarters", "manager"),
+    *("partner", "service", "auditor", "admin", "channel"),
+)
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def test_s5_money_over_http(desk: Office) -> None:
     assert desk.post(url, actor="agent:8812").status_code == 403
     assert desk.post(url).status_code == 200
     assert desk.post(url).status_code == 409
-    desk.hear(heard(finding(2, corrects=1, overcharged="196.50"), at("2025-10-13 10:00")))
+    desk.hear(heard(finding(2, corrects=1, double_refund="393.00"), at("2025-10-13 10:00")))
     (supplement,) = desk.get("/compensation")["items"]
     assert supplement["amount"] == "20.00"
     refusal = f"/complaints/{SUBJECT}/compensation/2/refuse"

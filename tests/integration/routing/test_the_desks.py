@@ -16,6 +16,8 @@ from contracts.values import (
     Clock,
     ClockPurpose,
     Language,
+    PaidBy,
+    Payer,
     PolicyRef,
     Profile,
     Urgency,
@@ -191,15 +193,57 @@ def test_s5_compensation_comes_before_the_answer(desk: Office) -> None:
     granted = CompensationGranted(
         cycle=1,
         finding=1,
+        asked=UUID(shown["asked"]),
         basis=Basis.DOUBLE_REFUND,
         amount="373.00",
         total="373.00",
         under=GrantedUnder.APPROVAL,
         by="9001",
         role="desk",
+        paid_by=PaidBy(party=Payer.OPERATOR),
     )
     hear(desk, granted, 9)
     assert post(desk, agent, "answer", answer).status_code == 200
+
+
+def test_a_rent_waiver_is_owed_once_for_a_finding_and_those_that_set_it_right(desk: Office) -> None:
+    """EVENTS 32: a duty to propose a waiver; after a correction the supplement comes by itself."""
+    agent = taken(desk)
+    breached = ClockBreached(
+        cycle=1,
+        clock="legal.repair.urban",
+        started_in=1,
+        purpose=ClockPurpose.LEGAL_REPAIR,
+        due_at=NOON,
+        basis=VerdictBasis.COMPLETE,
+    )
+    due = (
+        clocks()
+        .clocks[0]
+        .model_copy(
+            update={
+                "clock": "legal.repair.urban",
+                "purpose": ClockPurpose.LEGAL_REPAIR,
+                "due": NOON,
+            }
+        )
+    )
+    hear(desk, clocks().model_copy(update={"clocks": (due,)}))
+    hear(desk, breached, 2)
+    outage = {
+        "cause": "operator",
+        "outage_from": "2025-10-01T20:00:00+08:00",
+        "outage_to": "2025-10-04T21:30:00+08:00",
+        "monthly_rent": "88.00",
+    }
+    assert post(desk, agent, "finding", outage).status_code == 200
+    assert desk.get(WORK, role="agent")["rent_waivers_owed"] == [1]
+    waiver = {"finding": 1, "basis": "rent_waiver"}
+    assert post(desk, agent, "compensation", waiver).status_code == 200
+    assert desk.get(WORK, role="agent")["rent_waivers_owed"] == []
+    longer = {**outage, "outage_to": "2025-10-05T21:30:00+08:00", "corrects": 1}
+    assert post(desk, agent, "finding", longer).status_code == 200
+    assert desk.get(WORK, role="agent")["rent_waivers_owed"] == []
 
 
 def test_an_opinion_carries_out_the_instruction_the_team_was_given(desk: Office) -> None:

@@ -106,8 +106,8 @@ BAD: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
         *("limit", "limit: -24 hours", "greater than or equal to 1"),
     ),
     (
-        *("a negative amount", ESCALATION, ('team: "200.00"', 'team: "-200.00"')),
-        *("unsound", 'team: "-200.00"', "`team` is '-200.00'"),
+        *("a negative amount", ESCALATION, ('limit: "200.00"', 'limit: "-200.00"')),
+        *("unsound", 'limit: "-200.00"', "`limit` is '-200.00'"),
     ),
     (
         *("no wait at all", ROUTING, ("accept_within_min: 30", "accept_within_min: -30")),

@@ -26,7 +26,7 @@ from contracts.intake import (
     ReopenReason,
     WithdrawnBy,
 )
-from contracts.routing import WorkCompensationProposed, WorkFindingRecorded
+from contracts.routing import WorkCompensationProposed, WorkFindingRecorded, Worth
 from contracts.sla_watch import ClockBreached, ClockCorrected, Verdict, VerdictBasis
 from contracts.values import (
     Basis,
@@ -41,6 +41,8 @@ from contracts.values import (
     EventRef,
     FaultLiesWith,
     Kind,
+    PaidBy,
+    Payer,
     PolicyRef,
     Profile,
     RegulatorReferral,
@@ -309,16 +311,28 @@ def noted(
     return ComplaintEscalationNoted(cycle=cycle, case=case, tier=2, state=state, trigger=trigger)
 
 
+OURS = PaidBy(party=Payer.OPERATOR)
+
+
 def proposed(
     finding: int,
     amount: str,
     basis: Basis = Basis.DOUBLE_REFUND,
     role: str = "team",
     chain: tuple[int, ...] = (),
+    paid_by: PaidBy = OURS,
 ) -> WorkCompensationProposed:
-    """A team proposes money."""
+    """8812 of a team proposes money for what 8813 found out."""
     return WorkCompensationProposed(
-        cycle=1, finding=finding, amount=amount, basis=basis, by="8812", role=role, chain=chain
+        cycle=1,
+        finding=finding,
+        amount=amount,
+        basis=basis,
+        by="8812",
+        found_by="8813",
+        paid_by=paid_by,
+        role=role,
+        chain=chain,
     )
 
 
@@ -327,7 +341,22 @@ def finding(
     *,
     corrects: int | None = None,
     cause: FaultLiesWith = FaultLiesWith.OPERATOR,
-    **facts: Any,
+    by: str = "8814",
+    role: str = "team",
+    paid_by: PaidBy = OURS,
+    chain: tuple[int, ...] = (),
+    **worth: str,
 ) -> WorkFindingRecorded:
-    """Something is found out."""
-    return WorkFindingRecorded(cycle=1, finding=number, cause=cause, corrects=corrects, **facts)
+    """8814 finds something out, worth so much by ground: `double_refund="393.00"`."""
+    return WorkFindingRecorded(
+        cycle=1,
+        finding=number,
+        by=by,
+        role=role,
+        cause=cause,
+        paid_by=paid_by,
+        corrects=corrects,
+        chain=chain,
+        worth=tuple(Worth(basis=Basis(basis), amount=amount) for basis, amount in worth.items()),
+        policy=PolicyRef(name="routing", version="v1"),
+    )

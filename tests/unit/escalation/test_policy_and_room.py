@@ -1,6 +1,7 @@
 """The seed policy is sound, its schema is current, and reactions hear what the catalogue says."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ SCHEMA_FILE = Path(POLICY_FILE).with_name("escalation.schema.json")
 def test_the_seed_policy_is_what_domain_says() -> None:
     policy = compile_policy("escalation", content())
     assert policy.urges == 3
-    assert {role: str(limit) for role, limit in policy.compensation.limits.items()} == {
-        "team": "200.00",
-        "desk": "5000.00",
-    }
+    assert [(one.role, one.limit) for one in policy.compensation.authorities] == [
+        ("team", Decimal("200.00")),
+        ("desk", Decimal("5000.00")),
+        ("headquarters", None),
+    ]
     assert policy.passes_up == {2: 3}
 
 
@@ -35,7 +37,17 @@ def test_the_policys_schema_is_not_stale() -> None:
         {"urges": 0},
         {"passes_up": {"3": 2}},
         {"surprise": 1},
-        {"compensation": {"limits": {"team": 200.0}}},
+        {"compensation": {"authorities": [{"role": "team", "limit": 200.0}]}},
+        {"compensation": {"authorities": [{"role": "team", "limit": "200.00"}]}},  # and above?
+        {
+            "compensation": {
+                "authorities": [
+                    {"role": "team", "limit": "200.00"},
+                    {"role": "desk", "limit": "200.00"},
+                    {"role": "headquarters", "limit": None},
+                ]
+            }
+        },
     ],
 )
 def test_an_unsound_policy_never_comes_into_force(change: dict[str, object]) -> None:

@@ -49,6 +49,8 @@ from contracts.values import (
     Kind,
     Language,
     Medium,
+    PaidBy,
+    Payer,
     PolicyRef,
     Profile,
     ReopenRoute,
@@ -406,10 +408,12 @@ def granted(amount: str = "373.00") -> CompensationGranted:
     return CompensationGranted(
         cycle=1,
         finding=1,
+        asked=UUID(int=7),
         basis=Basis.DOUBLE_REFUND,
         amount=amount,
         total=amount,
         under=GrantedUnder.APPROVAL,
         by="1501",
         role="desk",
+        paid_by=PaidBy(party=Payer.OPERATOR),
     )

@@ -3,8 +3,6 @@
 from datetime import datetime
 from decimal import Decimal
 
-import pytest
-
 from contracts.routing import DepartmentCause, ResumedBy, WaitingFor, WorkAnswered, WorkResumed
 from contracts.values import Basis, Category, Decision, FaultLiesWith, Medium, ReopenRoute, StaffRef
 from libs.decider.story import Story
@@ -15,6 +13,7 @@ from services.routing.domain.commands import (
     ProposeCompensation,
     RecordFinding,
     Settled,
+    SettledAs,
     Staff,
     Suspend,
 )
@@ -154,7 +153,13 @@ def proposed(*, corrected: bool = False) -> Story:
     told = accepted(BILLING_1, BILLING)
     told = went(
         told.when(
-            RecordFinding(at=NOON, by=BILLING_1, cause=FaultLiesWith.OPERATOR, overcharged="186.50")
+            RecordFinding(
+                at=NOON,
+                by=BILLING_1,
+                role="team",
+                cause=FaultLiesWith.OPERATOR,
+                overcharged="186.50",
+            )
         )
     )
     told = went(
@@ -171,6 +176,7 @@ def proposed(*, corrected: bool = False) -> Story:
             RecordFinding(
                 at=NOON,
                 by=BILLING_2,
+                role="team",
                 cause=FaultLiesWith.OPERATOR,
                 overcharged="196.50",
                 corrects=1,
@@ -179,35 +185,80 @@ def proposed(*, corrected: bool = False) -> Story:
     )
 
 
+def settled(told: Story, finding: int, state: SettledAs, total: str | None = None) -> Settled:
+    """What escalation made of what was last asked for that finding."""
+    return Settled(asked=told.state.asks[finding], state=state, granted_total=total)
+
+
 def test_what_is_proposed_is_first_granted_or_refused() -> None:
     """EVENTS 49: "compensation.granted ... routing: may answer"."""
-    answer(proposed(), BILLING_1).then_refused(CompensationPending)
-    told = answer(proposed(), BILLING_1, Settled(finding=1, granted_total="373.00"))
-    assert told.one(WorkAnswered).compensation == Decimal("373.00")
+    told = proposed()
+    answer(told, BILLING_1).then_refused(CompensationPending)
+    waits = settled(told, 1, SettledAs.SUBMITTED)
+    answer(told, BILLING_1, waits).then_refused(CompensationPending)
+    granted = settled(told, 1, SettledAs.GRANTED, "373.00")
+    answered = answer(told, BILLING_1, waits, granted)
+    assert answered.one(WorkAnswered).compensation == Decimal("373.00")
 
 
 def test_refused_compensation_is_answered_without() -> None:
     """EVENTS 50: "compensation.refused ... routing: answers without it"."""
-    told = answer(proposed(), BILLING_1, Settled(finding=1))
-    assert told.one(WorkAnswered).compensation is None
+    told = proposed()
+    answered = answer(told, BILLING_1, settled(told, 1, SettledAs.REFUSED))
+    assert answered.one(WorkAnswered).compensation is None
 
 
-@pytest.mark.parametrize("finding", [1, 2])
-def test_a_proposal_is_settled_by_what_became_of_its_correction(finding: int) -> None:
-    told = answer(
-        proposed(corrected=True), BILLING_1, Settled(finding=finding, granted_total="393.00")
+def test_no_answer_goes_out_while_a_supplement_is_pending() -> None:
+    """EVENTS 23: the answer states what was granted; the 20.00 may still come."""
+    granted = settled(proposed(), 1, SettledAs.GRANTED, "373.00")
+    told = proposed(corrected=True)
+    answer(told, BILLING_1, granted).then_refused(CompensationPending)
+    waits = settled(told, 2, SettledAs.SUBMITTED)
+    answer(told, BILLING_1, granted, waits).then_refused(CompensationPending)
+    more = settled(told, 2, SettledAs.GRANTED, "393.00")
+    answered = answer(told, BILLING_1, granted, waits, more)
+    assert answered.one(WorkAnswered).compensation == Decimal("393.00")
+
+
+def test_no_answer_waits_for_ever_for_what_is_not_due() -> None:
+    """A corrected finding that adds nothing: the 373.00 stand, and the customer is answered."""
+    granted = settled(proposed(), 1, SettledAs.GRANTED, "373.00")
+    told = proposed(corrected=True)
+    answered = answer(told, BILLING_1, granted, settled(told, 2, SettledAs.LAPSED))
+    assert answered.one(WorkAnswered).compensation == Decimal("373.00")
+
+
+def test_an_outcome_of_an_earlier_proposal_settles_no_later_one() -> None:
+    told = proposed()
+    refused = settled(told, 1, SettledAs.REFUSED)
+    again = ProposeCompensation(
+        at=NOON,
+        by=BILLING_1,
+        finding=1,
+        basis=Basis.GOODWILL,
+        amount="20.00",
+        role="team",
+        settled=(refused,),
     )
-    assert told.one(WorkAnswered).compensation == Decimal("393.00")
+    answer(went(told.when(again)), BILLING_1, refused).then_refused(CompensationPending)
 
 
-def test_a_supplement_makes_the_total_not_a_sum_of_totals() -> None:
-    told = answer(
-        proposed(corrected=True),
-        BILLING_1,
-        Settled(finding=1, granted_total="373.00"),
-        Settled(finding=2, granted_total="393.00"),
-    )
-    assert told.one(WorkAnswered).compensation == Decimal("393.00")
+def test_a_correction_of_what_nobody_proposed_money_for_is_waited_for_by_nobody() -> None:
+    told = accepted(BILLING_1, BILLING)
+    for corrects in (None, 1):
+        told = went(
+            told.when(
+                RecordFinding(
+                    at=NOON,
+                    by=BILLING_1,
+                    role="team",
+                    cause=FaultLiesWith.OPERATOR,
+                    overcharged="186.50",
+                    corrects=corrects,
+                )
+            )
+        )
+    answer(told, BILLING_1).then_types(WorkAnswered)
 
 
 def test_the_10015_officer_has_no_seat_and_answers_nothing() -> None:

@@ -1,5 +1,6 @@
 """Findings and what is due for them, exactly (DOMAIN rule 9; SCENARIOS S2 and S5)."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contracts.money import double_refund, rent_waiver
-from contracts.routing import WorkCompensationProposed, WorkFindingRecorded
-from contracts.values import Basis, Category, ClockPurpose, FaultLiesWith
-from libs.decider import DomainError
+from contracts.routing import WorkCompensationProposed, WorkFindingRecorded, Worth
+from contracts.values import Basis, Category, ClockPurpose, FaultLiesWith, PaidBy, Payer
+from libs.decider import DomainError, PolicyInForce
 from libs.decider.story import Story
 from services.routing.domain.answering import (
     AmountMissing,
@@ -22,6 +22,7 @@ from services.routing.domain.answering import (
     HomeProvinceDecides,
     NoSuchFinding,
     NothingDue,
+    PartnerUnclear,
     ProposedAlready,
 )
 from services.routing.domain.commands import (
@@ -29,14 +30,21 @@ from services.routing.domain.commands import (
     KnownClock,
     ProposeCompensation,
     RecordFinding,
+    Settled,
+    SettledAs,
 )
+from services.routing.domain.policy import Refunds, RentWaiver, compile_policy
+from services.routing.domain.refunds import refund, rent_waiver
 from tests.unit.routing.desks import (
     BILLING_1,
+    BILLING_2,
     NOON,
     XINJIANG,
     accepted,
     clock,
+    policies,
     profile,
+    seed,
     t,
     went,
 )
@@ -48,13 +56,21 @@ BREACHED = (
 )
 
 
+TABLE = Refunds(overcharge_times=2, rent=RentWaiver(period_hours=24, month_days="actual"))
+
+
 def billing() -> Story:
     return accepted(BILLING_1, BILLING, at=NOON)
 
 
 def find(told: Story, **finding: Any) -> Story:
     return told.when(
-        RecordFinding(at=told.now, by=BILLING_1, **{"cause": FaultLiesWith.OPERATOR, **finding})
+        RecordFinding(
+            at=told.now,
+            by=BILLING_1,
+            role="team",
+            **{"cause": FaultLiesWith.OPERATOR, **finding},
+        )
     )
 
 
@@ -64,10 +80,12 @@ def propose(
     basis: Basis = Basis.DOUBLE_REFUND,
     amount: str | None = None,
     clocks: tuple[KnownClock, ...] = (),
+    settled: tuple[Settled, ...] = (),
 ) -> Story:
     return told.when(
         ProposeCompensation(
             at=told.now,
+            settled=settled,
             by=BILLING_1,
             finding=finding,
             basis=basis,
@@ -94,6 +112,8 @@ def test_s5_twice_the_overcharge_in_all() -> None:
             amount="373.00",
             basis=Basis.DOUBLE_REFUND,
             by="5301",
+            found_by="5301",
+            paid_by=PaidBy(party=Payer.OPERATOR),
             role="team",
         )
     )
@@ -105,14 +125,43 @@ def test_s5_a_corrected_finding_makes_the_whole_due_anew_and_the_old_one_stays()
     told = find(told, overcharged="196.50", corrects=1)
     event = told.one(WorkFindingRecorded)
     assert (event.finding, event.corrects) == (2, 1)
+    assert event.worth == (Worth(basis=Basis.DOUBLE_REFUND, amount="393.00"),)
     propose(told, finding=1).then_refused(FindingCorrected)
-    assert propose(told, finding=2).one(WorkCompensationProposed).amount == Decimal("393.00")
+
+
+def test_a_correction_asks_by_itself_and_is_proposed_anew_only_when_nothing_came_of_it() -> None:
+    """DOMAIN rule 9: "a corrected finding adds a supplement"; a second proposal would be one more.
+
+    EVENTS 50: what was refused, or said too little, is proposed anew.
+    """
+    told = went(propose(went(find(billing(), overcharged="186.50"))))
+    told = went(find(told, overcharged="196.50", corrects=1))
+    asked = told.state.asks[2]
+    propose(told, finding=2).then_refused(ProposedAlready)
+    for state in (SettledAs.SUBMITTED, SettledAs.GRANTED):
+        now = (Settled(asked=asked, state=state, granted_total="393.00"),)
+        propose(told, finding=2, settled=now).then_refused(ProposedAlready)
+    for state in (SettledAs.REFUSED, SettledAs.LAPSED):
+        now = (Settled(asked=asked, state=state),)
+        again = propose(told, finding=2, settled=now)
+        assert again.one(WorkCompensationProposed).amount == Decimal("393.00")
+
+
+def test_a_refused_proposal_may_be_made_anew_with_another_amount() -> None:
+    told = went(find(billing(), overcharged="186.50"))
+    told = went(propose(told, basis=Basis.GOODWILL, amount="500.00"))
+    refused = (Settled(asked=told.state.asks[1], state=SettledAs.REFUSED),)
+    again = propose(told, basis=Basis.GOODWILL, amount="50.00", settled=refused)
+    assert again.one(WorkCompensationProposed).amount == Decimal("50.00")
+    # The first one's refusal says nothing of the second.
+    propose(went(again), settled=refused).then_refused(ProposedAlready)
 
 
 def test_a_finding_and_its_proposal_name_all_that_they_set_right() -> None:
     told = went(find(went(find(billing(), overcharged="1")), overcharged="2", corrects=1))
     told = find(told, overcharged="3", corrects=2)
-    assert told.one(WorkFindingRecorded).chain == (2, 1)
+    found = told.one(WorkFindingRecorded)
+    assert (found.chain, found.by, found.role) == ((2, 1), "5301", "team")
     assert propose(went(told), finding=3).one(WorkCompensationProposed).chain == (2, 1)
 
 
@@ -209,7 +258,13 @@ def test_across_provinces_the_home_province_decides_on_compensation() -> None:
     about = profile(home="guangdong", visited="xinjiang")
     told = went(
         accepted(XINJIANG, about).when(
-            RecordFinding(at=NOON, by=XINJIANG, cause=FaultLiesWith.OPERATOR, overcharged="186.50")
+            RecordFinding(
+                at=NOON,
+                by=XINJIANG,
+                role="team",
+                cause=FaultLiesWith.OPERATOR,
+                overcharged="186.50",
+            )
         )
     )
     told.when(
@@ -219,7 +274,7 @@ def test_across_provinces_the_home_province_decides_on_compensation() -> None:
 
 @given(fen=st.integers(min_value=0, max_value=10**12))
 def test_a_double_refund_is_exact_for_every_amount(fen: int) -> None:
-    assert double_refund(Decimal(fen) / 100) * 100 == 2 * fen
+    assert refund(Decimal(fen) / 100, TABLE) * 100 == 2 * fen
 
 
 @pytest.mark.parametrize(
@@ -234,11 +289,99 @@ def test_a_double_refund_is_exact_for_every_amount(fen: int) -> None:
     ],
 )
 def test_rent_is_waived_by_begun_periods_of_24_h(begin: str, finish: str, waived: str) -> None:
-    assert rent_waiver(Decimal("88.00"), t(begin), t(finish)) == Decimal(waived)
+    assert rent_waiver(Decimal("88.00"), t(begin), t(finish), TABLE.rent) == Decimal(waived)
 
 
 def test_rent_is_rounded_half_up_once_at_the_end() -> None:
     day = (t("2025-10-01 00:00"), t("2025-10-02 00:00"))
-    assert rent_waiver(Decimal("0.775"), *day) == Decimal("0.03")  # 0.025: the half goes up
+    assert rent_waiver(Decimal("0.775"), *day, TABLE.rent) == Decimal(
+        "0.03"
+    )  # 0.025: the half goes up
     three_days = (t("2025-10-01 00:00"), t("2025-10-04 00:00"))
-    assert rent_waiver(Decimal("0.15"), *three_days) == Decimal("0.01")  # 3 x 0.0048, not 3 x 0.00
+    assert rent_waiver(Decimal("0.15"), *three_days, TABLE.rent) == Decimal(
+        "0.01"
+    )  # 3 x 0.0048, not 3 x 0.00
+
+
+# -- the party at fault, and the refund table ------------------------------------------------------
+
+
+def test_the_party_at_fault_pays_as_the_finding_says() -> None:
+    """DOMAIN rule 9: "the party at fault pays"; 004: value-added services are partners'."""
+    told = find(billing(), overcharged="5.00", cause=FaultLiesWith.PARTNER, partner="sp-ringtone")
+    sp = PaidBy(party=Payer.PARTNER, partner="sp-ringtone")
+    assert told.one(WorkFindingRecorded).paid_by == sp
+    assert propose(went(told)).one(WorkCompensationProposed).paid_by == sp
+    ours = find(billing(), overcharged="5.00")
+    assert ours.one(WorkFindingRecorded).paid_by == PaidBy(party=Payer.OPERATOR)
+
+
+@pytest.mark.parametrize(
+    ("cause", "partner"),
+    [(FaultLiesWith.PARTNER, None), (FaultLiesWith.OPERATOR, "sp-ringtone")],
+)
+def test_a_partner_is_named_where_and_only_where_one_was_the_cause(
+    cause: FaultLiesWith, partner: str | None
+) -> None:
+    told = find(billing(), overcharged="5.00", cause=cause, partner=partner)
+    told.then_refused(PartnerUnclear)
+
+
+def test_a_proposal_names_who_recorded_the_finding() -> None:
+    told = went(find(billing(), overcharged="186.50"))
+    proposed = told.when(
+        ProposeCompensation(
+            at=NOON, by=BILLING_2, finding=1, basis=Basis.DOUBLE_REFUND, role="team"
+        )
+    ).one(WorkCompensationProposed)
+    assert (proposed.by, proposed.found_by) == ("5302", "5301")
+
+
+def test_the_refund_table_is_the_policys() -> None:
+    """DOMAIN: "all figures live in versioned policy data"; here three times, by halves of a day."""
+    content = {**seed("routing")}
+    rent = {"period_hours": 12, "month_days": 30}
+    content["content"] = {**content["content"], "refunds": {"overcharge_times": 3, "rent": rent}}
+    told = accepted(BILLING_1, BILLING, at=NOON, known=policies(routing=content))
+    told = went(find(told, overcharged="186.50"))
+    assert propose(told).one(WorkCompensationProposed).amount == Decimal("559.50")
+    # 73 h 30 min are 7 begun halves: 88.00 / 30 x 3.5 = 10.2667
+    table = RentWaiver(**rent)
+    assert rent_waiver(Decimal("88.00"), S2_FROM, S2_TO, table) == Decimal("10.27")
+
+
+def test_a_later_refund_table_changes_nothing_of_what_was_found_before() -> None:
+    """A correction counts with the table of the first finding, a new finding with the new one."""
+    content = {**seed("routing"), "version": "v2"}
+    content["content"] = {**content["content"], "refunds": {**content["content"]["refunds"]}}
+    content["content"]["refunds"]["overcharge_times"] = 3
+    v2 = PolicyInForce(
+        name="routing",
+        version="v2",
+        sha256="1" * 64,
+        active_from=t("2025-10-10 00:00"),
+        content=content,
+        compiled=compile_policy("routing", content),
+    )
+    told = accepted(BILLING_1, BILLING, at=NOON, known=policies().adding(v2))
+    told = replace(went(find(told, overcharged="186.50")), now=t("2025-10-13 10:00"))
+    event = find(told, overcharged="196.50", corrects=1).one(WorkFindingRecorded)
+    assert (event.worth[0].amount, event.policy.version) == (Decimal("393.00"), "v1")
+    event = find(told, overcharged="196.50").one(WorkFindingRecorded)
+    assert (event.worth[0].amount, event.policy.version) == (Decimal("589.50"), "v2")
+
+
+@pytest.mark.parametrize(
+    "refunds",
+    [
+        {"overcharge_times": 0, "rent": {"period_hours": 24, "month_days": "actual"}},
+        {"overcharge_times": 2, "rent": {"period_hours": 0, "month_days": "actual"}},
+        {"overcharge_times": 2, "rent": {"period_hours": 24, "month_days": "calendar"}},
+        {"overcharge_times": 2},
+    ],
+)
+def test_an_unsound_refund_table_never_comes_into_force(refunds: dict[str, Any]) -> None:
+    content = {**seed("routing")}
+    content["content"] = {**content["content"], "refunds": refunds}
+    with pytest.raises(ValidationError):
+        compile_policy("routing", content)

@@ -9,9 +9,13 @@ import pytest
 
 from contracts.escalation import (
     CaseInstructed,
+    CompensationEvent,
     CompensationGranted,
+    CompensationLapsed,
     CompensationRefused,
+    CompensationSubmitted,
     GrantedUnder,
+    LapsedWhy,
 )
 from contracts.routing import EndReason
 from contracts.sla_watch import (
@@ -36,12 +40,14 @@ from contracts.values import (
     ClockRef,
     Due,
     EventRef,
+    PaidBy,
+    Payer,
     PolicyRef,
     WarningLevel,
 )
 from libs.decider import Event
 from libs.decider.story import SUBJECT
-from services.routing.domain.commands import ClockState, EndWork, KnownClock
+from services.routing.domain.commands import ClockState, EndWork, KnownClock, SettledAs
 from services.routing.domain.rows import heard_rows
 from services.routing.views import TABLES, known_clocks, settled
 from tests.unit.routing.desks import MOBILE_1, NOON, SEALED, accepted, heard, routed, t
@@ -211,28 +217,64 @@ def test_news_of_clocks_that_are_not_the_desks_are_left_out() -> None:
     assert set(told(STARTED, gone)) == {"reply", "resolve"}
 
 
-def test_what_became_of_a_proposal_is_kept() -> None:
-    granted = CompensationGranted(
-        cycle=1,
-        finding=1,
-        basis=Basis.DOUBLE_REFUND,
-        amount="373.00",
-        total="373.00",
-        under=GrantedUnder.APPROVAL,
-        by="9001",
-        role="desk",
-    )
-    refused = CompensationRefused(
-        cycle=1, finding=2, basis=Basis.GOODWILL, amount="10.00", reason="no_ground", by="9001"
+def test_what_became_of_what_was_asked_is_kept() -> None:
+    first, second, third = (UUID(int=number) for number in (1, 2, 3))
+    ours = PaidBy(party=Payer.OPERATOR)
+    told: tuple[CompensationEvent, ...] = (
+        CompensationSubmitted(
+            cycle=1,
+            finding=1,
+            asked=first,
+            basis=Basis.DOUBLE_REFUND,
+            amount="373.00",
+            total="373.00",
+            role="team",
+            limit="200.00",
+            authority="desk",
+            proposed_by="5301",
+            not_by=("5301",),
+            paid_by=ours,
+        ),
+        CompensationGranted(
+            cycle=1,
+            finding=1,
+            asked=first,
+            basis=Basis.DOUBLE_REFUND,
+            amount="373.00",
+            total="373.00",
+            under=GrantedUnder.APPROVAL,
+            by="9001",
+            role="desk",
+            paid_by=ours,
+        ),
+        CompensationRefused(
+            cycle=1,
+            finding=2,
+            asked=second,
+            basis=Basis.GOODWILL,
+            amount="10.00",
+            reason="no_ground",
+            by="9001",
+        ),
+        CompensationLapsed(
+            cycle=1,
+            finding=3,
+            asked=third,
+            basis=Basis.DOUBLE_REFUND,
+            reason=LapsedWhy.COVERED,
+            granted="373.00",
+        ),
     )
     rows: list[dict[str, Any]] = [
         dict(row.values)
-        for number, event in enumerate((granted, refused), start=1)
+        for number, event in enumerate(told, start=1)
         for row in heard_rows(heard(event, sequence=number, source="/bihuan/escalation"))
     ]
-    assert [(one.finding, one.granted_total) for one in settled(rows)] == [
-        (1, Decimal("373.00")),
-        (2, None),
+    assert [(one.asked, one.state, one.granted_total) for one in settled(rows)] == [
+        (first, SettledAs.SUBMITTED, None),
+        (first, SettledAs.GRANTED, Decimal("373.00")),
+        (second, SettledAs.REFUSED, None),
+        (third, SettledAs.LAPSED, None),
     ]
 
 

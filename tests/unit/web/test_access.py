@@ -84,10 +84,11 @@ def test_an_action_is_service_and_verb(action: str) -> None:
         allow(action)
 
 
-def test_the_installations_own_table_knows_the_eight_roles() -> None:
+def test_the_installations_own_table_knows_the_nine_roles() -> None:
     table = load_access_table(Path(__file__).parents[3] / "infra" / "access.v1.yaml")
     assert set(table.roles) == {
-        "channel", "agent", "desk", "manager", "partner", "service", "auditor", "admin",
+        "channel", "agent", "desk", "headquarters", "manager", "partner", "service", "auditor",
+        "admin",
     }  # fmt: skip
     assert set(table.about) == set(table.roles)
     # SCENARIOS S5: the team's own approval is refused 403, 10015 approves
