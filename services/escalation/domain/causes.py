@@ -27,6 +27,9 @@ from services.escalation.domain.commands import (
 from services.escalation.domain.policy import POLICY, EscalationPolicy
 from services.escalation.domain.state import NOTHING, REGULATOR_TIER, Case, Cases
 
+NOT_CONTENT = frozenset({CaseTrigger.DISSATISFIED, CaseTrigger.WISH})
+"""What a customer who is not content with a decision may ask for."""
+
 MERGED = "merged"
 """Why a case was withdrawn that an undone merge brings back."""
 
@@ -73,7 +76,7 @@ def _raise(state: Cases, command: RaiseCause, policy: EscalationPolicy) -> Seque
         clock=command.clock,
         contact=command.contact,
     )
-    return _request(state, cause, command.cycle, policy.tiers[command.trigger], command.regulator)
+    return _request(state, cause, command.cycle, _tier(state, cause, policy), command.regulator)
 
 
 def _is_cause(command: RaiseCause, policy: EscalationPolicy) -> bool:
@@ -89,6 +92,21 @@ def _is_cause(command: RaiseCause, policy: EscalationPolicy) -> bool:
             return command.urgency in policy.vip_severe.urgencies
         case _:
             return True
+
+
+def _tier(state: Cases, cause: CaseCause, policy: EscalationPolicy) -> int:
+    """The tier that is asked: whom a desk's decision does not content, the next one hears
+    (DOMAIN rule 10), not the desk that decided; at the last desk tier, that one again.
+    """
+    tier = policy.tiers[cause.trigger]
+    if cause.trigger not in NOT_CONTENT:
+        return tier
+    decided = [
+        case.tier
+        for case in state.cases.values()
+        if case.decision is not None and case.tier < REGULATOR_TIER
+    ]
+    return max([tier, *(policy.passes_up.get(one, one) for one in decided)])
 
 
 def _request(
@@ -136,7 +154,7 @@ def _go_on(state: Cases, command: GoOnInCycle, context: Context) -> Sequence[Eve
         policy = context.policies.in_force(POLICY, command.at).compiled
         assert isinstance(policy, EscalationPolicy)
         cause = CaseCause(trigger=command.trigger, cause=command.event)
-        tier = policy.tiers[command.trigger]
+        tier = _tier(state, cause, policy)
         asked = _request(state, cause, command.cycle, tier, command.regulator)
     else:
         asked = ()

@@ -16,7 +16,7 @@ from contracts.escalation import (
     CaseRequested,
     ReportedWhat,
 )
-from contracts.values import CaseTrigger
+from contracts.values import CaseTrigger, Decision
 from libs.decider import Conflict, Context, Event, NotFound, Refused
 from services.escalation.domain.commands import (
     AcceptCase,
@@ -156,19 +156,26 @@ def decide_desk(state: Cases | None, command: DeskCommand, context: Context) -> 
         case Instruct():
             return _instruct(case, command)
         case DecideCase():
-            return _decide(case, command)
+            assert state is not None
+            return _decide(state, case, command, _policy(context, command.at))
         case ReportOnCase():
             return _report(case, command)
         case CloseCase():
             return _close(case, command)
         case PassUp():
             assert state is not None
-            return _pass_up(state, case, command, context)
+            return _pass_up(state, case, command, _policy(context, command.at))
 
 
 def pseudonym(actor: str) -> str:
     """`8812` of `agent:8812`: how an officer or a proposer stands in events."""
     return actor.partition(":")[2] or actor
+
+
+def _policy(context: Context, at: datetime) -> EscalationPolicy:
+    compiled = context.policies.in_force(POLICY, at).compiled
+    assert isinstance(compiled, EscalationPolicy)
+    return compiled
 
 
 def _check_due(due: datetime, at: datetime) -> None:
@@ -255,7 +262,9 @@ def _instruct(case: Case, command: Instruct) -> Sequence[Event]:
     ]
 
 
-def _decide(case: Case, command: DecideCase) -> Sequence[Event]:
+def _decide(
+    state: Cases, case: Case, command: DecideCase, policy: EscalationPolicy
+) -> Sequence[Event]:
     _require_taken(case)
     if case.stage is Stage.DECIDED:
         raise CaseDecidedAlready
@@ -268,10 +277,24 @@ def _decide(case: Case, command: DecideCase) -> Sequence[Event]:
             tier=case.tier,
             decision=command.decision,
             reasons=command.reasons,
-            final=command.final,
+            final=command.final or _deadlock(state, case, command.decision, policy),
             corrective_action=command.corrective_action,
         )
     ]
+
+
+def _deadlock(state: Cases, case: Case, decision: Decision, policy: EscalationPolicy) -> bool:
+    """Whether no desk is left to go to: at the last desk tier what is not upheld in full, or what
+    is decided there once more. The customer is then told of the right to appeal (DOMAIN rule 10);
+    tier 4 is the regulator's own to open.
+    """
+    if case.tier == REGULATOR_TIER or case.tier in policy.passes_up:
+        return False
+    again = any(
+        one.decision is not None and one.tier == case.tier and one.number != case.number
+        for one in state.cases.values()
+    )
+    return again or decision is not Decision.UPHELD
 
 
 def _report(case: Case, command: ReportOnCase) -> Sequence[Event]:
@@ -322,11 +345,11 @@ def _close(case: Case, command: CloseCase) -> Sequence[Event]:
     ]
 
 
-def _pass_up(state: Cases, case: Case, command: PassUp, context: Context) -> Sequence[Event]:
+def _pass_up(
+    state: Cases, case: Case, command: PassUp, policy: EscalationPolicy
+) -> Sequence[Event]:
     """The next tier is requested in the same decision, so that none falls between two."""
     _require_taken(case)
-    policy = context.policies.in_force(POLICY, command.at).compiled
-    assert isinstance(policy, EscalationPolicy)
     higher = policy.passes_up.get(case.tier)
     if higher is None:
         raise TopTier

@@ -23,9 +23,11 @@ from contracts.routing import HandlerKind, ReportedCause, WorkReportedBack
 from contracts.values import (
     CaseTrigger,
     ChannelKind,
+    ClockPurpose,
     ContactKind,
     Decision,
     RegulatorReferral,
+    ReopenRoute,
 )
 from libs.decider import Command
 from libs.decider.story import SUBJECT, Story
@@ -63,6 +65,7 @@ from tests.unit.escalation.heard import (
     hear,
     linked,
     nothing,
+    reopened,
 )
 
 SEALED = "v1.sealed.reasons"
@@ -92,14 +95,19 @@ def accept(story: Story, case: int = 1) -> Story:
 
 
 def decide(
-    story: Story, *, final: bool = False, corrective_action: CorrectiveAction | None = None
+    story: Story,
+    *,
+    case: int = 1,
+    decision: Decision = Decision.UPHELD,
+    final: bool = False,
+    corrective_action: CorrectiveAction | None = None,
 ) -> Story:
     return does(
         story,
         DecideCase(
             at=NOON,
-            case=1,
-            decision=Decision.UPHELD,
+            case=case,
+            decision=decision,
             reasons=SEALED,
             final=final,
             corrective_action=corrective_action,
@@ -307,3 +315,59 @@ def test_nothing_is_due_beyond_three_years() -> None:
 def test_a_corrective_action_is_due_in_the_future() -> None:
     late = CorrectiveAction(owner="billing-team", due=NOON)
     decide(accept(requested()), corrective_action=late).then_refused(DueInThePast)
+
+
+# --- the tiers ------------------------------------------------------------------------------------
+
+
+def settled(story: Story, case: int = 1, decision: Decision = Decision.UPHELD) -> Story:
+    """Accepted, decided and closed."""
+    story = decide(accept(story, case), case=case, decision=decision)
+    return does(story, CloseCase(at=NOON, case=case))
+
+
+def dissatisfied(story: Story, cycle: int) -> Story:
+    """The survey says so, and intake routes the new cycle to escalation."""
+    again = reopened(ReopenRoute.ESCALATE, cycle=cycle, cause=f"survey-{cycle}")
+    return hear(story, again, NOON)
+
+
+def test_dissatisfied_with_the_decision_of_tier_2_is_heard_by_tier_3() -> None:
+    """DOMAIN rule 10: "passes to the next tier"; not the same desk once more."""
+    asked = dissatisfied(settled(requested()), 2).one(CaseRequested)
+    assert (asked.case, asked.tier, asked.trigger) == (2, 3, CaseTrigger.DISSATISFIED)
+    # Where tier 2 only declined or never decided, tier 2 it is.
+    declined = does(requested(), DeclineCase(at=NOON, case=1, reason="handled_in_time"))
+    assert dissatisfied(declined, 2).one(CaseRequested).tier == 2
+
+
+def test_who_asks_for_more_after_the_decision_of_tier_2_is_heard_by_tier_3() -> None:
+    wish = linked("wish", ContactKind.ESCALATION_WISH)
+    assert hear(settled(requested()), wish, NOON).one(CaseRequested).tier == 3
+    # What counts by itself asks tier 2, as ever.
+    late = breached("agreed", ClockPurpose.RESOLVE, cycle=2)
+    assert hear(settled(requested()), late, NOON, "late").one(CaseRequested).tier == 2
+
+
+def test_at_the_last_desk_tier_a_refusal_is_the_final_response() -> None:
+    """DOMAIN rule 10: "at deadlock the customer gets a final response that names the right to
+    appeal"; whether or not the officer thought of it.
+    """
+    third = dissatisfied(settled(requested()), 2)
+    for decision in (Decision.REJECTED, Decision.PARTLY):
+        decided = decide(accept(third, 2), case=2, decision=decision).one(CaseDecided)
+        assert (decided.tier, decided.final) == (3, True)
+    upheld = decide(accept(third, 2), case=2).one(CaseDecided)
+    assert not upheld.final
+    # Tier 2 has a tier above it: no deadlock.
+    assert not decide(accept(requested()), decision=Decision.REJECTED).one(CaseDecided).final
+
+
+def test_dissatisfied_again_after_the_last_desk_tier_the_response_is_final_whatever_it_is() -> None:
+    """Tier 4 is the regulator's alone: nobody passes a case there, the customer appeals."""
+    fourth = dissatisfied(settled(dissatisfied(settled(requested()), 2), 2), 3)
+    asked = fourth.one(CaseRequested)
+    assert (asked.case, asked.tier) == (3, 3)
+    assert decide(accept(fourth, 3), case=3).one(CaseDecided).final
+    passing = PassUp(at=NOON, case=3, reason="deadlock")
+    does(accept(fourth, 3), passing).then_refused(TopTier)
