@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.feedback_survey import (
     CallAttempted,
@@ -408,3 +410,48 @@ def test_nobody_calls_who_asked_to_be_forgotten() -> None:
     voice = hear(nothing(), clocks_started(correspondent(voice_only=True)), at("2025-10-17 17:00"))
     voice = hear(voice, suspended(), ASKED)
     hear(voice, erased, ASKED).then_types(CallCalledOff)
+
+
+# --- whatever people do --------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(min_value=1, max_value=600),
+        st.sampled_from([ANNA, BEN]),
+        st.sampled_from(["take", "not reached", "reached"]),
+    ),
+    max_size=30,
+)
+
+
+@given(STEPS)
+def test_whatever_two_agents_try_the_rules_of_calling_hold(
+    steps: list[tuple[int, StaffRef, str]],
+) -> None:
+    """Never more attempts than the policy's, one caller at a time, nothing begun at night."""
+    story = asked()
+    call = planned(story)
+    holder: tuple[StaffRef, datetime] | None = None
+    attempts: list[datetime] = []
+    for minutes, who, what in steps:
+        story = on(story, story.now + timedelta(minutes=minutes))
+        story = story.when(
+            TakeCall(at=story.now, call=call.call, by=who)
+            if what == "take"
+            else RecordCall(at=story.now, call=call.call, by=who, reached=what == "reached")
+        )
+        by_day = 9 * 60 <= story.now.hour * 60 + story.now.minute <= 21 * 60
+        theirs = holder is not None and holder[0] == who and story.now < holder[1]
+        for event in story.happened:
+            match event:
+                case CallTaken():
+                    assert by_day
+                    assert holder is None or story.now >= holder[1]
+                    holder = (who, event.until)
+                case CallAttempted():
+                    assert theirs or (by_day and (holder is None or story.now >= holder[1]))
+                    assert not attempts or story.now - attempts[-1] >= timedelta(hours=4)
+                    attempts.append(story.now)
+                    holder = None
+    assert len(attempts) <= 3
+    assert [one.at for one in story.state.calls[call.call].tried] == attempts
