@@ -17,6 +17,7 @@ from cli import (
     serve,
     state,
     text,
+    versions,
 )
 from cli.demo import command as demo
 
@@ -39,6 +40,7 @@ state.register(app)
 report.register(app)
 checkpoints.register(app)
 policy.register(app)
+versions.register(app)
 text.register(app)
 rebuilding.register(app)
 notices.register(app)

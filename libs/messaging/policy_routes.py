@@ -163,8 +163,8 @@ def policy_routes(
             raise PolicyUnknown
         known: Policies = await query(on_record, service)
         now: datetime = asked.at or request.app.state.now()
-        found = _found(known.versions.get(name, ()), now, asked.version)
-        return WholeVersion(**_told(found, known, now), content=dict(found.content))
+        one = found(known.versions.get(name, ()), now, asked.version)
+        return WholeVersion(**_told(one, known, now), content=dict(one.content))
 
     @router.command("/{name}")
     async def activate_policy(
@@ -191,7 +191,8 @@ def on_record(conn: Connection[Any], service: Service) -> Policies:
     return policies
 
 
-def _found(versions: Sequence[PolicyInForce], at: datetime, version: str | None) -> PolicyInForce:
+def found(versions: Sequence[PolicyInForce], at: datetime, version: str | None) -> PolicyInForce:
+    """The version in force at `at`, or the named one; raises PolicyVersionUnknown."""
     wanted = [
         one
         for one in versions

@@ -170,6 +170,15 @@ def library_calendar() -> WorkingCalendar:
     )
 
 
+def holiday_names(name: str) -> tuple[str, str]:
+    """A holiday in Chinese and English, whichever it is given in; the same where nobody knows."""
+    for known in Holiday:
+        chinese = str(known.chinese)
+        if name in (known.value, chinese):
+            return chinese, str(known.value)
+    return name, name
+
+
 def _ordinal(day: date | int) -> int:
     return day if isinstance(day, int) else day.toordinal()
 

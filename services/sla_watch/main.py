@@ -43,6 +43,7 @@ def build(settings: Settings, clock: Clock) -> App:
         version="0.1.0",
         routers=lambda app: (
             *api.routes(app.query),
+            api.version_routes(app.query, app.service),
             policy_routes(app.service, app.query, api.reconsidering(app.query)),
             operations(app),
         ),

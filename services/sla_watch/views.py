@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.values import ClockPurpose, Instant
 from libs.eventlog import Table
-from services.sla_watch.domain.policy import percent, share_of
+from services.sla_watch.domain.policy import CLOCKS, WORKING_DAYS, percent, share_of
 from services.sla_watch.domain.rows import UNKNOWN
 
 CLOCK = Table(
@@ -137,6 +137,43 @@ class Promise(_Shown):
     """Whether that share was reached; null where none is promised or nothing was counted."""
 
 
+class Touched(_Shown):
+    """What became of the clocks of one kind that count by one version."""
+
+    clock: str
+    """The clock's code."""
+    started: int
+    """How many keep this version for life."""
+    met: int
+    """Of them kept."""
+    breached: int
+    """Of them broken."""
+    cancelled: int
+    """Of them stopped without a verdict."""
+    open: int
+    """Of them still without a verdict."""
+    started_before: int
+    """Of them from before the version counted: of a calendar, dues that had waited for it."""
+    first_from: Instant
+    """The earliest instant that one counts from."""
+    last_from: Instant
+    """The latest."""
+
+
+class Beside(_Shown):
+    """How many clocks keep a version."""
+
+    version: str
+    """The version."""
+    started: int
+    """How many clocks."""
+    open: int
+    """Of them still without a verdict: they keep it all the same (counting 11)."""
+
+
+VERSION_OF = {CLOCKS: "policy", WORKING_DAYS: "calendar"}
+"""Which column holds the version of a policy that a clock keeps."""
+
 ClockKey = tuple[datetime, UUID, str, str, int]
 """(due, complaint, clock, instance, cycle): the order of what is about to lapse."""
 
@@ -189,6 +226,48 @@ def unknown(conn: Connection[Any], after: UnknownKey | None, limit: int) -> list
         f"SELECT {_COLUMNS} FROM sla_clock WHERE state = %s {following if after else ''}"
         "ORDER BY complaint, clock, instance, cycle LIMIT %s",
         (UNKNOWN, *(after or ()), limit + 1),
+    )
+    return [ShownClock(**row) for row in found.fetchall()]
+
+
+def touched(
+    conn: Connection[Any], policy: str, version: str, active_from: datetime
+) -> list[Touched]:
+    """The clocks that count by a version of the clock table or of the working days, by kind."""
+    found = conn.execute(
+        "SELECT clock, count(*) AS started, "
+        "count(*) FILTER (WHERE state = 'met') AS met, "
+        "count(*) FILTER (WHERE state = 'breached') AS breached, "
+        "count(*) FILTER (WHERE state = 'cancelled') AS cancelled, "
+        "count(*) FILTER (WHERE state NOT IN ('met', 'breached', 'cancelled')) AS open, "
+        "count(*) FILTER (WHERE clock_from < %s) AS started_before, "
+        "min(clock_from) AS first_from, max(clock_from) AS last_from "
+        f"FROM sla_clock WHERE {VERSION_OF[policy]} = %s GROUP BY clock ORDER BY clock",
+        (active_from, version),
+    )
+    return [Touched(**row) for row in found.fetchall()]
+
+
+def by_version(conn: Connection[Any], policy: str) -> list[Beside]:
+    """How many clocks keep each version of a policy."""
+    column = VERSION_OF[policy]
+    found = conn.execute(
+        f"SELECT {column} AS version, count(*) AS started, "
+        "count(*) FILTER (WHERE state NOT IN ('met', 'breached', 'cancelled')) AS open "
+        f"FROM sla_clock WHERE {column} IS NOT NULL GROUP BY {column} ORDER BY {column}"
+    )
+    return [Beside(**row) for row in found.fetchall()]
+
+
+def touched_clocks(
+    conn: Connection[Any], policy: str, version: str, after: UnknownKey | None, limit: int
+) -> list[ShownClock]:
+    """The clocks that keep a version, complaint by complaint; one row too many."""
+    following = "AND (complaint, clock, instance, cycle) > (%s, %s, %s, %s) "
+    found = conn.execute(
+        f"SELECT {_COLUMNS} FROM sla_clock WHERE {VERSION_OF[policy]} = %s "
+        f"{following if after else ''}ORDER BY complaint, clock, instance, cycle LIMIT %s",
+        (version, *(after or ()), limit + 1),
     )
     return [ShownClock(**row) for row in found.fetchall()]
 

@@ -38,7 +38,7 @@ def hear(watch: Office, event: Event, when: str, complaint: UUID = ONE) -> None:
 def watch(tmp_path: Path) -> Iterator[Office]:
     def routes(query: Any, _wax: Any) -> Any:
         policies = policy_routes(describe(), query, api.reconsidering(query))
-        return (*api.routes(query), policies)
+        return (*api.routes(query), api.version_routes(query, describe()), policies)
 
     with office(describe(), routes, tmp_path, at("2025-10-01 00:00")) as running:
         running.hear(activated())
