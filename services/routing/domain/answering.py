@@ -36,7 +36,7 @@ from services.routing.domain.commands import (
 from services.routing.domain.handling import FromTheFuture, InThePast, NotAcceptedYet
 from services.routing.domain.policy import Refunds, Rules
 from services.routing.domain.refunds import refund, rent_waiver
-from services.routing.domain.staffing import Seated, answering, working
+from services.routing.domain.staffing import Seated, answering, proposing, working
 from services.routing.domain.state import Finding, Work
 
 BINDING = frozenset(
@@ -312,7 +312,7 @@ def propose(work: Work | None, command: ProposeCompensation, context: Context) -
     What was refused, or a correction from which nothing followed, may be proposed anew.
     """
     rules = Rules.at(context.policies, command.at)
-    work, who = working(work, command.by, rules)
+    work, who = proposing(work, command.by, rules)
     finding = work.finding(command.finding)
     if finding is None:
         raise NoSuchFinding

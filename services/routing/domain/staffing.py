@@ -191,6 +191,21 @@ def working(work: Work | None, by: Staff, rules: Rules) -> tuple[Work, Seated]:
     return work, who
 
 
+def at_home(work: Work, who: Seated) -> bool:
+    """Whether a person sits in the home province of a complaint that another one handles."""
+    profile = work.profile
+    return profile.cross_region and who.team.province == profile.home_province
+
+
+def proposing(work: Work | None, by: Staff, rules: Rules) -> tuple[Work, Seated]:
+    """As `working`; and the home province may, which keeps the compensation rights (rule 5)."""
+    work = underway(work)
+    who = unconcerned(work, by, rules)
+    if not (is_handler(work, who) or on_owners_desk(work, who) or at_home(work, who)):
+        raise NotTheirs
+    return work, who
+
+
 def steering(work: Work | None, by: Staff, rules: Rules) -> Work:
     """Open work, asked for by one who has it, owns it, or steers others' work; else NotTheirs."""
     if not by.steers:

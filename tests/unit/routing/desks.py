@@ -60,6 +60,7 @@ MANAGER_1 = Staff(agent="7001", team="centre-managers", steers=True)
 MANAGER_2 = Staff(agent="7002", team="centre-managers", steers=True)
 FRONT_DESK = Staff(agent="8003", team="desk-10010")
 GUANGDONG = Staff(agent="8101", team="guangdong-desk")
+HALL = Staff(agent="8201", team="hall-kashgar")
 NETWORK = Staff(agent="5601", team="network-operations")
 OFFICER = Staff(agent="9001", steers=True)
 

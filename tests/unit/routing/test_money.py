@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts.routing import WorkCompensationProposed, WorkFindingRecorded, Worth
-from contracts.values import Basis, Category, ClockPurpose, FaultLiesWith, PaidBy, Payer
+from contracts.values import Basis, Category, ClockPurpose, FaultLiesWith, PaidBy, Payer, StaffRef
 from libs.decider import DomainError, PolicyInForce
 from libs.decider.story import Story
 from services.routing.domain.answering import (
@@ -32,12 +32,17 @@ from services.routing.domain.commands import (
     RecordFinding,
     Settled,
     SettledAs,
+    Staff,
 )
 from services.routing.domain.policy import Refunds, RentWaiver, compile_policy
 from services.routing.domain.refunds import refund, rent_waiver
+from services.routing.domain.staffing import NotTheirs
 from tests.unit.routing.desks import (
     BILLING_1,
     BILLING_2,
+    GUANGDONG,
+    HALL,
+    MOBILE_1,
     NOON,
     XINJIANG,
     accepted,
@@ -270,6 +275,47 @@ def test_across_provinces_the_home_province_decides_on_compensation() -> None:
     told.when(
         ProposeCompensation(at=NOON, by=XINJIANG, finding=1, basis=Basis.DOUBLE_REFUND, role="team")
     ).then_refused(HomeProvinceDecides)
+
+
+def test_the_home_province_proposes_though_a_hall_elsewhere_owns_it() -> None:
+    """DOMAIN rule 5 and SCENARIOS S4, variant: the hall in Kashgar is owner of record, Xinjiang
+    handles, and the compensation rights stay with Guangdong."""
+    about = profile(
+        home="guangdong", visited="xinjiang", taken_by=StaffRef(team="hall-kashgar", agent="8201")
+    )
+    told = went(
+        accepted(XINJIANG, about).when(
+            RecordFinding(
+                at=NOON,
+                by=XINJIANG,
+                cause=FaultLiesWith.OPERATOR,
+                overcharged="186.50",
+                role="team",
+            )
+        )
+    )
+
+    def proposed(by: Staff) -> Story:
+        return told.when(
+            ProposeCompensation(at=NOON, by=by, finding=1, basis=Basis.DOUBLE_REFUND, role="team")
+        )
+
+    proposed(HALL).then_refused(HomeProvinceDecides)
+    assert proposed(GUANGDONG).one(WorkCompensationProposed).amount == Decimal("373.00")
+    at_home = went(
+        accepted(MOBILE_1, profile(home="guangdong")).when(
+            RecordFinding(
+                at=NOON,
+                by=MOBILE_1,
+                cause=FaultLiesWith.OPERATOR,
+                overcharged="186.50",
+                role="team",
+            )
+        )
+    )
+    at_home.when(
+        ProposeCompensation(at=NOON, by=GUANGDONG, finding=1, basis=Basis.GOODWILL, role="team")
+    ).then_refused(NotTheirs)
 
 
 @given(fen=st.integers(min_value=0, max_value=10**12))
