@@ -25,6 +25,7 @@ _KINDS = {
     "gap": "规则有空缺",
     "overlap": "重复或重叠",
     "floor": "低于法定下限",
+    "national": "低于全国标准",
     "unsound": "内容不正确",
 }
 

@@ -19,9 +19,9 @@ class PolicyMissing(Refused):
 class Fault:
     """One thing that is wrong with a policy's content, and what to do about it.
 
-    `kind` is what sort of fault: unreadable, unknown, missing, limit, gap, overlap, floor, unsound.
-    `where` is the path in the content, e.g. ("clocks", 4, "limit"); empty: the whole. `line` is
-    the line, from 1, of the file it was written in, where that is known.
+    `kind` is its sort: unreadable, unknown, missing, limit, gap, overlap, floor, national or
+    unsound. `where` is the path in the content, e.g. ("clocks", 4, "limit"); empty: the whole.
+    `line` is the line, from 1, of the file it was written in, where that is known.
     """
 
     kind: str

@@ -11,7 +11,15 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from contracts.values import (
     Category,
@@ -122,6 +130,16 @@ class LimitText(_Schema):
     unit: Literal["minutes", "hours", "days"]
 
 
+_AS_TEXT = WithJsonSchema(
+    {
+        "type": "string",
+        "pattern": "^([1-9][0-9]{0,3}|10000) (minutes|hours|days)$",
+        "examples": ["5 minutes", "24 hours", "2 days"],
+    }
+)
+"""A limit as the file has it: editors that know the schema see what people write."""
+
+
 def share_of(text: str) -> Fraction:
     """`98/100` exactly, for kept promises are compared as integers (DOMAIN rule 12)."""
     whole, slash, of = text.partition("/")
@@ -194,7 +212,7 @@ class ClockRow(_Schema):
     code: Code
     purpose: ClockPurpose
     title: Title
-    limit: Annotated[LimitText, BeforeValidator(_limit)] | None = None
+    limit: Annotated[LimitText, BeforeValidator(_limit), _AS_TEXT] | None = None
     promised: Share | None = None
     counts_in: str
     when: Annotated[tuple[Condition, ...], Field(min_length=1)]

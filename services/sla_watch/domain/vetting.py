@@ -16,10 +16,12 @@ from contracts.values import (
     Category,
     ChannelKind,
     ClockPurpose,
+    Complexity,
     CustomerClass,
     DistrictType,
     Kind,
     Profile,
+    Tier,
     Urgency,
     ValueTier,
 )
@@ -32,9 +34,11 @@ from services.sla_watch.domain.policy import (
     ClockRow,
     ClocksContent,
     Condition,
+    LimitText,
     Trigger,
     Unknown,
     WorkingDaysContent,
+    share_of,
 )
 
 SOLUTIONS = frozenset(
@@ -51,6 +55,7 @@ LEGAL_ANSWER_DAYS_MAX = 15
 LEGAL_REPAIR_HOURS_MAX = {"urban": 48, "rural": 72}
 """Law is no policy: no version can say otherwise (docs/decisions/0008-the-law-is-no-policy.md)."""
 
+_RULE_5 = "national standards apply everywhere alike"
 _ORDER_35 = "order 35: 15 calendar days"
 _REGULATIONS = "Telecommunications Regulations: 48 h in towns, 72 h in the country"
 _MINUTES = {"minutes": 1, "hours": 60}
@@ -73,6 +78,9 @@ class Situation(NamedTuple):
     value_tier: ValueTier
     province: str | None
     cross_region: bool
+    complexity: Complexity | Unknown | None = None
+    on_holiday: bool = False
+    tier: Tier | None = None
 
     def __str__(self) -> str:
         told = [self.kind.value, self.category.value, self.urgency.value]
@@ -80,15 +88,29 @@ class Situation(NamedTuple):
         told += [self.province] if self.province else []
         told += ["from another province"] if self.cross_region else []
         told += [self.customer_class.value, self.value_tier.value]
+        told += [f"{self.complexity.value} forward"] if self.complexity else []
+        told += ["on a holiday"] if self.on_holiday else []
+        told += [f"case of tier {self.tier}"] if self.tier else []
         again = "" if self.upon is Trigger.REGISTERED else f" ({self.upon.value})"
         return ", ".join(told) + again
+
+
+Started = Mapping[Situation, Sequence[int]]
+"""Which rows of the table a situation starts, by their number."""
 
 
 def vet_policy(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
     """The faults of content that can be read as this policy; empty when it may count."""
     if name == CLOCKS:
         table = ClocksContent.model_validate(content)
-        return [*_provinces(table), *_floors(table), *_coverage(table), *_other_starts(table)]
+        started = {one: _starting(table, one) for one in _situations(table)}
+        return [
+            *_provinces(table),
+            *_floors(table),
+            *_coverage(table, started),
+            *_other_starts(table),
+            *_alike(table, {**started, **_other_situations(table)}),
+        ]
     return list(_calendar(WorkingDaysContent.model_validate(content)))
 
 
@@ -190,12 +212,11 @@ class _Lack:
     law: str = ""
 
 
-def _coverage(table: ClocksContent) -> Iterator[Fault]:
+def _coverage(table: ClocksContent, started: Started) -> Iterator[Fault]:
     """Gaps and overlaps over everything that a complaint may be; each told once, by example."""
     lacks: dict[_Lack, list[Situation]] = {}
     doubles: dict[tuple[int, int], list[Situation]] = {}
-    for situation in _situations(table):
-        rows = _starting(table, situation)
+    for situation, rows in started.items():
         for lack in _lacking(situation, {table.clocks[one].purpose for one in rows}):
             lacks.setdefault(lack, []).append(situation)
         for pair in _same_purpose(table, rows):
@@ -243,6 +264,37 @@ def _situations(table: ClocksContent) -> Iterable[Situation]:
     )
 
 
+def _other_situations(table: ClocksContent) -> Started:
+    """What starts with an event of its own, where a province has a row of its own for it."""
+    named = {
+        name
+        for row in table.clocks
+        for one in row.when
+        if not OF_A_CYCLE & {*one.upon}
+        for name in (*one.provinces, *one.except_provinces)
+    }
+    if not named:
+        return {}
+    starts: list[tuple[Trigger, Complexity | Unknown | None, bool, Tier | None]] = [
+        *((Trigger.PROMISED, None, False, None), (Trigger.ASKED, None, False, None)),
+        *((Trigger.CASE_REQUESTED, None, False, tier) for tier in (2, 3, 4)),
+        *(
+            (Trigger.FORWARDED, complexity, holiday, None)
+            for complexity in (*Complexity, Unknown.UNKNOWN)
+            for holiday in (False, True)
+        ),
+    ]
+    profiles = {
+        one[1:9] for one in _situations(table) if one.province is None or one.province in named
+    }
+    situations = [
+        Situation(upon, *profile, complexity, holiday, tier)
+        for upon, complexity, holiday, tier in starts
+        for profile in profiles
+    ]
+    return {one: _starting(table, one) for one in situations}
+
+
 def _starting(table: ClocksContent, situation: Situation) -> list[int]:
     home = situation.province
     profile = Profile.model_construct(
@@ -259,8 +311,83 @@ def _starting(table: ClocksContent, situation: Situation) -> list[int]:
     return [
         number
         for number, row in enumerate(table.clocks)
-        if any(situation.upon in one.upon and one.holds_for(profile) for one in row.when)
+        if any(
+            situation.upon in one.upon and one.holds_for(profile) and _begins(one, situation)
+            for one in row.when
+        )
     ]
+
+
+def _begins(condition: Condition, situation: Situation) -> bool:
+    """What a forward and a case are asked besides."""
+    match situation.upon:
+        case Trigger.FORWARDED:
+            complexities = condition.complexities
+            return (
+                not complexities or situation.complexity in complexities
+            ) and condition.on_holiday in (None, situation.on_holiday)
+        case Trigger.CASE_REQUESTED:
+            return not condition.tiers or situation.tier in condition.tiers
+        case _:
+            return True
+
+
+# --- every province alike ------------------------------------------------------------------------
+
+
+def _alike(table: ClocksContent, started: Started) -> Iterator[Fault]:
+    """DOMAIN rule 5: "National standards apply everywhere alike"; a province may have better."""
+    looser: dict[tuple[int, int], str] = {}
+    lacking: dict[int, str] = {}
+    for situation, rows in started.items():
+        if situation.province is None:
+            continue
+        here = {_thing(table.clocks[one]): one for one in rows}
+        for elsewhere in started[situation._replace(province=None)]:
+            mine = here.get(_thing(table.clocks[elsewhere]))
+            if mine is None:
+                lacking.setdefault(elsewhere, situation.province)
+            elif mine != elsewhere and _is_looser(table.clocks[mine], table.clocks[elsewhere]):
+                looser.setdefault((mine, elsewhere), situation.province)
+    for number, province in lacking.items():
+        yield Fault(
+            "national",
+            ("clocks", number),
+            f"{province} has no {table.clocks[number].purpose.value} clock and the rest of the "
+            f"country has {table.clocks[number].code} ({_RULE_5}): give it one that is as good",
+        )
+    for (mine, elsewhere), province in looser.items():
+        own, country = table.clocks[mine], table.clocks[elsewhere]
+        yield Fault(
+            "national",
+            ("clocks", mine, "limit" if own.limit is not None else "code"),
+            f"{province} is promised {_told(own)} by {own.code} and the rest of the country "
+            f"{_told(country)} by {country.code} ({_RULE_5}): promise it {_told(country)} or less, "
+            "counted, paused and met in the same way, with no smaller share",
+        )
+
+
+def _thing(row: ClockRow) -> ClockPurpose:
+    return ClockPurpose.RESOLVE if row.purpose in SOLUTIONS else row.purpose
+
+
+def _is_looser(own: ClockRow, country: ClockRow) -> bool:
+    """Whether a row promises less than another; what cannot be compared counts as less."""
+    if own.limit is None or country.limit is None:
+        late = own.limit is not country.limit
+    else:
+        late = own.counts_in != country.counts_in or _amount(own.limit) > _amount(country.limit)
+    share = 0 if own.promised is None else share_of(own.promised)
+    return (
+        late
+        or share < (0 if country.promised is None else share_of(country.promised))
+        or (own.pausable and not country.pausable)
+        or not {*own.met_by} <= {*country.met_by}
+    )
+
+
+def _amount(limit: LimitText) -> int:
+    return limit.amount * _MINUTES.get(limit.unit, 1)
 
 
 def _lacking(situation: Situation, has: set[ClockPurpose]) -> Iterator[_Lack]:
@@ -287,8 +414,7 @@ def _lacking(situation: Situation, has: set[ClockPurpose]) -> Iterator[_Lack]:
 def _same_purpose(table: ClocksContent, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
     seen: dict[ClockPurpose, int] = {}
     for number in rows:
-        purpose = table.clocks[number].purpose
-        thing = ClockPurpose.RESOLVE if purpose in SOLUTIONS else purpose
+        thing = _thing(table.clocks[number])
         if thing in seen:
             yield seen[thing], number
         seen[thing] = number

@@ -1,7 +1,6 @@
 """`bihuan policy check` and `diff`: each bad file with its line and what to do."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -236,16 +235,72 @@ def test_what_came_with_us_is_sound_and_fits_its_schema(seed: Path) -> None:
     schema = json.loads(seed.with_name(f"{seed.name.split('.')[0]}.schema.json").read_text("utf-8"))
     whole = set(schema["properties"]) >= {"name", "version"}
     told: Any = dict(content) if whole else content["content"]
-    if seed == CLOCKS:
-        told = {**content, "clocks": [_limit_as_schema(one) for one in content["clocks"]]}
     jsonschema.validate(told, schema)
 
 
-def _limit_as_schema(row: Mapping[str, Any]) -> dict[str, Any]:
-    if "limit" not in row:
-        return dict(row)
-    amount, unit = row["limit"].split(" ")
-    return {**row, "limit": {"amount": int(amount), "unit": unit}}
+def province(folder: Path, own: str, *changes: tuple[str, str]) -> Path:
+    """The country side of Qinghai by a row of its own, with these words of it replaced."""
+    for old, new in changes:
+        assert old in own
+        own = own.replace(old, new)
+    return changed(
+        CLOCKS,
+        folder,
+        ("districts: [rural]\n    met_by", ELSEWHERE),
+        ("\n  - code: install.broadband", f"{own}\n  - code: install.broadband"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("limit: 30 hours", "limit: 40 hours", "limit: 40 hours"),
+        ("100/100", "99/100", "limit: 30 hours"),
+        ("[answered, final_response]", "[contacted, answered, final_response]", "limit: 30 hours"),
+        (
+            "limit: 30 hours\n    promised: 100/100\n    counts_in: 7x24",
+            "limit: 20 hours\n    promised: 100/100\n    counts_in: hours:desk_10015",
+            "limit: 20 hours",
+        ),
+    ],
+    ids=["a longer limit", "a smaller share", "met by less", "counted in another way"],
+)
+def test_no_province_is_promised_less_than_the_rest_of_the_country(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    """DOMAIN rule 5: "National standards apply everywhere alike"."""
+    path = province(tmp_path, QINGHAI, (old, new))
+    ran = bihuan("check", path, "--json")
+    (fault,) = [one for one in json.loads(ran.stdout)["faults"] if one["kind"] == "national"]
+    assert fault["line"] == line_of(path, words)
+    assert "qinghai is promised" in fault["problem"]
+    assert "promise it 36 hours or less" in fault["problem"]
+
+
+def test_a_province_is_promised_no_fewer_things_either(tmp_path: Path) -> None:
+    """A mobile complaint has a reply and a solution promised; without the reply it has no gap."""
+    change = (
+        "categories: [mobile]",
+        "categories: [mobile]\n        except_provinces: [qinghai]",
+    )
+    path = changed(CLOCKS, tmp_path, change)
+    faults = json.loads(bihuan("check", path, "--json").stdout)["faults"]
+    told = [one for one in faults if one["kind"] == "national"]
+    assert [one["line"] for one in told] == [line_of(path, "code: reply.mobile")]
+    assert "qinghai has no reply clock" in told[0]["problem"]
+
+
+@pytest.mark.parametrize("upon", ["forwarded", "case_requested"])
+def test_a_partners_and_a_cases_clock_are_alike_too(tmp_path: Path, upon: str) -> None:
+    text = CLOCKS.read_text("utf-8")
+    row = next(one for one in text.split("\n  - code: ")[1:] if f"upon: [{upon}]" in one)
+    code = row.split("\n", 1)[0]
+    start = f"upon: [{upon}]"
+    less = row.replace(start, f"{start}\n        except_provinces: [qinghai]", 1)
+    path = changed(CLOCKS, tmp_path, (row, less))
+    faults = json.loads(bihuan("check", path, "--json").stdout)["faults"]
+    told = [one for one in faults if one["kind"] == "national"]
+    assert line_of(path, f"- code: {code}") in {one["line"] for one in told}
 
 
 def test_a_sound_next_version_has_no_fault(tmp_path: Path) -> None:
