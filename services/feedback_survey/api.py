@@ -19,7 +19,7 @@ from libs.decider import To
 from libs.web import Ask, Caller, Page, PageQuery, Router, allow, command, page_of
 from services.feedback_survey import views
 from services.feedback_survey.domain.commands import RecordCall, TakeCall
-from services.feedback_survey.domain.reaching import CallUnknown
+from services.feedback_survey.domain.reaching import CallNotTaken, CallUnknown
 from services.feedback_survey.domain.rows import CallState
 
 
@@ -114,6 +114,18 @@ def call_routes(query: Querying, sealer: Sealer) -> Router:
         rows = await query(views.calls, now, asked.reason, after, asked.limit)
         shown, following = page_of(request, rows, asked.limit, views.call_key)
         return Page(items=list(shown), next=following)
+
+    @router.get("/{call}/script")
+    async def script(
+        request: Request, call: UUID, caller: Annotated[Caller, allow("feedback_survey.take")]
+    ) -> views.CallScript:
+        """Whom to call and what to say, sealed: only for who has taken this call."""
+        now: datetime = request.app.state.now()
+        await complaint_of(call)
+        found: views.CallScript | None = await query(views.script_of, call, _who(caller), now)
+        if found is None:
+            raise CallNotTaken
+        return found
 
     @router.command("/{call}/take")
     async def take(

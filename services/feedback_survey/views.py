@@ -15,6 +15,9 @@ from contracts.values import (
     Language,
     Medium,
     NoticeKind,
+    ReplyTo,
+    StaffRef,
+    TextSegment,
     ValueTier,
 )
 from libs.eventlog import Table
@@ -60,6 +63,8 @@ FEEDBACK_CALL = Table(
         "not_before": "timestamptz not null",
         "remind_at": "timestamptz not null",
         "state": "text not null",
+        "reply_to": "jsonb",
+        "words": "jsonb not null",
         "attempts": "jsonb not null",
         "attempts_max": "int not null",
         "taken_by": "text",
@@ -234,6 +239,23 @@ class ShownCall(_Shown):
     """Until when."""
 
 
+class CallScript(_Shown):
+    """Whom to call and what to say, for who has taken the call; `POST /open` opens the tokens."""
+
+    call: UUID
+    """The task."""
+    complaint: UUID
+    """The complaint; name it when opening, with the purpose `call`."""
+    receipt: str
+    """Its receipt number."""
+    language: Language
+    """In which language."""
+    reply_to: ReplyTo
+    """Where to call: the number sealed."""
+    words: list[TextSegment]
+    """What to tell or ask, stretches clear and sealed; empty: a visit has no words of its own."""
+
+
 class ShownVisit(_Shown):
     """A follow-up visit (客户回访), planned or made, and what came of it."""
 
@@ -365,6 +387,9 @@ def surveys_of(conn: Connection[Any], complaint: UUID) -> list[ShownSurvey]:
     return [ShownSurvey(**row) for row in shown]
 
 
+SHOWN_CALL = ", ".join(name for name in ShownCall.model_fields if name != "overdue")
+"""The columns of a call that everybody may see who may see calls."""
+
 CallKey = tuple[datetime, UUID]
 """(remind at, call): the order of calls to make."""
 
@@ -385,17 +410,30 @@ def calls(
     which = "AND reason = %s " if reason else ""
     further = "AND (remind_at, call) > (%s, %s) " if after else ""
     found = conn.execute(
-        f"SELECT * FROM feedback_call WHERE state = 'waiting' AND not_before <= %s {which}{further}"
+        f"SELECT {SHOWN_CALL} FROM feedback_call "
+        f"WHERE state = 'waiting' AND not_before <= %s {which}{further}"
         "ORDER BY remind_at, call LIMIT %s",
         (now, *((reason.value,) if reason else ()), *(after or ()), limit + 1),
     )
     return [_shown_call(row, now) for row in found.fetchall()]
 
 
+def script_of(conn: Connection[Any], call: UUID, by: StaffRef, now: datetime) -> CallScript | None:
+    """Whom to call and what to say; None unless they have this call now."""
+    row = conn.execute(
+        "SELECT call, complaint, receipt, language, reply_to, words FROM feedback_call "
+        "WHERE call = %s AND state = 'waiting' AND taken_until > %s "
+        "AND taken_by IS NOT DISTINCT FROM %s AND taken_team IS NOT DISTINCT FROM %s",
+        (call, now, by.agent, by.team),
+    ).fetchone()
+    return None if row is None else CallScript(**row)
+
+
 def calls_of(conn: Connection[Any], complaint: UUID, now: datetime) -> list[ShownCall]:
     """Every call about a complaint, whatever became of it, oldest first."""
     found = conn.execute(
-        "SELECT * FROM feedback_call WHERE complaint = %s ORDER BY number", (complaint,)
+        f"SELECT {SHOWN_CALL} FROM feedback_call WHERE complaint = %s ORDER BY number",
+        (complaint,),
     )
     return [_shown_call(row, now) for row in found.fetchall()]
 

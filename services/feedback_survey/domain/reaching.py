@@ -44,6 +44,13 @@ class CallTakenByOther(Conflict):
     zh = "该回访任务已被他人领取"
 
 
+class CallNotTaken(Conflict):
+    """You have not taken this call, or not any more; take it to see the number and the words."""
+
+    rule = "call-not-taken"
+    zh = "请先领取该回访任务,再查看号码和话术"
+
+
 class NotYet(Conflict):
     """Not now: customers are not called in the quiet hours, nor again before the pause is over."""
 

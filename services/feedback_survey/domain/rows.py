@@ -92,12 +92,32 @@ def _call_row(complaint: UUID, call: Call, state: Feedback) -> Row:
         not_before=call.not_before,
         remind_at=call.remind_at,
         state=_call_state(call, state).value,
+        reply_to=_whom(call, state),
+        words=_words(call, state),
         attempts=[_attempt(one) for one in call.tried],
         attempts_max=call.attempts_max,
         taken_by=call.taken_by and call.taken_by.agent,
         taken_team=call.taken_by and call.taken_by.team,
         taken_until=call.taken_until,
     )
+
+
+def _whom(call: Call, state: Feedback) -> dict[str, Any] | None:
+    """Where to call, sealed; kept only while somebody has to."""
+    script = state.script(call)
+    to = state.correspondent
+    reply_to = script.reply_to if script else to and to.reply_to
+    if reply_to is None or not state.waits(call):
+        return None
+    return reply_to.model_dump(mode="json")
+
+
+def _words(call: Call, state: Feedback) -> list[dict[str, Any]]:
+    """What to say: stretches clear and sealed; kept only while somebody has to."""
+    script = state.script(call)
+    if script is None or not state.waits(call):
+        return []
+    return [part.model_dump(mode="json") for part in script.text]
 
 
 def _visit_row(complaint: UUID, call: Call, state: Feedback) -> Row:

@@ -25,7 +25,7 @@ ONLY_THIS_CYCLE = frozenset({NoticeKind.QUESTION, NoticeKind.DELAY, NoticeKind.A
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notice that left, and what became of it; `issued` is kept while it may be called out."""
+    """One notice that left, and what became of it; `issued` is kept while a call may tell it."""
 
     id: UUID
     number: int
@@ -193,6 +193,10 @@ class Feedback(State):
         return (asked and notice.kind in ENDS_WITH_THE_ASKING) or (
             gone and notice.kind in ONLY_THIS_CYCLE
         )
+
+    def script(self, call: Call) -> NoticeIssued | None:
+        """What is to be said on this call, while it waits; None: it has no words of its own."""
+        return None if call.notice is None else self.notices[call.notice].issued
 
     def call_about(self, notice: UUID) -> Call | None:
         """The call that tells or asks this notice."""

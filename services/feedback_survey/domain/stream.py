@@ -151,7 +151,7 @@ def _issued(state: Feedback, event: NoticeIssued, recorded: Recorded[Any]) -> Fe
         template=event.template.version,
         answer=event.answer,
         repeats=event.repeats,
-        issued=event if event.kind in CALL_INSTEAD and event.by is Medium.MESSAGE else None,
+        issued=event if event.by is Medium.CALL or _may_be_called_out(event) else None,
     )
     surveys = state.surveys
     if event.kind is NoticeKind.REMINDER and event.cycle in surveys:
@@ -165,6 +165,10 @@ def _issued(state: Feedback, event: NoticeIssued, recorded: Recorded[Any]) -> Fe
         held=(),  # whatever waited is issued in the decision that first learned whom to tell
         receipt=state.receipt or event.kind is NoticeKind.RECEIPT,
     )
+
+
+def _may_be_called_out(event: NoticeIssued) -> bool:
+    return event.kind in CALL_INSTEAD and event.by is Medium.MESSAGE
 
 
 def _called(

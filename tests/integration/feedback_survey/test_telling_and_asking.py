@@ -13,6 +13,7 @@ from services.feedback_survey import api
 from services.feedback_survey.main import describe
 from tests.integration.office import Office, office
 from tests.unit.feedback_survey.heard import (
+    ADDRESS,
     answered,
     answered_by_work,
     at,
@@ -59,9 +60,14 @@ def test_a_call_is_taken_attempted_and_answered(desk: Office) -> None:
         "1501",
         at("2025-10-18 17:00"),
     )
+    script = desk.get(f"{url}/script")
+    assert script["reply_to"]["address"] == ADDRESS
+    assert script["words"][0]["lit"].startswith("您好,受理编号TS-7781-4已答复。")
+    assert "v1.sealed" not in repr(taken)
     other = desk.post(f"{url}/attempts", {"reached": True}, actor="agent:1502")
     assert (other.status_code, other.json()["rule"]) == (409, "call-taken")
     assert desk.post(f"{url}/attempts", {"reached": False}).status_code == 200
+    assert desk.get(f"{url}/script", status=409)["rule"] == "call-not-taken"
     assert desk.get("/calls")["items"] == [], "tried; the next attempt is four hours later"
     desk.clock.jump(at("2025-10-18 20:00"))
     (again,) = desk.get("/calls")["items"]
@@ -179,6 +185,7 @@ def test_an_unknown_call_and_a_foreign_role_are_refused(desk: Office) -> None:
     unknown = "00000000-0000-4000-8000-000000000404"
     assert desk.post(f"/calls/{unknown}/attempts", {"reached": True}).status_code == 404
     assert desk.post(f"/calls/{unknown}/take").status_code == 404
+    desk.get(f"/calls/{unknown}/script", status=404)
     desk.get("/calls", role="partner", status=403)
     assert desk.get(f"/notices/{unknown}") == {"notices": [], "calls": [], "surveys": []}
 

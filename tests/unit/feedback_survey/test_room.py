@@ -17,6 +17,7 @@ from services.feedback_survey.domain.texts import TEMPLATES, Texts, told_instant
 from services.feedback_survey.reactions import HEARD
 from services.feedback_survey.views import TABLES
 from tests.unit.feedback_survey.heard import (
+    ADDRESS,
     POLICY_DIR,
     SHANGHAI,
     answered,
@@ -151,7 +152,20 @@ def test_rows_have_the_columns_of_their_tables_and_nothing_sealed() -> None:
     for row in rows:
         assert {name for name, _ in (*row.key, *row.values)} == set(tables[row.table].columns)
         assert tuple(name for name, _ in row.key) == tables[row.table].key
-    assert "v1.sealed" not in repr(rows)
+    lists = [row for row in rows if row.table != "feedback_call"]
+    assert "v1.sealed" not in repr(lists)
+
+
+def test_the_number_and_the_words_of_a_call_are_kept_only_while_somebody_has_to_make_it() -> None:
+    to = correspondent(voice_only=True)
+    story = hear(nothing(), clocks_started(to), at("2025-10-17 17:00"))
+    story = hear(story, answered_by_work(), at("2025-10-18 15:59"))
+    (call,) = [dict(row.values) for row in story.rows if row.table == "feedback_call"]
+    assert call["reply_to"]["address"] == ADDRESS
+    assert {"sealed": "v1.sealed.explanation"} in call["words"]
+    story = hear(hear(story, answered(to=to), at("2025-10-18 16:00")), reply("r", 9))
+    over = [dict(row.values) for row in story.rows if row.table == "feedback_call"]
+    assert [(one["reply_to"], one["words"]) for one in over] == [(None, []), (None, [])]
 
 
 def test_a_survey_counts_in_the_month_in_which_it_ended() -> None:
