@@ -1,6 +1,6 @@
 """Every row of a file ends as exactly one thing; this keeps the account until the last one has."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,28 @@ PARKED_MAX = 10_000
 """Parked records remembered that may turn out to be ours."""
 
 STILL_OUT = "published, but nothing told what became of it; send the file again to see"
+
+
+NO_OUTCOME = "no outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of one row."""
+
+    row: int
+    message: str | None
+    """Its id; None: it has none that could be read."""
+    outcome: str
+    """registered, linked, imported, refused, or `no outcome`."""
+    complaint: str | None = None
+    """The complaint that it became, or belongs to."""
+    reason: str | None = None
+    """Why it was refused, or has no outcome."""
+
+
+def unheard(_ended: Ended) -> None:
+    """Nobody keeps what becomes of the single rows."""
 
 
 @dataclass(slots=True)
@@ -26,6 +48,8 @@ class _Out:
 class Account:
     """The rows read so far, and what became of each. Instants are monotonic seconds."""
 
+    ended: Callable[[Ended], None] = unheard
+    """Told once of each row, when it has ended."""
     rows: int = 0
     complaints: int = 0
     imported: int = 0
@@ -48,6 +72,7 @@ class Account:
         """A row that is not even sent."""
         self.rows += 1
         self.refused.append(refused)
+        self.ended(Ended(refused.row, refused.id, "refused", reason=refused.reason))
 
     def publish(self, row: int, message: str, said: datetime, now_s: float) -> None:
         """A row on its way, said at this instant; `message` is unique in the file."""
@@ -102,6 +127,8 @@ class Account:
             case Fate.PARKED:
                 self.unaccounted.append(Refused(out.row, outcome.reason or STILL_OUT))
         self._forget(message)
+        told = NO_OUTCOME if outcome.fate is Fate.PARKED else outcome.fate.value
+        self.ended(Ended(out.row, message, told, outcome.complaint, outcome.reason))
         return True
 
     def give_up(self, reason: str = STILL_OUT) -> None:
@@ -148,7 +175,9 @@ class Account:
         return document
 
     def _leave(self, message: str, reason: str) -> None:
-        self.unaccounted.append(Refused(self._forget(message).row, reason))
+        row = self._forget(message).row
+        self.unaccounted.append(Refused(row, reason))
+        self.ended(Ended(row, message, NO_OUTCOME, reason=reason))
 
     def _forget(self, message: str) -> _Out:
         one = self._out.pop(message)

@@ -45,6 +45,8 @@ class Outcome:
     """`topic/partition/offset` of a parked record."""
     reason: str | None = None
     """Why it was refused or parked."""
+    complaint: str | None = None
+    """The complaint that it became, or belongs to."""
     at: datetime | None = None
     """When it was told or refused, where intake was asked; the log tells of nothing old."""
 
@@ -95,14 +97,15 @@ class Following:
         if headers.type.rpartition(".")[0] not in _NAMES:
             return None
         try:
-            event = UPCASTERS.event(decode(record.value, DECODE).data)
+            recorded = decode(record.value, DECODE)
+            event = UPCASTERS.event(recorded.data)
         except Unreadable:
             return None  # every service parks such a record; it tells nothing about a message
-        return outcome_of(event, self._source)
+        return outcome_of(event, self._source, recorded.subject)
 
 
-def outcome_of(event: object, source: str) -> Outcome | None:
-    """What an event of intake says about a message of this source; None: nothing."""
+def outcome_of(event: object, source: str, subject: str) -> Outcome | None:
+    """What an event of intake about `subject` says of a message of this source; None: nothing."""
     match event:
         case ComplaintRegistered():
             contact = event.registration.contact
@@ -119,4 +122,6 @@ def outcome_of(event: object, source: str) -> Outcome | None:
             return Outcome(Fate.PARKED, place=event.record, reason=reason)
         case _:
             return None
-    return Outcome(fate, message=contact.message) if contact.source == source else None
+    if contact.source != source:
+        return None
+    return Outcome(fate, message=contact.message, complaint=subject)

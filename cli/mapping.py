@@ -373,6 +373,8 @@ class Refused:
 
     row: int
     reason: str
+    id: str | None = field(default=None, compare=False)
+    """The row's own number, where it could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,7 +419,8 @@ class Mapper:
             at = self._history(words, row.cells, noted)
             message = checked(self.mapping.source, identity, words, at)
         except Odd as odd:
-            return Refused(row.number, str(odd))
+            own = None if row.problem is not None else self.mapping.id.of(row.cells) or None
+            return Refused(row.number, str(odd), own)
         self.oddities.update(noted)
         return Mapped(row.number, message)
 

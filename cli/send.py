@@ -23,11 +23,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.accounting import Account
+from cli.accounting import Account, Ended, unheard
 from cli.client import Client, Refused
 from cli.following import Fate, Following, Outcome
 from cli.mapping import FileMapping, Mapped, Mapper, MappingWrong, load_mapping
 from cli.mapping import Refused as RefusedRow
+from cli.outcomes import OutcomesFile, Verdicts
 from cli.places import NotRunning, Places
 from cli.player import to_bytes
 from cli.tabular import FileUnreadable, Row, Table, open_table
@@ -121,9 +122,10 @@ async def send_rows(
     now: Callable[[], datetime],
     pace: Pace = Pace(),
     watch: Watch = unwatched,
+    ended: Callable[[Ended], None] = unheard,
 ) -> Sent:
     """Sends what is left of an open file, and waits until every row has ended; or KafkaError."""
-    return await _Sending(mapping, reach, now, pace, watch).run(opened)
+    return await _Sending(mapping, reach, now, pace, watch, ended).run(opened)
 
 
 class _Sending:
@@ -136,6 +138,7 @@ class _Sending:
         now: Callable[[], datetime],
         pace: Pace,
         watch: Watch,
+        ended: Callable[[Ended], None],
     ) -> None:
         self.reach = reach
         self.now = now
@@ -143,7 +146,7 @@ class _Sending:
         self.watch = watch
         self.mapping = mapping
         self.mapper = Mapper(mapping)
-        self.sent = Sent(oddities=self.mapper.oddities)
+        self.sent = Sent(Account(ended=ended), oddities=self.mapper.oddities)
         self.account = self.sent.account
         self.topic = reach.topic_prefix + CHANNEL_TOPIC
         self.trouble = ""
@@ -289,7 +292,7 @@ def _outcome(message: str, answer: dict[str, Any]) -> Outcome:
     fate = Fate(answer["outcome"])
     reason = f"{answer['rule']}: {answer['problem']}" if fate is Fate.REFUSED else None
     at = datetime.fromisoformat(answer["at"])
-    return Outcome(fate, message=message, reason=reason, at=at)
+    return Outcome(fate, message=message, reason=reason, complaint=answer["complaint"], at=at)
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -299,6 +302,17 @@ def register(app: typer.Typer) -> None:
     """Adds `send` and `import`."""
     app.command("send")(send)
     app.command("import")(take_over)
+
+
+Outcomes = Annotated[
+    Path | None,
+    typer.Option(
+        "--outcomes",
+        dir_okay=False,
+        writable=True,
+        help="Write a CSV with what became of every single row.",
+    ),
+]
 
 
 def send(
@@ -315,6 +329,7 @@ def send(
     patience: Annotated[
         float, typer.Option(min=1.0, help="Seconds to wait when nothing comes back.")
     ] = PATIENCE_SECONDS,
+    outcomes: Outcomes = None,
     as_json: AsJson = False,
 ) -> None:
     """Publish a file of customers' words to Kafka, and tell what became of every row.
@@ -324,7 +339,7 @@ def send(
     have no outcome.
     """
     pace = Pace(rate, limit, patience)
-    _go(file, mapping, pace, as_json=as_json, history=False)
+    _go(file, mapping, pace, outcomes, as_json=as_json, history=False)
 
 
 def take_over(
@@ -338,6 +353,7 @@ def take_over(
     patience: Annotated[
         float, typer.Option(min=1.0, help="Seconds to wait when nothing comes back.")
     ] = PATIENCE_SECONDS,
+    outcomes: Outcomes = None,
     as_json: AsJson = False,
 ) -> None:
     """Take over the closed cases of an older system, and tell what became of every row.
@@ -347,13 +363,23 @@ def take_over(
     it is marked as history everywhere. Importing a file again adds nothing. Exit code 1: some rows
     were refused or have no outcome.
     """
-    _go(file, mapping, Pace(None, limit, patience), as_json=as_json, history=True)
+    pace = Pace(None, limit, patience)
+    _go(file, mapping, pace, outcomes, as_json=as_json, history=True)
 
 
-def _go(file: Path, mapping: str, pace: Pace, *, as_json: bool, history: bool) -> None:
+def _go(
+    file: Path,
+    mapping: str,
+    pace: Pace,
+    outcomes: Path | None,
+    *,
+    as_json: bool,
+    history: bool,
+) -> None:
     """Sends a file, shows what came of it, and ends with the exit code."""
     try:
-        sent = _sent(file, _fit(load_mapping(mapping), history=history), pace, as_json=as_json)
+        fit = _fit(load_mapping(mapping), history=history)
+        sent = _sent(file, fit, pace, outcomes, as_json=as_json)
     except (MappingWrong, FileUnreadable) as error:
         fail(str(error), code=MISUSED, as_json=as_json)
     except KafkaError as error:
@@ -382,13 +408,37 @@ def _fit(mapping: FileMapping, *, history: bool) -> FileMapping:
     return mapping
 
 
-def _sent(file: Path, mapping: FileMapping, pace: Pace, *, as_json: bool) -> Sent:
+def _sent(
+    file: Path, mapping: FileMapping, pace: Pace, outcomes: Path | None, *, as_json: bool
+) -> Sent:
     caller = Client(Places.here(), actor="channel:file", roles=("channel",))
     now = SystemClock().now
     with speaking(as_json), caller as client, opened_for(mapping, file) as opened:
         reach = reach_of(client)
+        kept = None if outcomes is None else OutcomesFile(outcomes)
+        ended = unheard if kept is None else kept.take
         with _bar(mapping, quiet=as_json) as watch:
-            return asyncio.run(send_rows(opened, mapping, reach, now=now, pace=pace, watch=watch))
+            sending = send_rows(
+                opened, mapping, reach, now=now, pace=pace, watch=watch, ended=ended
+            )
+            sent = asyncio.run(sending)
+        if kept is not None:
+            kept.write(_verdicts() if mapping.history is not None else None, pace.patience_s)
+            if kept.trouble is not None:
+                err.print(f"[red]✗[/red] {kept.trouble}")
+        return sent
+
+
+def _verdicts() -> Verdicts:
+    """How the promises of these complaints were kept, asked of sla_watch as an auditor."""
+    auditor = Client(Places.here(), actor="auditor:file", roles=("auditor",))
+
+    def ask(complaints: Sequence[str]) -> Sequence[dict[str, Any]]:
+        body = {"complaints": list(complaints)}
+        clocks: list[dict[str, Any]] = auditor.post("sla_watch", "/clocks/asked", body)["clocks"]
+        return clocks
+
+    return ask
 
 
 def reach_of(client: Client, places: Places | None = None) -> Reach:

@@ -22,6 +22,9 @@ from services.sla_watch.domain.yearly import months_of
 COMPLAINTS_AT_ONCE = 200
 """How many complaints are counted anew in one transaction when a calendar was loaded."""
 
+ASKED_MAX = 500
+"""How many complaints one question may be about."""
+
 WITHIN_MINUTES_MAX = 60 * 24 * 31
 
 
@@ -67,6 +70,20 @@ class PromisesQuery(BaseModel):
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ClocksAsked(_Body):
+    """Whose clocks are asked about."""
+
+    complaints: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=ASKED_MAX)]
+    """Their ids."""
+
+
+class ClocksFound(_Body):
+    """The clocks of many complaints; one that has none yet is not among them."""
+
+    clocks: list[views.ShownClock]
+    """By complaint, in the order asked."""
 
 
 class PromiseTable(_Body):
@@ -169,6 +186,13 @@ def clock_routes(query: Querying) -> Router:
         if not found:
             raise ClocksUnknown
         return found
+
+    @router.post("/clocks/asked")
+    async def clocks_asked(
+        asked: ClocksAsked, _caller: Annotated[Caller, allow("sla_watch.read")]
+    ) -> ClocksFound:
+        """The clocks of many complaints at once: a query, which changes nothing."""
+        return ClocksFound(clocks=await query(views.clocks_of_all, asked.complaints))
 
     @router.get("/lapsing")
     async def lapsing(

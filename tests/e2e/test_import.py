@@ -5,9 +5,12 @@ public list of days off, not by the code that imports. All six services run. The
 of the file with every oddity in it; `BIHUAN_IMPORT_ROWS=all` takes the whole of it.
 """
 
+import asyncio
+import csv
 import json
 import os
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,10 @@ import chinese_calendar
 import openpyxl
 import pytest
 
+from tests.e2e.rebuilt import assert_rebuilt_equal
 from tests.e2e.test_send import now, sent
-from tests.e2e.world import SHANGHAI, World, play, read_log
+from tests.e2e.world import DATABASES, SHANGHAI, World, read_log, world
+from tests.stack import Room, room
 
 HOTLINE = Path(__file__).parents[3] / "shared" / "data" / "hotline_messages_with_replies.xlsx"
 ROWS = 2816
@@ -103,8 +108,11 @@ def test_every_row_lands_with_its_15_day_verdict_and_importing_again_adds_nothin
     refused = [number for number in numbers if None in known[number]]
     assert refused == [DAY_ONLY]
 
+    ends = tmp_path / "ends.csv"
+    words = (str(file), "--mapping", "hotline-history", "--outcomes", str(ends))
+
     async def scene(world: World) -> None:
-        code, told = await sent(world, str(file), "--mapping", "hotline-history", verb="import")
+        code, told = await sent(world, *words, verb="import")
         assert (code, told["rows"], told["imported"]) == (1, len(numbers), len(numbers) - 1)
         (why,) = told["refused"]
         assert why["row"] == numbers.index(DAY_ONLY) + 1
@@ -117,15 +125,47 @@ def test_every_row_lands_with_its_15_day_verdict_and_importing_again_adds_nothin
             for number in numbers
             if number != DAY_ONLY
         }
-        assert await sent(world, str(file), "--mapping", "hotline-history", verb="import") == (
-            code,
-            told,
-        )
+        assert [row_ends(row) for row in read_csv(ends)] == [
+            (number, complaint_of(number), *expected(*known[number]))
+            if number != DAY_ONLY
+            else (number, "", why["reason"], None)
+            for number in numbers
+        ]
+        first = ends.read_bytes()
+        assert await sent(world, *words, verb="import") == (code, told)
+        assert ends.read_bytes() == first
         await world.settle()
         assert len(await read_log(world.system)) == len(log)
         await assert_marked(world, complaint_of(numbers[0]))
 
-    play(tmp_path / "data", now(), scene)
+    with room(DATABASES) as where:
+        asyncio.run(imported_and_rebuilt(where, tmp_path / "data", scene))
+
+
+async def imported_and_rebuilt(
+    where: Room, folder: Path, scene: Callable[[World], Awaitable[None]]
+) -> None:
+    """Every service, its database dropped, is equal once it was made again from the log."""
+    async with world(where, folder, now()) as playing:
+        await scene(playing)
+        topic_ids = {name: app.inbox.topic_id for name, app in playing.system.apps.items()}
+        partitions = playing.system.partitions
+    await assert_rebuilt_equal(where, topic_ids, partitions, whole=True)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def row_ends(row: dict[str, str]) -> tuple[str, str, str, datetime | None]:
+    """Id, complaint, and the verdict on the legal answer with its due, or why it was refused."""
+    if row["outcome"] == "refused":
+        return row["id"], row["complaint"], row["reason"], None
+    assert row["outcome"] == "imported"
+    verdicts = dict(one.split("=") for one in row["verdicts"].split())
+    state, due = verdicts["legal.answer"].split("@")
+    return row["id"], row["complaint"], f"clock.{state}.v1", datetime.fromisoformat(due)
 
 
 def expected(told: datetime | None, answered: datetime | None) -> tuple[str, datetime]:

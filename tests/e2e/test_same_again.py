@@ -1,7 +1,6 @@
 """Guarantees 1 and 6 on the six services: told again in other orders, or rebuilt: equal."""
 
 import asyncio
-import importlib
 import json
 import random
 import re
@@ -18,19 +17,14 @@ from cli.crowd import Saying, crowd
 from cli.places import SERVICES
 from cli.system import database
 from contracts.housekeeping import CheckpointSealed
-from libs.eventlog.store import Store
-from libs.messaging.rebuild import rebuild
 from services.intake.domain.identity import message_key
+from tests.e2e.rebuilt import RUNTIME, assert_rebuilt_equal
 from tests.e2e.world import DATABASES, World, read_log, sh, world
 from tests.stack import Room, room
 
 START = "2025-10-09 09:00:00"
 PEOPLE = 24
 TOGETHER = timedelta(minutes=4)
-RUNTIME = {
-    *("stored_events", "inbox_offset", "inbox_taken", "timer", "idempotency", "parked"),
-    *("relay_sent", "relay_state", "checkpoint_export"),
-}
 PLACES = {"time", "traceparent", "previous"}
 """Of the envelope: when, where and after what an event was written, not what it says."""
 SECRET = re.compile(r"bs1\.[A-Za-z0-9_-]+")
@@ -163,45 +157,4 @@ async def _rebuilt(where: Room, folder: Path, whole: bool) -> None:
             await playing.settle()
         topic_ids = {name: app.inbox.topic_id for name, app in playing.system.apps.items()}
         partitions = playing.system.partitions
-    for service in SERVICES:
-        described = importlib.import_module(f"services.{service}.main").describe()
-        dsn = where.dsns[database(service)]
-        before = everything(dsn)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            if whole:
-                connection.execute("DROP SCHEMA public CASCADE")
-                connection.execute("CREATE SCHEMA public")
-            else:
-                for table in described.tables:
-                    connection.execute(f"TRUNCATE {table.name}")
-        store = Store(described, dsn)
-        try:
-            await rebuild(
-                described,
-                store,
-                dsn,
-                bootstrap=where.bootstrap,
-                topic=f"{where.prefix}complaints.log",
-                topic_id=topic_ids[service],
-                partitions=partitions,
-                whole=whole,
-            )
-        finally:
-            store.close()
-        assert everything(dsn) == before, service
-
-
-def everything(dsn: str) -> dict[str, list[str]]:
-    """DESIGN's equality: events, views and timers by key; not the rebuild's own note."""
-    kept = {}
-    with psycopg.connect(dsn) as connection:
-        names = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-        ).fetchall()
-        for (name,) in names:
-            if name in RUNTIME - {"stored_events", "timer"}:
-                continue
-            where = "WHERE topic <> 'rebuild.done.v1'" if name == "stored_events" else ""
-            rows = connection.execute(f'SELECT row_to_json(t) FROM "{name}" t {where}').fetchall()
-            kept[name] = sorted(json.dumps(row, sort_keys=True) for (row,) in rows)
-    return kept
+    await assert_rebuilt_equal(where, topic_ids, partitions, whole=whole)

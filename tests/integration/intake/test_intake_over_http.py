@@ -62,6 +62,24 @@ def test_a_message_that_cannot_be_linked_is_a_problem_and_stays_on_record(intake
     )  # fmt: skip
 
 
+def test_who_may_tell_may_not_take_over_history_without_the_right_to_import(
+    intake: Desk,
+) -> None:
+    """History starts no work and no clock: who could call any words so would hide them."""
+    closed = message(
+        "h-1",
+        kind="history",
+        time="2018-04-23T09:00:00+08:00",
+        history={"answered_at": "2018-04-24T09:00:00+08:00"},
+    )
+    refused = intake.tell(closed)
+    assert (refused.status_code, refused.json()["rule"]) == (403, "not-allowed")
+    assert "intake.import" in refused.json()["detail"]
+    assert intake.events() == [], "nothing half done"
+    assert intake.post("/messages", closed, "desk").json()["outcome"] == "imported"
+    assert intake.tell(BILLING).status_code == 201, "plain words need no such right"
+
+
 def test_from_the_future_is_refused_by_rule(intake: Desk) -> None:
     told = intake.tell({**BILLING, "time": "2025-10-11T09:05:01+08:00"})
     assert (told.status_code, told.json()["rule"]) == (422, "from-the-future")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.accounting import PARKED_MAX, STILL_OUT, Account
+from cli.accounting import PARKED_MAX, STILL_OUT, Account, Ended
 from cli.following import Fate, Outcome
 from cli.mapping import Refused
 
@@ -48,6 +48,26 @@ def test_rows_refused_by_the_mapping_and_by_intake_are_told_in_the_files_order()
     assert account.told()["refused"] == [
         {"row": 1, "reason": "malformed: too long"},
         {"row": 2, "reason": "no words"},
+    ]
+
+
+def test_each_row_is_told_once_when_it_has_ended() -> None:
+    ended: list[Ended] = []
+    account = Account(ended.append)
+    for row, message in enumerate("abcd", start=1):
+        account.publish(row, message, SAID, now_s=1.0)
+    account.refuse(Refused(5, "no words", "e"))
+    for _ in range(2):
+        account.settle(Outcome(Fate.IMPORTED, message="a", complaint="c-1"), 2.0)
+        account.settle(Outcome(Fate.REFUSED, message="b", reason="malformed: why"), 2.0)
+    account.undelivered("c", "KafkaTimeoutError")
+    account.give_up()
+    assert ended == [
+        Ended(5, "e", "refused", reason="no words"),
+        Ended(1, "a", "imported", "c-1"),
+        Ended(2, "b", "refused", reason="malformed: why"),
+        Ended(3, "c", "no outcome", reason="Kafka did not take it: KafkaTimeoutError"),
+        Ended(4, "d", "no outcome", reason=STILL_OUT),
     ]
 
 
