@@ -3,6 +3,7 @@
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -71,6 +72,11 @@ class Client:
             if not page.get("next"):
                 return
             page = self._send("GET", service, page["next"])
+
+    def download(self, service: str, path: str, body: Any) -> tuple[bytes, Mapping[str, str]]:
+        """The bytes that a POST answers with, and its headers."""
+        answer = self._answer("POST", service, path, json=body)
+        return answer.content, answer.headers
 
     def _send(self, method: str, service: str, path: str, **more: Any) -> Any:
         return self._answer(method, service, path, **more).json()

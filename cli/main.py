@@ -6,6 +6,7 @@ Exit codes: 0 all well, 1 something wrong was found, 2 used wrongly.
 import typer
 
 from cli import (
+    bundle,
     checkpoints,
     notices,
     operate,
@@ -39,6 +40,7 @@ operate.register(app)
 state.register(app)
 report.register(app)
 checkpoints.register(app)
+bundle.register(app)
 policy.register(app)
 versions.register(app)
 text.register(app)

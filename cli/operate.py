@@ -82,7 +82,7 @@ def timeline(
     """
     path = (
         f"/complaints/{which}/timeline"
-        if _is_uuid(which)
+        if is_uuid(which)
         else f"/timeline/by-receipt/{_in_path(which)}"
     )
     with _asking(as_json) as client:
@@ -291,7 +291,8 @@ def _services(named: str | None, as_json: bool) -> Iterable[str]:
     return (named,)
 
 
-def _is_uuid(text: str) -> bool:
+def is_uuid(text: str) -> bool:
+    """Whether this is an id rather than a receipt number."""
     try:
         UUID(text)
     except ValueError:

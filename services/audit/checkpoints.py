@@ -31,10 +31,10 @@ from services.audit.domain.tree import consistency_proof, inclusion_proof
 from services.audit.holding import Exported
 from services.audit.signing import published_keys
 from services.audit.tiles import (
+    Leaves,
     checkpoint_of,
     checkpoints,
     last_checkpoint,
-    leaf_of,
     tree_at,
 )
 
@@ -244,7 +244,7 @@ def _inclusion(
             raise NoSuchEvent
         partition, life, offset, digest = row
         event = _checkpoint(conn, size) if size is not None else last_checkpoint(conn)[1]
-        index = leaf_of(conn, partition, (life, offset))
+        index = Leaves(conn).of(partition, (life, offset))
         if event is None or index is None or index >= event.size:
             raise NotSealedYet
         path = inclusion_proof(index, event.size, tree_at(conn, event.size).node)

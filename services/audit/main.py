@@ -15,12 +15,15 @@ from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
 from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
+from libs.vault.client import VaultClient
 from libs.web.routing import Router
 from replay.state import state_at
 from services.audit import api, archive, export, knowing, reactions, reports, tiles, views
 from services.audit.config import Settings
 from services.audit.domain.checkpoint import CHECKPOINTS
+from services.audit.domain.exporting import EXPORTS
 from services.audit.domain.policy import compile_policy
+from services.audit.evidence.routes import bundle_routes
 from services.audit.sealing import Sealer
 from services.audit.signing import open_key
 
@@ -31,7 +34,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
     """The service as the runtime sees it: it keeps everything, counts it, and seals it."""
     return Service(
         name="audit",
-        deciders=(CHECKPOINTS,),
+        deciders=(CHECKPOINTS, EXPORTS),
         types=DECODE,
         upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
@@ -54,8 +57,10 @@ def build(settings: Settings, clock: Clock) -> App:
     def routers(app: App) -> tuple[Router, ...]:
         prover = api.Prover(app, settings)
         app.closing.append(prover.stop)
+        vault = VaultClient(lambda: settings.intake_url, settings.service_token_file)
         return (
             *api.routes(app, prover),
+            bundle_routes(app, vault),
             *knowing.routes(app, state_at),
             reports.routes(app),
             policy_routes(app.service, app.query),

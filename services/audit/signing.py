@@ -30,7 +30,11 @@ class CheckpointKey:
 
     def sign(self, text: str) -> bytes:
         """Ed25519 over the text, 64 bytes."""
-        return self._key.sign(text.encode())
+        return self.sign_bytes(text.encode())
+
+    def sign_bytes(self, data: bytes) -> bytes:
+        """Ed25519 over these bytes."""
+        return self._key.sign(data)
 
 
 def is_signed(text: str, signature: bytes, public_key: bytes) -> bool:

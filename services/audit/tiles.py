@@ -5,6 +5,7 @@ records accepted since the one before. A span is one such run of leaves. All of 
 again from the archive and the checkpoints on record, and is when a database was rebuilt.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -293,22 +294,45 @@ def _listed_span(
         records -= len(rows)
 
 
-def leaf_of(conn: Connection[Any], partition: int, place: LogPlace) -> int | None:
-    """Which leaf a record is; None while no checkpoint covers it."""
-    row = _row(
-        conn,
-        "SELECT first, after_life, after_offset FROM span WHERE partition = %s "
-        "AND (after_life, after_offset) < (%s, %s) AND (life, record_offset) >= (%s, %s)",
-        (partition, *place, *place),
-    )
-    if row is None:
-        return None
-    first, after_life, after_offset = row
-    before = _row(
-        conn,
-        "SELECT count(*) FROM archive WHERE partition = %s AND (life, record_offset) > (%s, %s) "
-        "AND (life, record_offset) < (%s, %s)",
-        (partition, after_life, after_offset, *place),
-    )
-    assert before is not None
-    return int(first + before[0])
+class Leaves:
+    """Finds which leaf a record is, for many records: each span is read once."""
+
+    def __init__(self, conn: Connection[Any]) -> None:
+        self._conn = conn
+        self._spans: dict[int, list[Span]] = {}
+        self._places: dict[int, list[LogPlace]] = {}
+
+    def of(self, partition: int, place: LogPlace) -> int | None:
+        """Its number; None while no checkpoint covers it."""
+        spans = self._spans.get(partition)
+        if spans is None:
+            spans = self._spans[partition] = _spans(self._conn, partition)
+        at = bisect_left(spans, place, key=lambda span: span.upto)
+        if at == len(spans) or place <= spans[at].after:
+            return None
+        span = spans[at]
+        places = self._places.get(span.first)
+        if places is None:
+            places = self._places[span.first] = _places_in(self._conn, span)
+        found = bisect_left(places, place)
+        return span.first + found if places[found : found + 1] == [place] else None
+
+
+def _spans(conn: Connection[Any], partition: int) -> list[Span]:
+    with conn.cursor(row_factory=tuple_row) as curs:
+        rows = curs.execute(
+            "SELECT first, partition, records, after_life, after_offset, life, record_offset "
+            "FROM span WHERE partition = %s ORDER BY first",
+            (partition,),
+        ).fetchall()
+    return [Span(row[0], row[1], row[2], (row[3], row[4]), (row[5], row[6])) for row in rows]
+
+
+def _places_in(conn: Connection[Any], span: Span) -> list[LogPlace]:
+    with conn.cursor(row_factory=tuple_row) as curs:
+        return curs.execute(
+            "SELECT life, record_offset FROM archive WHERE partition = %s "
+            "AND (life, record_offset) > (%s, %s) AND (life, record_offset) <= (%s, %s) "
+            "ORDER BY life, record_offset",
+            (span.partition, *span.after, *span.upto),
+        ).fetchall()

@@ -204,10 +204,13 @@ class Tree:
         self.changed: dict[Place, bytes] = {}
         self._stored = stored
         self._read: dict[Place, bytes] = {}
+        self._known: dict[Place, bytes] = {}
+        """Inner hashes made already: many proofs share them."""
 
     def extend(self, leaves: Iterable[bytes]) -> None:
         """Appends leaves, given by their bytes."""
         open_tiles = self._open_tiles()
+        self._known.clear()
         for data in leaves:
             self.size += 1
             level, whole = 0, leaf_hash(data)
@@ -229,13 +232,18 @@ class Tree:
 
     def node(self, level: int, index: int) -> bytes:
         """The hash of a complete subtree; reads one tile."""
+        known = self._known.get((level, index))
+        if known is not None:
+            return known
         tile_level, above = divmod(level, TILE_LEVELS)
         tile_index, first = divmod(index << above, TILE_HASHES)
         tile = self._tile((tile_level, tile_index))
         held = tile[first * HASH_BYTES : (first + (1 << above)) * HASH_BYTES]
         if len(held) != HASH_BYTES << above:
             raise NotInTree(f"tile {tile_index} of level {tile_level} holds no such hash")
-        return _top([held[at : at + HASH_BYTES] for at in range(0, len(held), HASH_BYTES)])
+        whole = _top([held[at : at + HASH_BYTES] for at in range(0, len(held), HASH_BYTES)])
+        self._known[level, index] = whole
+        return whole
 
     def root(self, size: int | None = None) -> bytes:
         """The root of the first `size` leaves; of all by default."""

@@ -1,0 +1,125 @@
+"""Bundles over HTTP: one complaint or one period, sealed, or opened for a purpose on record."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contracts.housekeeping import ExportMade
+from contracts.values import Instant, Reason
+from libs.decider import NotFound, To
+from libs.eventlog.envelope import Origin
+from libs.eventlog.work import Work
+from libs.messaging.app import App
+from libs.vault.client import VaultClient
+from libs.web import Caller, Router, allow
+from services.audit.config import Settings
+from services.audit.domain.exporting import RecordExport
+from services.audit.domain.policy import WORDS, Words
+from services.audit.evidence.bundle import Content, assemble
+from services.audit.evidence.gather import of_complaint, of_period
+from services.audit.signing import open_key
+
+TOKEN = re.compile(rb"bs1\.[A-Za-z0-9_-]+")
+ZIP = "application/zip"
+
+
+class NothingSigns(NotFound):
+    """This audit seals no checkpoints, so it can prove nothing; set BIHUAN_CHECKPOINT_KEY_FILE."""
+
+    rule = "nothing-signs"
+    zh = "未设置检查点密钥,无法出具证据"
+
+
+class BundleAsked(BaseModel):
+    """What is to be bundled: a complaint, or what was recorded in [since, until)."""
+
+    model_config = ConfigDict(extra="forbid")
+    complaint: UUID | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    size: Annotated[int, Field(ge=1, lt=10**18)] | None = Field(
+        default=None, description="the checkpoint to prove against; the newest, if none is named"
+    )
+    purpose: Reason = Field(description="what for; kept on record")
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> "BundleAsked":
+        period = self.since is not None and self.until is not None
+        named = self.complaint is not None
+        if named == period or (self.since is None) != (self.until is None):
+            raise ValueError("name a complaint, or since and until")
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise ValueError("since is before until")
+        return self
+
+
+def bundle_routes(app: App, vault: VaultClient) -> Router:
+    """Routes that hand out evidence."""
+    router = Router(tags=["evidence"])
+    documented: Mapping[int | str, Any] = {
+        200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}
+    }
+
+    @router.post("/bundles", response_class=Response, responses=dict(documented))
+    async def bundle(
+        body: BundleAsked, caller: Annotated[Caller, allow("audit.bundle")]
+    ) -> Response:
+        """A bundle without anything of persons but sealed tokens; its making is on record."""
+        content = await _content(app, body)
+        return await _handed_out(app, body, caller, content)
+
+    @router.post("/bundles/opened", response_class=Response, responses=dict(documented))
+    async def bundle_opened(
+        body: BundleAsked, caller: Annotated[Caller, allow("audit.bundle_opened")]
+    ) -> Response:
+        """The same with the sealed texts opened; each opening, and the bundle, are on record."""
+        content = await _content(app, body)
+        found = {
+            token.decode(): None for one in content.events for token in TOKEN.findall(one.state)
+        }
+        tokens = sorted(found)
+        texts = await vault.open_many(tokens, body.purpose, body.complaint)
+        opened = replace(content, opened=dict(zip(tokens, texts, strict=True)))
+        return await _handed_out(app, body, caller, opened)
+
+    return router
+
+
+async def _content(app: App, body: BundleAsked) -> Content:
+    words: Words = app.writer.policies.in_force(WORDS, app.clock.now()).compiled
+    if body.complaint is not None:
+        return await app.query(of_complaint, body.complaint, body.size, words)
+    return await app.query(of_period, body.since, body.until, body.size, words)
+
+
+async def _handed_out(app: App, body: BundleAsked, caller: Caller, content: Content) -> Response:
+    settings = app.settings
+    assert isinstance(settings, Settings)
+    path = settings.checkpoint_key_file
+    if path is None:
+        raise NothingSigns
+    key = await app.beside(open_key, path, settings.checkpoint_origin)
+    data = await app.beside(assemble, content, key)
+    digest = sha256(data).hexdigest()
+    made = ExportMade(
+        what="evidence_bundle" if content.opened is None else "evidence_bundle_opened",
+        complaints=() if body.complaint is None else (body.complaint,),
+        purpose=body.purpose,
+        by=caller.actor,
+        digest=digest,
+    )
+
+    def decide(work: Work) -> None:
+        work.apply(
+            To(digest, RecordExport(at=work.now, made=made)),
+            Origin(causation="request", actor=caller.actor),
+        )
+
+    await app.in_thread(app.writer.transact, decide)
+    return Response(data, media_type=ZIP, headers={"digest": f"sha-256={digest}"})

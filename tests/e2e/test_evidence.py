@@ -1,0 +1,240 @@
+"""Evidence bundles of the running system, checked by plain Python with nothing of ours.
+
+What tampers is written here and shares nothing with what makes or checks bundles.
+"""
+
+import asyncio
+import base64
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from services.audit.evidence import verify_bundle
+from tests.e2e.commands import bihuan, told
+from tests.e2e.world import DATABASES, World, read_log, world
+from tests.stack import room
+
+START = "2025-10-09 09:00:00"
+PHONE, WORDS = "13800000771", "上个月的漫游费太贵了, 我姓欧阳"
+SCRIPT = Path(verify_bundle.__file__)
+
+Files = dict[str, bytes]
+
+
+def plain_python(bundle: Path, *key: str) -> tuple[int, str]:
+    """Runs the script as an auditor would: isolated, without site packages, anywhere."""
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", str(bundle.parent / "verify_bundle.py"), str(bundle), *key],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        env={"PYTHONIOENCODING": "utf-8"},
+    )
+    assert ran.stderr == ""
+    return ran.returncode, ran.stdout
+
+
+def opened_up(bundle: Path) -> Files:
+    with zipfile.ZipFile(bundle) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def packed(files: Files) -> bytes:
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return out.getvalue()
+
+
+# -- twenty bundles, some of them tampered with ---------------------------------------------------
+
+
+def lines(files: Files) -> list[bytes]:
+    return files["events.jsonl"].splitlines(keepends=True)
+
+
+def relisted(files: Files) -> Files:
+    """The manifest's digests made to fit, as somebody without the key could."""
+    manifest = json.loads(files["manifest.json"])
+    for name in manifest["files"]:
+        manifest["files"][name] = sha256(files[name]).hexdigest()
+    return {**files, "manifest.json": json.dumps(manifest).encode()}
+
+
+def with_events(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Files], Files]:
+    return lambda files: {**files, "events.jsonl": b"".join(change(lines(files)))}
+
+
+def flip(files: Files, name: str, at: int) -> Files:
+    data = bytearray(files[name])
+    data[at % len(data)] ^= 1
+    return {**files, name: bytes(data)}
+
+
+def without_last(files: Files) -> Files:
+    """The last event cut off, with its proof and its head: only the signature can tell."""
+    proofs = json.loads(files["proofs.json"])
+    proofs["events"].pop()
+    cut = {
+        **files,
+        "events.jsonl": b"".join(lines(files)[:-1]),
+        "proofs.json": json.dumps(proofs).encode(),
+    }
+    manifest = json.loads(cut["manifest.json"])
+    gone = json.loads(lines(files)[-1])
+    before = [json.loads(line) for line in lines(files)[:-1]]
+    for head in manifest["heads"]:
+        if (head["source"], head["subject"]) == (gone["source"], gone["subject"]):
+            head["sequence"] -= 1
+            for line, event in zip(lines(files), before, strict=False):
+                if (event["source"], int(event["sequence"])) == (head["source"], head["sequence"]):
+                    head["digest"] = sha256(line[:-1]).hexdigest()
+    return relisted({**cut, "manifest.json": json.dumps(manifest).encode()})
+
+
+def another_time(files: Files) -> Files:
+    changed = files["events.jsonl"].replace(b'"time":"2025-10-09T01', b'"time":"2025-10-09T00', 1)
+    return relisted({**files, "events.jsonl": changed})
+
+
+def another_root(files: Files) -> Files:
+    note = files["checkpoint.txt"].decode().split("\n")
+    note[2] = base64.b64encode(bytes(32)).decode()
+    return relisted({**files, "checkpoint.txt": "\n".join(note).encode()})
+
+
+TAMPERED: dict[str, Callable[[Files], Files]] = {
+    "a byte of an event": lambda files: flip(files, "events.jsonl", 333),
+    "a byte of an event, listed so": lambda files: relisted(flip(files, "events.jsonl", 333)),
+    "a byte of the last event": lambda files: flip(files, "events.jsonl", -5),
+    "a policy": lambda files: relisted(flip(files, "policies.jsonl", 900)),
+    "a proof": lambda files: relisted(flip(files, "proofs.json", 60)),
+    "the checkpoint's size": lambda files: relisted(flip(files, "checkpoint.txt", 13)),
+    "the checkpoint's root": another_root,
+    "the page": lambda files: flip(files, "page.html", 700),
+    "the manifest": lambda files: flip(files, "manifest.json", 30),
+    "the first event gone": with_events(lambda all_: all_[1:]),
+    "one from the middle gone": with_events(lambda all_: all_[:4] + all_[5:]),
+    "the last event cut off": without_last,
+    "two swapped": with_events(lambda all_: [all_[1], all_[0], *all_[2:]]),
+    "one twice": with_events(lambda all_: [*all_, all_[3]]),
+    "a time set back": another_time,
+}
+
+
+def test_tampered_bundles_are_told_from_true_ones_by_plain_python(tmp_path: Path) -> None:
+    async def play(playing: World) -> dict[str, Path]:
+        first = await playing.say(
+            text=WORDS,
+            subscriber=PHONE,
+            category="billing.overcharge",
+            reply_to={"kind": "sms", "address": PHONE},
+        )
+        await playing.say(text="没信号", subscriber="13800000772", category="mobile.coverage")
+        await playing.settle()
+        await playing.at("2025-10-09 11:30:00")
+        data = playing.system.places.data
+        made = {}
+        for name, words in {
+            "one": (first,),
+            "again": (first,),
+            "receipt": (await playing.receipt(first),),
+            "period": ("--from", "2025-10-09T09:00:00+08:00", "--to", "2025-10-09T10:00:00+08:00"),
+            "opened": (first, "--opened", "--purpose", "appeal"),
+        }.items():
+            out = tmp_path / f"{name}.zip"
+            code, answer = await told(data, "bundle", *words, "--out", str(out))
+            assert code == 0
+            assert answer["digest"] == f"sha-256={sha256(out.read_bytes()).hexdigest()}"
+            made[name] = out
+        assert (await bihuan(data, "bundle", first, "--out", str(out)))[0] == 2  # is there already
+        nobody = ("bundle", "5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11", "--out", f"{out}.no")
+        assert (await bihuan(data, *nobody))[0] == 1
+        await on_record(playing, first)
+        return made
+
+    async def whole() -> tuple[dict[str, Path], str]:
+        with room(DATABASES) as where:
+            async with world(where, tmp_path / "data", START) as playing:
+                made = await play(playing)
+                key = playing.system.places.keys / "checkpoint.key.pub"
+                return made, key.read_text("ascii").strip()
+
+    made, key = asyncio.run(whole())
+    assert made["again"].read_bytes() == made["one"].read_bytes() == made["receipt"].read_bytes()
+    the_sealed_ones_hold_nothing_of_persons(made)
+    (tmp_path / "verify_bundle.py").write_bytes(opened_up(made["one"])["verify_bundle.py"])
+    true_files = opened_up(made["one"])
+    shown: dict[str, tuple[int, str]] = {}
+    for name, path in made.items():
+        shown[name] = plain_python(path, key)
+    for name, tamper in TAMPERED.items():
+        path = tmp_path / "tampered.zip"
+        path.write_bytes(packed(tamper(true_files)))
+        shown[name] = plain_python(path, key)
+    assert len(shown) == 20
+    found = {name for name, (code, _) in shown.items() if code != 0}
+    assert found == set(TAMPERED), {name: shown[name] for name in found ^ set(TAMPERED)}
+    for name in found:
+        assert "WRONG" in shown[name][1] or "NO BUNDLE" in shown[name][1], name
+    named_by_their_own(shown, true_files)
+    another_key(tmp_path, made["one"])
+
+
+def named_by_their_own(shown: dict[str, tuple[int, str]], files: Files) -> None:
+    """The event that was changed is the one that is named."""
+    events = [json.loads(line) for line in lines(files)]
+    gone = events[4]
+    middle = shown["one from the middle gone"][1]
+    assert f"{gone['source']} {gone['subject']} number {gone['sequence']}: " in middle
+    assert "ALL HOLDS" in shown["one"][1]
+    assert "complaint.registered.v1" in shown["one"][1]
+    assert "clock=acknowledge" in shown["one"][1]  # which promise was kept is said
+
+
+def another_key(folder: Path, bundle: Path) -> None:
+    """Signed by somebody, but not by who is trusted."""
+    other = verify_bundle.sha256(b"\x01" + bytes(32))
+    line = base64.b64encode(b"\x01" + other).decode()
+    named = sha256(b"bihuan/audit\n" + b"\x01" + other).digest()[:4].hex()
+    code, out = plain_python(bundle, f"bihuan/audit+{named}+{line}")
+    assert code == 1
+    assert "not the key that you trust" in out
+    assert plain_python(folder / "nothing.zip", "x")[0] == 2
+
+
+def the_sealed_ones_hold_nothing_of_persons(made: dict[str, Path]) -> None:
+    for name in ("one", "period"):
+        for file, data in opened_up(made[name]).items():
+            for planted in (PHONE, "欧阳", "漫游费太贵"):
+                assert planted.encode() not in data, (name, file)
+    texts = json.loads(opened_up(made["opened"])["opened.json"])
+    assert {PHONE, WORDS} <= set(texts.values())
+    assert all(token.startswith("bs1.") for token in texts)
+    page = opened_up(made["one"])["page.html"].decode()
+    assert "hotline_10010" in page
+    manifest = json.loads(opened_up(made["one"])["manifest.json"])
+    assert manifest["variant"] == "sealed"
+    followed = [json.loads(line) for line in opened_up(made["one"])["policies.jsonl"].splitlines()]
+    assert {"clocks", "working-days"} <= {one["subject"] for one in followed}
+
+
+async def on_record(playing: World, complaint: str) -> None:
+    """Each bundle is an event of audit's; each opened text one of intake's."""
+    events: list[Any] = [json.loads(value) for value in await read_log(playing.system)]
+    made = [one["data"] for one in events if one["type"] == "export.made.v1"]
+    whats = ["evidence_bundle"] * 4 + ["evidence_bundle_opened"]
+    assert sorted(one["what"] for one in made) == whats
+    opened = next(one for one in made if one["what"] == "evidence_bundle_opened")
+    assert (opened["purpose"], opened["complaints"]) == ("appeal", [complaint])
+    assert opened["by"] == "auditor:local"
+    accessed = [one["data"] for one in events if one["type"] == "person.accessed.v1"]
+    assert any(one["purpose"] == "appeal" and one["complaint"] == complaint for one in accessed)
