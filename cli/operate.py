@@ -13,7 +13,7 @@ from uuid import UUID
 
 import typer
 
-from cli import showing
+from cli import showing, showing_tree
 from cli.client import Client
 from cli.kept import read_kept
 from cli.places import SERVICES, Places
@@ -73,6 +73,13 @@ def status(
 def timeline(
     which: Annotated[str, typer.Argument(help="The complaint's id, or its receipt number.")],
     limit: Limit = 1000,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Each step below what caused it, instead of a list.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write a page to print, with the graph of causes, into this file."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show everything that happened to a complaint, from all services, causes first.
@@ -92,15 +99,28 @@ def timeline(
             page = client.get("audit", following)
             steps += page["items"]
             following = page.get("next")
+        if html is not None:
+            page = client.get_bytes("audit", f"/complaints/{told['complaint']}/timeline.html")
+            _write(html, page, as_json)
     more = bool(following) or len(steps) > limit
     steps = steps[:limit]
     if as_json:
         head = {name: told[name] for name in ("complaint", "receipt", "registered_at", "closed_at")}
         emit({**head, "more": more, "items": steps})
         return
-    out.print(showing.timeline(told, steps))
+    if html is not None:
+        out.print(f"[green]✓[/green] {html}")
+        return
+    out.print(showing_tree.tree(told, steps) if tree else showing.timeline(told, steps))
     if more:
         err.print(f"[dim]more follow: --limit is {limit}[/dim]")
+
+
+def _write(file: Path, content: bytes, as_json: bool) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", code=MISUSED, as_json=as_json)
 
 
 # -- the proof ------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from services.audit.config import Settings
 from services.audit.domain.chain import FaultKind
 from services.audit.domain.policy import WORDS, Words
 from services.audit.domain.shape import show
+from services.audit.domain.telling import channel_of, reason_of
 from services.audit.holding import Exported
 from services.audit.log import Log
 from services.audit.verification import Compared, Interrupted, Verified, verify
@@ -70,6 +71,7 @@ class CauseShown(_Shown):
     kind: views.CauseKind
     ref: str = Field(description="the event's id, the message's source and id, the timer's name …")
     event: EventShown | None = Field(description="the event, where it is one that is archived")
+    missing: bool = Field(description="an event is named, and the archive does not know it")
 
 
 class PolicyShown(_Shown):
@@ -91,6 +93,8 @@ class StepShown(_Shown):
     time: Instant | None = Field(description="when it was recorded")
     occurred: Instant | None = Field(description="when it happened, where that is another time")
     actor: str
+    channel: str | None = Field(description="the channel or medium, where the step has one")
+    reason: str | None = Field(description="why, as the code on record")
     cause: CauseShown
     policies: list[PolicyShown]
     en: str
@@ -370,6 +374,8 @@ def _step(step: views.Step, words: Words) -> StepShown:
         time=step.time,
         occurred=step.occurred,
         actor=step.actor,
+        channel=channel_of(step.actor, step.data),
+        reason=reason_of(step.type, step.data),
         cause=CauseShown(
             kind=step.cause.kind,
             ref=step.cause.ref,
@@ -382,6 +388,7 @@ def _step(step: views.Step, words: Words) -> StepShown:
             )
             if event
             else None,
+            missing=step.cause.kind is views.CauseKind.EVENT and event is None,
         ),
         policies=[PolicyShown(name=name, version=version) for name, version in step.policies],
         en=said.en,

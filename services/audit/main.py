@@ -18,7 +18,7 @@ from libs.timekeeping.clock import Clock
 from libs.vault.client import VaultClient
 from libs.web.routing import Router
 from replay.state import state_at
-from services.audit import api, archive, export, knowing, reactions, reports, tiles, views
+from services.audit import api, archive, export, knowing, printing, reactions, reports, tiles, views
 from services.audit.config import Settings
 from services.audit.domain.checkpoint import CHECKPOINTS
 from services.audit.domain.exporting import EXPORTS
@@ -62,6 +62,7 @@ def build(settings: Settings, clock: Clock) -> App:
             *api.routes(app, prover),
             bundle_routes(app, vault),
             *knowing.routes(app, state_at),
+            *printing.routes(app),
             reports.routes(app),
             policy_routes(app.service, app.query),
             operations(app),

@@ -1,0 +1,140 @@
+"""What an auditor's commands tell of a complaint: any instant, every cause, and what else if."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import psycopg
+
+from tests.e2e.commands import bihuan, told
+from tests.e2e.world import World, play, read_log
+
+START = "2025-10-09 09:00:00"
+WORDS = "手机没信号，打不出去"
+SUBSCRIBER = "13800000861"
+
+
+def test_what_an_auditor_sees(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        data = world.system.places.data
+        complaint = await world.say(
+            text=WORDS, subscriber=SUBSCRIBER, category="mobile.noncoverage.data_speed"
+        )
+        who = await world.accepts(complaint)
+        await world.at("2025-10-09 10:30:00")
+        await world.settle()
+        await world.answers(complaint, who)
+        await _at_an_instant(world, data, complaint, tmp_path)
+        await _check(world, data, complaint, tmp_path / "state.prom")
+        await _timeline(data, complaint, tmp_path / "timeline.html")
+
+    play(tmp_path / "data", START, scene)
+
+
+def unfolded(said: str) -> str:
+    return " ".join(said.split())
+
+
+async def _at_an_instant(world: World, data: Path, complaint: str, folder: Path) -> None:
+    at = "2025-10-09T10:00:00+08:00"
+    code, shown = await told(data, "show", complaint, "--at", at)
+    assert (code, shown["at"]) == (0, "2025-10-09T02:00:00.000000Z")
+    clocks = shown["as_it_was"]["services"]["sla_watch"]["sla_clock"]
+    (first,) = [one for one in clocks if one["clock"] == "first_contact"]
+    assert (first["state"], first["due_at"]) == ("breached", "2025-10-09T02:00:00.000000Z")
+
+    assert await told(data, "show", complaint, "--at", at, "--log", "kafka") == (0, shown)
+    file = folder / "log.jsonl"
+    file.write_bytes(b"\n".join(await read_log(world.system)) + b"\n")
+    assert await told(data, "show", complaint, "--at", at, "--log", str(file)) == (0, shown)
+
+    code, out, _ = await bihuan(data, "show", complaint)
+    assert code == 0
+    assert "first_contact" in out
+    assert (await bihuan(data, "show", complaint, "--at", "2025-10-09T10:00:00"))[0] == 2
+    assert (await bihuan(data, "show", complaint, "--at", "2025-10-08T10:00:00Z"))[0] == 1
+    early = ("--at", "2025-10-08T10:00:00Z", "--log", str(file))
+    code, _, said = await bihuan(data, "show", complaint, *early)
+    assert (code, "on record only at 2025-10-09T01:00:00.000000Z" in unfolded(said)) == (1, True)
+    assert (await bihuan(data, "show", "5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11"))[0] == 1
+    file.write_bytes(file.read_bytes() + f'{{"subject":"{complaint}"}}\n'.encode())
+    code, _, said = await bihuan(data, "show", complaint, "--log", str(file))
+    assert (code, "not an event of ours" in unfolded(said)) == (1, True)
+
+
+async def _check(world: World, data: Path, complaint: str, metrics: Path) -> None:
+    """The live views equal the replay; one row changed behind the service's back is found."""
+    check = ("show", "--check-sample", "10", "--metrics", str(metrics))
+    code, found = await told(data, *check)
+    assert (code, found) == (0, {"checked": 1, "moving": 0, "different": []})
+    assert "bihuan_state_checked 1\n" in read(metrics)
+    assert "bihuan_state_different 0\n" in read(metrics)
+
+    dsn = world.system.stack.dsn("bihuan_sla_watch")
+    change = "UPDATE sla_clock SET state = %s WHERE clock = 'first_contact'"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(change, ("met",))
+        code, found = await told(data, *check)
+        assert code == 1
+        assert found["different"] == [
+            {"complaint": complaint, "service": "sla_watch", "tables": ["sla_clock"]}
+        ]
+        assert "bihuan_state_different 1\n" in read(metrics)
+        connection.execute(change, ("breached",))
+    assert (await told(data, *check))[0] == 0
+
+
+def read(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+class _Page(HTMLParser):
+    """The ids of a page, the links to them, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.ids.add(given.get("id") or "")
+        if tag == "a":
+            self.links.append((given["href"] or "")[1:])
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+async def _timeline(data: Path, complaint: str, html: Path) -> None:
+    code, timeline = await told(data, "timeline", complaint)
+    steps: list[Any] = timeline["items"]
+    assert code == 0
+    assert (steps[0]["channel"], steps[0]["cause"]["missing"]) == ("hotline_10010", False)
+    (started, *_) = [one for one in steps if one["type"] == "clocks.started.v1"]
+    assert started["reason"] == "registered"
+
+    code, out, _ = await bihuan(data, "timeline", complaint, "--tree")
+    assert code == 0
+    assert "channel message 渠道消息: 10010 m-1" in out
+    assert "missing" not in out
+
+    assert (await bihuan(data, "timeline", complaint, "--html", str(html)))[0] == 0
+    text = read(html)
+    page = _Page()
+    page.feed(text)
+    assert {f"s{number}" for number in range(1, len(steps) + 1)} <= page.ids
+    assert len(page.links) == sum(one["cause"]["event"] is not None for one in steps)
+    assert set(page.links) <= page.ids
+    for step in steps:
+        assert step["zh"] in page.text
+        assert step["en"] in page.text
+    for secret in (WORDS, SUBSCRIBER, "v1."):
+        assert secret not in text
+    pieces = text[text.index("<svg") : text.rindex("</svg>") + 6]
+    drawn = ET.fromstring(f"<all>{pieces}</all>")  # noqa: S314 - our own drawing
+    assert len(drawn.findall(".//{http://www.w3.org/2000/svg}circle")) == len(steps)
+    where = str(html.parent / "no such folder" / "x.html")
+    assert (await bihuan(data, "timeline", complaint, "--html", where))[0] == 2
