@@ -125,10 +125,10 @@ def _period(first: str | None, last: str | None, month: str | None) -> Period:
         if month is not None:
             if first is not None or last is not None or len(month) != 7:
                 raise ValueError("either --month 2025-10, or --from and --to")
-            return Period(_day(month, end=False), _day(month, end=True))
+            return Period.asked(_day(month, end=False), _day(month, end=True))
         if first is None or last is None:
             raise ValueError("of which days? --month 2025-10, or --from 2025-10-01 --to 2025-10-31")
-        return Period(_day(first, end=False), _day(last, end=True))
+        return Period.asked(_day(first, end=False), _day(last, end=True))
     except ValueError as error:
         fail(str(error), code=MISUSED)
 

@@ -16,6 +16,7 @@ from libs.messaging.app import App
 from libs.sheets import FORMATS, Format, Sheet, written
 from libs.web import Caller, Router, allow
 from services.audit.domain.reporting import (
+    COMPLAINT,
     REPORTS,
     TABLES,
     Fact,
@@ -85,11 +86,28 @@ class _Live:
             (period.first, period.last),
         )
 
+    def with_complaint(
+        self, table: FactTable, column: str, period: Period
+    ) -> Iterator[tuple[Fact, Fact]]:
+        """See `Facts`."""
+        ours = [f"f.{name}" for name in table.columns]
+        theirs = [f"told.{name} AS told_of_{name}" for name in COMPLAINT.columns]
+        found = self._fetch(
+            f"SELECT {', '.join((*ours, *theirs))} FROM {table.name} f "
+            f"JOIN report_complaint told USING (complaint) WHERE f.{column} BETWEEN %s AND %s",
+            (period.first, period.last),
+        )
+        for row in found:
+            yield row, {name: row[f"told_of_{name}"] for name in COMPLAINT.columns}
+
     def _select(self, table: FactTable, where: str, given: Sequence[Any]) -> Iterator[Fact]:
         columns = ", ".join(f"f.{column}" for column in table.columns)
+        return self._fetch(f"SELECT {columns} FROM {table.name} f {where}", given)
+
+    def _fetch(self, query: str, given: Sequence[Any]) -> Iterator[Fact]:
         with self._conn.cursor(name="facts") as curs:
             curs.itersize = FETCHED_AT_ONCE
-            curs.execute(f"SELECT {columns} FROM {table.name} f {where}", given)
+            curs.execute(query, given)
             yield from curs
 
 
@@ -168,7 +186,7 @@ def routes(app: App) -> Router:
     ) -> Response:
         """A report of DOMAIN rule 12 over the days asked for."""
         try:
-            period = Period(asked.first, asked.last)
+            period = Period.asked(asked.first, asked.last)
         except ValueError as error:
             raise BadPeriod from error
         told = await app.query(_written, name, period, asked.format)

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.values import CATEGORY_NAMES, CHANNELS, PROVINCES, Names, Version
+from services.audit.domain.reporting.policy import NAME as REPORTS
+from services.audit.domain.reporting.policy import ReportsPolicy
 from services.audit.domain.shape import Shape, shape_of
 
 WORDS = "words"
@@ -144,8 +146,10 @@ class Words:
         return code if names is None else str(getattr(names, language))
 
 
-def compile_policy(name: str, content: Mapping[str, Any]) -> Words:
-    """The words, ready to speak; raises ValueError when they are not sound."""
+def compile_policy(name: str, content: Mapping[str, Any]) -> Words | ReportsPolicy:
+    """The words, ready to speak, or the figures of reports; raises ValueError for unsound ones."""
+    if name == REPORTS:
+        return ReportsPolicy.model_validate(content)
     if name != WORDS:
         raise ValueError(f"audit follows no policy {name!r}")
     return Words(WordsPolicy.model_validate(content))

@@ -131,3 +131,178 @@ def volume(events: Sequence[Json], first: date, last: date, by: str) -> dict[Any
         row["closed"] += complaint["closed"]
         row["history"] += complaint["history"]
     return table
+
+
+def complaints(events: Sequence[Json], first: date, last: date) -> dict[str, dict[str, Any]]:
+    """Complaints (not suggestions, not merged) first told in the period, with what intake told."""
+    found: dict[str, dict[str, Any]] = {}
+    for event in events:
+        data, kind, subject = event["data"], event["type"], event["subject"]
+        if kind == "complaint.registered.v1":
+            told = data["registration"]
+            found[subject] = {
+                "receipt": told["correspondent"]["receipt"],
+                "urges": 0,
+                "merged": False,
+                "person": told["correspondent"]["person"],
+                "told": instant(told["clock_from"]),
+                "profile": told["profile"],
+                "cycle": 1,
+                "outcome": None,
+            }
+        elif event["source"] == "/bihuan/intake" and subject in found:
+            one = found[subject]
+            one["urges"] = data.get("urge_no", one["urges"])
+            one["profile"] = data.get("profile") or one["profile"]
+            one["merged"] = {"complaint.merged.v1": True, "complaint.unmerged.v1": False}.get(
+                kind, one["merged"]
+            )
+            if kind == "complaint.closed.v1":
+                one["outcome"] = data["outcome"]
+            if kind == "complaint.reopened.v1":
+                one["cycle"], one["outcome"] = data["cycle"], None
+    return {
+        subject: one
+        for subject, one in found.items()
+        if first <= china_day(one["told"]) <= last
+        and one["profile"]["kind"] == "complaint"
+        and not one["merged"]
+    }
+
+
+def repeats(events: Sequence[Json], first: date, last: date, days: int) -> dict[str, int]:
+    """Complaints, urges, complaints urged, and repeats among them."""
+    every = complaints(events, first - timedelta(days=days), last)
+    told = [one for one in every.values() if china_day(one["told"]) >= first]
+    again = 0
+    for one in told:
+        category = one["profile"]["category"]
+        before = [
+            other
+            for other in every.values()
+            if other["person"] == one["person"]
+            and other["profile"]["category"] == category != "unclassified"
+            and timedelta(0) < one["told"] - other["told"] <= timedelta(days=days)
+        ]
+        again += bool(before)
+    return {
+        "complaints": len(told),
+        "urges": sum(one["urges"] for one in told),
+        "urged": sum(one["urges"] > 0 for one in told),
+        "repeats": again,
+    }
+
+
+def escalations(events: Sequence[Json], first: date, last: date) -> Counter[str]:
+    """Complaints, how many were escalated, and their cases by tier and by ending."""
+    told = complaints(events, first, last)
+    cases: dict[tuple[str, int], dict[str, Any]] = {}
+    for event in events:
+        kind, data = event["type"], event["data"]
+        if kind.startswith("case.") and event["subject"] in told:
+            case = cases.setdefault((event["subject"], data["case"]), {"ending": "open"})
+            case["tier"] = data["tier"]
+            if kind == "case.declined.v1":
+                case["ending"] = "declined"
+            elif kind == "case.closed.v1":
+                case["ending"] = data["outcome"]
+    counted = Counter({"complaints": len(told), "cases": len(cases)})
+    counted["escalated"] = len({subject for subject, _ in cases})
+    for case in cases.values():
+        counted[f"tier_{case['tier']}"] += 1
+        counted[case["ending"]] += 1
+    return counted
+
+
+def satisfaction(
+    events: Sequence[Json], first: date, last: date
+) -> dict[tuple[str, int], Counter[str]]:
+    """(month, cycle) -> askings that ended, by outcome, and the scores given in time."""
+    surveys: dict[tuple[str, int], dict[str, Any]] = {}
+    for event in events:
+        kind, data = event["type"], event["data"]
+        if not kind.startswith("survey."):
+            continue
+        key = (event["subject"], data["cycle"])
+        if kind == "survey.asked.v1":
+            surveys[key] = {}
+        elif kind == "survey.answered.v1" and not data["late"]:
+            surveys[key]["score"] = data["score"]
+        elif kind == "survey.concluded.v1":
+            if data["survey"] is None:
+                surveys[key] = {}
+            surveys[key] |= {"outcome": data["outcome"], "day": china_day(happened(event))}
+    table: dict[tuple[str, int], Counter[str]] = {}
+    for (_, cycle), one in surveys.items():
+        if "day" in one and first <= one["day"] <= last:
+            row = table.setdefault((f"{one['day']:%Y-%m}", cycle), Counter())
+            row["concluded"] += 1
+            row[one["outcome"]] += 1
+            if one.get("score") is not None:
+                row[f"score_{one['score']}"] += 1
+                row["scored"] += 1
+                row["score_sum"] += one["score"]
+    return table
+
+
+def refunds(events: Sequence[Json], first: date, last: date) -> list[tuple[str, str]]:
+    """(receipt, amount) of each grant."""
+    receipts = {
+        event["subject"]: event["data"]["registration"]["correspondent"]["receipt"]
+        for event in events
+        if event["type"] == "complaint.registered.v1"
+    }
+    return sorted(
+        (receipts[event["subject"]], event["data"]["amount"])
+        for event in events
+        if event["type"] == "compensation.granted.v1"
+        and first <= china_day(happened(event)) <= last
+    )
+
+
+def topics(events: Sequence[Json], first: date, last: date) -> Counter[tuple[Any, ...]]:
+    """(day, told or answered, department, category, cause) -> how often."""
+    categories: dict[str, str] = {}
+    for event in events:
+        data = event["data"]
+        profile = data.get("profile") or data.get("registration", {}).get("profile")
+        if event["source"] == "/bihuan/intake" and profile:
+            categories[event["subject"]] = profile["category"]
+    counted: Counter[tuple[Any, ...]] = Counter()
+    for subject, one in complaints(events, first, last).items():
+        counted[china_day(one["told"]).isoformat(), "told", None, categories[subject], None] += 1
+    for event in events:
+        day = china_day(happened(event))
+        if event["type"] == "work.answered.v1" and first <= day <= last:
+            about = categories[event["subject"]]
+            named = {(one["department"], one["cause"]) for one in event["data"]["causes"]}
+            for department, cause in named or {(None, None)}:
+                counted[day.isoformat(), "answered", department, about, cause] += 1
+    return counted
+
+
+def teams(events: Sequence[Json], first: date, last: date) -> Counter[tuple[str, str, str]]:
+    """(team, agent, decision) -> answers."""
+    return Counter(
+        (event["data"]["team"], event["data"]["agent"], event["data"]["decision"])
+        for event in events
+        if event["type"] == "work.answered.v1" and first <= china_day(happened(event)) <= last
+    )
+
+
+def owners(events: Sequence[Json], first: date, last: date) -> dict[Any, Counter[str]]:
+    """(team, agent) -> complaints owned, closed, urged."""
+    told = complaints(events, first, last)
+    owner: dict[str, Any] = {}
+    for event in events:
+        if event["type"] == "work.accepted.v1":
+            named = event["data"]["owner"]
+            owner[event["subject"]] = (named["team"], named["agent"])
+    table: dict[Any, Counter[str]] = {}
+    for subject, one in told.items():
+        row = table.setdefault(owner.get(subject, (None, None)), Counter())
+        row["complaints"] += 1
+        row["closed"] += one["outcome"] is not None
+        row["urged"] += one["urges"] > 0
+        row["reopened"] += one["cycle"] > 1
+    return table

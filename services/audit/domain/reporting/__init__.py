@@ -8,21 +8,41 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from libs.sheets import Sheet
-from services.audit.domain.reporting.facts import TABLES, Fact, Facts, FactTable, Kept
+from services.audit.domain.reporting.escalations import escalations
+from services.audit.domain.reporting.facts import COMPLAINT, TABLES, Fact, Facts, FactTable, Kept
+from services.audit.domain.reporting.forms import records, revisits
 from services.audit.domain.reporting.hearing import HEARD, fact_rows
 from services.audit.domain.reporting.period import Period
 from services.audit.domain.reporting.promises import promises
+from services.audit.domain.reporting.refunds import refund_sums, refunds
+from services.audit.domain.reporting.repeats import repeats
 from services.audit.domain.reporting.satisfaction import satisfaction
+from services.audit.domain.reporting.staff import owners, teams
+from services.audit.domain.reporting.topics import topics
 from services.audit.domain.reporting.volume import volume
 
 Report = Callable[[Facts, Period], Sheet]
 
 REPORTS: Mapping[str, Report] = MappingProxyType(
-    {"promises": promises, "volume": volume, "satisfaction": satisfaction}
+    {
+        "promises": promises,
+        "volume": volume,
+        "topics": topics,
+        "repeats": repeats,
+        "escalations": escalations,
+        "satisfaction": satisfaction,
+        "refunds": refunds,
+        "refund-sums": refund_sums,
+        "teams": teams,
+        "owners": owners,
+        "records": records,
+        "revisits": revisits,
+    }
 )
 """Every report by its name."""
 
 __all__ = [
+    "COMPLAINT",
     "HEARD",
     "REPORTS",
     "TABLES",

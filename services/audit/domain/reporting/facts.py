@@ -49,6 +49,7 @@ COMPLAINT = FactTable(
         "history": "flag",
         "cycle": "int",
         "urges": "int",
+        "answered_at": "instant",
         "closed_at": "instant",
         "outcome": "text",
         "merged_into": "uuid",
@@ -105,19 +106,133 @@ SURVEY = FactTable(
         "cycle": "int",
         "by": "text",
         "asked_at": "instant",
+        "asked_on": "date",
         "score": "int",
         "resolved": "flag",
         "satisfied": "flag",
         "answered_at": "instant",
+        "words": "flag",
         "late_score": "int",
         "late_at": "instant",
         "outcome": "text",
         "concluded_on": "date",
     },
-    ("concluded_on",),
+    ("concluded_on", "asked_on"),
 )
 
-TABLES = (COMPLAINT, CONTACT, CLOCK, PROMISE, SURVEY)
+CALL = FactTable(
+    "report_call",
+    ("complaint", "call"),
+    {
+        "complaint": "uuid",
+        "call": "uuid",
+        "cycle": "int",
+        "reason": "text",
+        "planned_at": "instant",
+        "planned_on": "date",
+        "attempts": "int",
+        "reached": "flag",
+        "tried_at": "instant",
+        "by": "text",
+        "score": "int",
+        "resolved": "flag",
+        "satisfied": "flag",
+        "words": "flag",
+    },
+    ("planned_on",),
+)
+
+WORK = FactTable(
+    "report_work",
+    ("complaint",),
+    {
+        "complaint": "uuid",
+        "owner_team": "text",
+        "owner_agent": "text",
+        "team": "text",
+        "agent": "text",
+    },
+)
+
+ANSWER = FactTable(
+    "report_answer",
+    ("complaint", "answer"),
+    {
+        "complaint": "uuid",
+        "answer": "int",
+        "cycle": "int",
+        "team": "text",
+        "agent": "text",
+        "decision": "text",
+        "compensation": "money",
+        "answered_at": "instant",
+        "answered_on": "date",
+    },
+    ("answered_on",),
+)
+
+CAUSE = FactTable(
+    "report_cause",
+    ("complaint", "answer", "department", "cause"),
+    {
+        "complaint": "uuid",
+        "answer": "int",
+        "department": "text",
+        "cause": "text",
+        "answered_on": "date",
+    },
+    ("answered_on",),
+)
+
+CASE = FactTable(
+    "report_case",
+    ("complaint", "case_number"),
+    {
+        "complaint": "uuid",
+        "case_number": "int",
+        "tier": "int",
+        "trigger": "text",
+        "accepted_at": "instant",
+        "decision": "text",
+        "ending": "text",
+    },
+)
+
+REFUND = FactTable(
+    "report_refund",
+    ("complaint", "granted"),
+    {
+        "complaint": "uuid",
+        "granted": "int",
+        "finding": "int",
+        "basis": "text",
+        "amount": "money",
+        "total": "money",
+        "under": "text",
+        "role": "text",
+        "supplement_to": "int",
+        "granted_at": "instant",
+        "granted_on": "date",
+    },
+    ("granted_on",),
+)
+
+RULE = FactTable(
+    "report_rule",
+    ("version",),
+    {
+        "version": "text",
+        "counts_from": "instant",
+        "repeat_days": "int",
+        "connection_share": "text",
+        "connection_seconds": "int",
+    },
+)
+
+TABLES = (
+    *(COMPLAINT, CONTACT, CLOCK, PROMISE, SURVEY, CALL),
+    *(WORK, ANSWER, CAUSE, CASE, REFUND, RULE),
+)
 
 
 class Facts(Protocol):
@@ -131,6 +246,11 @@ class Facts(Protocol):
 
     def of_told(self, table: FactTable, period: Period) -> Iterable[Fact]:
         """Rows of complaints that were first told in the period."""
+
+    def with_complaint(
+        self, table: FactTable, column: str, period: Period
+    ) -> Iterable[tuple[Fact, Fact]]:
+        """As `dated`, each row with its complaint's; none whose complaint is not on record."""
 
 
 class Kept:
@@ -167,3 +287,13 @@ class Kept:
             told = complaints.get((row["complaint"],))
             if told is not None and period.holds(told["told_on"]):
                 yield row
+
+    def with_complaint(
+        self, table: FactTable, column: str, period: Period
+    ) -> Iterator[tuple[Fact, Fact]]:
+        """See `Facts`."""
+        complaints = self._rows[COMPLAINT.name]
+        for row in self.dated(table, column, period):
+            told = complaints.get((row["complaint"],))
+            if told is not None:
+                yield row, told

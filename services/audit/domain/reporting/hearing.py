@@ -8,9 +8,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from contracts.feedback_survey import SurveyAnswered, SurveyAsked, SurveyConcluded
+from contracts.escalation import (
+    CaseAccepted,
+    CaseClosed,
+    CaseDecided,
+    CaseDeclined,
+    CaseRequested,
+    CompensationGranted,
+)
+from contracts.feedback_survey import (
+    CallAttempted,
+    CallPlanned,
+    SurveyAnswered,
+    SurveyAsked,
+    SurveyConcluded,
+    VisitRecorded,
+)
 from contracts.housekeeping import PolicyActivated
 from contracts.intake import (
+    ComplaintAnswered,
     ComplaintClosed,
     ComplaintContactLinked,
     ComplaintContactUnlinked,
@@ -20,6 +36,7 @@ from contracts.intake import (
     ComplaintReopened,
     ComplaintUnmerged,
 )
+from contracts.routing import WorkAccepted, WorkAnswered
 from contracts.sla_watch import (
     ClockBreached,
     ClockCorrected,
@@ -33,12 +50,20 @@ from contracts.sla_watch import (
 from contracts.values import ClockRef, Profile
 from libs.decider import Event, Recorded, Row
 from libs.timekeeping.counting import last_counted_date
+from services.audit.domain.reporting import policy
 from services.audit.domain.reporting.facts import (
+    ANSWER,
+    CALL,
+    CASE,
+    CAUSE,
     CLOCK,
     COMPLAINT,
     CONTACT,
     PROMISE,
+    REFUND,
+    RULE,
     SURVEY,
+    WORK,
 )
 from services.audit.domain.reporting.period import day_of
 
@@ -49,8 +74,11 @@ HEARD: tuple[type[Event], ...] = (
     ComplaintReclassified,
     ComplaintMerged,
     ComplaintUnmerged,
+    ComplaintAnswered,
     ComplaintClosed,
     ComplaintReopened,
+    WorkAccepted,
+    WorkAnswered,
     ClocksStarted,
     ClocksRescheduled,
     ClockMet,
@@ -60,6 +88,15 @@ HEARD: tuple[type[Event], ...] = (
     SurveyAsked,
     SurveyAnswered,
     SurveyConcluded,
+    CallPlanned,
+    CallAttempted,
+    VisitRecorded,
+    CaseRequested,
+    CaseAccepted,
+    CaseDeclined,
+    CaseDecided,
+    CaseClosed,
+    CompensationGranted,
     PolicyActivated,
 )
 """The events that reports rest on."""
@@ -72,9 +109,7 @@ def fact_rows(recorded: Recorded[Any]) -> Iterable[Row]:
     """The rows that this event changes; none for an event that no report rests on."""
     match recorded.data:
         case PolicyActivated() as activated:
-            if (recorded.source, activated.name) == (CLOCKS_OWNER, CLOCKS_POLICY):
-                return _promises(activated.content)
-            return ()
+            return _policies(recorded, activated)
         case (
             ClocksStarted()
             | ClocksRescheduled()
@@ -86,6 +121,19 @@ def fact_rows(recorded: Recorded[Any]) -> Iterable[Row]:
             return _clocks(UUID(recorded.subject), event)
         case SurveyAsked() | SurveyAnswered() | SurveyConcluded():
             return _surveys(recorded)
+        case CallPlanned() | CallAttempted() | VisitRecorded():
+            return _calls(recorded)
+        case WorkAccepted() | WorkAnswered():
+            return _work(recorded)
+        case (
+            CaseRequested()
+            | CaseAccepted()
+            | CaseDeclined()
+            | CaseDecided()
+            | CaseClosed()
+            | CompensationGranted()
+        ):
+            return _cases(recorded)
         case _:
             return _complaints(recorded)
 
@@ -131,6 +179,8 @@ def _complaints(recorded: Recorded[Any]) -> Iterator[Row]:
             yield _complaint(recorded, merged_into=event.into)
         case ComplaintUnmerged():
             yield _complaint(recorded, merged_into=None)
+        case ComplaintAnswered() as event:
+            yield _complaint(recorded, answered_at=event.answered_at)
         case ComplaintClosed() as event:
             yield _complaint(recorded, closed_at=recorded.at, outcome=event.outcome.value)
         case ComplaintReopened() as event:
@@ -207,6 +257,24 @@ def _clock(complaint: UUID, clock: ClockRef, **values: Any) -> Row:
     return Row.of(CLOCK.name, key, **values)
 
 
+def _policies(recorded: Recorded[Any], activated: PolicyActivated) -> Iterator[Row]:
+    """What the clock table promises, and by which figures reports judge; each from its owner."""
+    match recorded.source, activated.name:
+        case policy.OWNER, policy.NAME:
+            judged = policy.ReportsPolicy.model_validate(activated.content)
+            since = activated.effective_from
+            yield Row.of(
+                RULE.name,
+                {"version": activated.version},
+                counts_from=since if activated.seed else max(since, recorded.time),
+                repeat_days=judged.repeats.within_days,
+                connection_share=judged.connection.share,
+                connection_seconds=judged.connection.within_seconds,
+            )
+        case (source, name) if (source, name) == (CLOCKS_OWNER, CLOCKS_POLICY):
+            yield from _promises(activated.content)
+
+
 def _promises(content: Mapping[str, Any]) -> Iterator[Row]:
     """What a version of the clock table promises; its owner has checked it before activating it."""
     for clock in content["clocks"]:
@@ -222,7 +290,10 @@ def _promises(content: Mapping[str, Any]) -> Iterator[Row]:
 # --- surveys -------------------------------------------------------------------------------------
 
 _UNASKED = dict.fromkeys(
-    ("by", "asked_at", "score", "resolved", "satisfied", "answered_at", "late_score", "late_at")
+    (
+        *("by", "asked_at", "asked_on", "score", "resolved", "satisfied"),
+        *("answered_at", "words", "late_score", "late_at"),
+    )
 )
 
 
@@ -231,7 +302,12 @@ def _surveys(recorded: Recorded[Any]) -> Iterator[Row]:
     key = {"complaint": UUID(recorded.subject), "cycle": event.cycle}
     match event:
         case SurveyAsked():
-            asked = {**_UNASKED, "by": event.by.value, "asked_at": recorded.at}
+            asked = {
+                **_UNASKED,
+                "by": event.by.value,
+                "asked_at": recorded.at,
+                "asked_on": day_of(recorded.at),
+            }
             yield Row.of(SURVEY.name, key, outcome=None, concluded_on=None, **asked)
         case SurveyAnswered() if event.late:
             yield Row.of(SURVEY.name, key, late_score=event.score, late_at=recorded.at)
@@ -243,9 +319,111 @@ def _surveys(recorded: Recorded[Any]) -> Iterator[Row]:
                 resolved=event.resolved,
                 satisfied=event.satisfied,
                 answered_at=recorded.at,
+                words=event.words is not None,
             )
         case SurveyConcluded():
             # Nobody could be asked; also where somebody had been, before the complaint was merged.
             unasked = _UNASKED if event.survey is None else {}
             ended = {"outcome": event.outcome.value, "concluded_on": day_of(recorded.at)}
             yield Row.of(SURVEY.name, key, **unasked, **ended)
+
+
+def _calls(recorded: Recorded[Any]) -> Iterator[Row]:
+    event = recorded.data
+    key = {"complaint": UUID(recorded.subject), "call": event.call}
+    match event:
+        case CallPlanned():
+            yield Row.of(
+                CALL.name,
+                key,
+                cycle=event.cycle,
+                reason=event.reason.value,
+                planned_at=recorded.at,
+                planned_on=day_of(recorded.at),
+                attempts=0,
+            )
+        case CallAttempted():
+            yield Row.of(
+                CALL.name,
+                key,
+                attempts=event.attempt,
+                reached=event.reached,
+                tried_at=event.at,
+                by=None if event.by is None else event.by.agent or event.by.team,
+            )
+        case VisitRecorded():
+            yield Row.of(
+                CALL.name,
+                key,
+                score=event.score,
+                resolved=event.resolved,
+                satisfied=event.satisfied,
+                words=event.words is not None,
+            )
+
+
+# --- work, cases, money --------------------------------------------------------------------------
+
+
+def _work(recorded: Recorded[Any]) -> Iterator[Row]:
+    complaint = UUID(recorded.subject)
+    match recorded.data:
+        case WorkAccepted() as event:
+            yield Row.of(
+                WORK.name,
+                {"complaint": complaint},
+                owner_team=event.owner.team,
+                owner_agent=event.owner.agent,
+                team=event.team,
+                agent=event.agent,
+            )
+        case WorkAnswered() as event:
+            key = {"complaint": complaint, "answer": recorded.sequence}
+            yield Row.of(
+                ANSWER.name,
+                key,
+                cycle=event.cycle,
+                team=event.team,
+                agent=event.agent,
+                decision=event.decision.value,
+                compensation=event.compensation,
+                answered_at=recorded.at,
+                answered_on=day_of(recorded.at),
+            )
+            for one in event.causes:
+                yield Row.of(
+                    CAUSE.name,
+                    {**key, "department": one.department, "cause": one.cause},
+                    answered_on=day_of(recorded.at),
+                )
+
+
+def _cases(recorded: Recorded[Any]) -> Iterator[Row]:
+    event = recorded.data
+    if isinstance(event, CompensationGranted):
+        yield Row.of(
+            REFUND.name,
+            {"complaint": UUID(recorded.subject), "granted": recorded.sequence},
+            finding=event.finding,
+            basis=event.basis.value,
+            amount=event.amount,
+            total=event.total,
+            under=event.under.value,
+            role=event.role,
+            supplement_to=event.supplement_to,
+            granted_at=recorded.at,
+            granted_on=day_of(recorded.at),
+        )
+        return
+    key = {"complaint": UUID(recorded.subject), "case_number": event.case}
+    match event:
+        case CaseRequested():
+            yield Row.of(CASE.name, key, tier=event.tier, trigger=event.trigger.value)
+        case CaseAccepted():
+            yield Row.of(CASE.name, key, accepted_at=recorded.at)
+        case CaseDecided():
+            yield Row.of(CASE.name, key, decision=event.decision.value)
+        case CaseDeclined():
+            yield Row.of(CASE.name, key, ending="declined")
+        case CaseClosed():
+            yield Row.of(CASE.name, key, ending=event.outcome.value)

@@ -1,7 +1,7 @@
 """Of which days a report is: both its first and its last are part of it, as people say it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -10,7 +10,7 @@ DAYS_MAX = 3_660
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days in Shanghai, the first and the last included. Raises ValueError for none or too many."""
+    """Days in Shanghai, the first and the last included. Raises ValueError where there are none."""
 
     first: date
     last: date
@@ -19,12 +19,26 @@ class Period:
         """Checks it."""
         if self.last < self.first:
             raise ValueError(f"a period ends on or after its first day {self.first}")
-        if (self.last - self.first).days >= DAYS_MAX:
+
+    @staticmethod
+    def asked(first: date, last: date) -> "Period":
+        """As somebody asked for it, and so with a limit. Raises ValueError."""
+        period = Period(first, last)
+        if (last - first).days >= DAYS_MAX:
             raise ValueError(f"a period has at most {DAYS_MAX} days")
+        return period
 
     def holds(self, day: date | None) -> bool:
         """Whether this day is one of them; what has no date is of no period."""
         return day is not None and self.first <= day <= self.last
+
+    def with_days_before(self, days: int) -> "Period":
+        """The same with so many days before it."""
+        return Period(self.first - timedelta(days=days), self.last)
+
+    def with_days_after(self, days: int) -> "Period":
+        """The same with so many days after it."""
+        return Period(self.first, self.last + timedelta(days=days))
 
     def __str__(self) -> str:
         """Both days."""

@@ -1,0 +1,96 @@
+"""How many complaints went to the 10015 desk or the regulator, and how that ended (rule 12)."""
+
+from collections import Counter
+from typing import Any
+
+from contracts.values import CaseTrigger, Kind, Names
+from libs.sheets import Cell, Column, Sheet, share
+from services.audit.domain.reporting.facts import CASE, COMPLAINT, Fact, Facts
+from services.audit.domain.reporting.period import Period
+from services.audit.domain.reporting.repeats import tally
+from services.audit.domain.reporting.volume import name_of
+
+TIERS = (2, 3, 4)
+ENDINGS = {
+    "settled": ("办结", "settled"),
+    "passed_up": ("移交上级", "passed up"),
+    "withdrawn": ("撤回", "withdrawn"),
+    "declined": ("不予受理", "declined"),
+    "open": ("处理中", "open"),
+}
+DECISIONS = {
+    "upheld": ("支持", "upheld"),
+    "partly": ("部分支持", "partly upheld"),
+    "rejected": ("不支持", "rejected"),
+}
+TRIGGERS = {
+    CaseTrigger.BREACH: Names("承诺超时", "Promise broken"),
+    CaseTrigger.DISSATISFIED: Names("不满意", "Dissatisfied"),
+    CaseTrigger.WISH: Names("客户要求", "Asked for"),
+    CaseTrigger.URGES: Names("多次催办", "Urges"),
+    CaseTrigger.REPEATS: Names("重复投诉", "Repeats"),
+    CaseTrigger.VIP_SEVERE: Names("重要客户严重问题", "VIP and severe"),
+    CaseTrigger.REGULATOR: Names("监管转办", "Regulator"),
+    CaseTrigger.MEDIA: Names("媒体曝光", "Media"),
+    CaseTrigger.PASSED_UP: Names("下级移交", "Passed up"),
+}
+
+COLUMNS = (
+    Column("by", "统计口径", "counted by"),
+    Column("key", "代码", "code"),
+    Column("name_zh", "名称", "name (zh)"),
+    Column("name_en", "英文名称", "name (en)"),
+    Column("complaints", "投诉量", "complaints"),
+    Column("escalated", "升级投诉", "escalated"),
+    Column("share", "升级率", "escalation rate"),
+    Column("cases", "升级件数", "cases"),
+    *(Column(f"tier_{tier}", f"{tier}级", f"tier {tier}") for tier in TIERS),
+    *(Column(ending, *names) for ending, names in ENDINGS.items()),
+    *(Column(f"decided_{decision}", *names) for decision, names in DECISIONS.items()),
+)
+FIGURES = tuple(column.name for column in COLUMNS[7:])
+
+
+def escalations(facts: Facts, period: Period) -> Sheet:
+    """Complaints first told in the period, and their cases of tiers 2 to 4, whenever requested."""
+    cases: dict[Any, list[Fact]] = {}
+    for one in facts.of_told(CASE, period):
+        cases.setdefault(one["complaint"], []).append(one)
+    complaints = [
+        one
+        for one in facts.dated(COMPLAINT, "told_on", period)
+        if one["kind"] == Kind.COMPLAINT and one["merged_into"] is None
+    ]
+
+    def figures(one: Fact) -> Counter[str]:
+        return _figures(cases.get(one["complaint"], ()))
+
+    rows = [_row(by, key, name_of(by, key), one) for by, key, one in tally(complaints, figures)]
+    for trigger in CaseTrigger:
+        of_trigger: Counter[str] = Counter()
+        for complaint in complaints:
+            own = [
+                one for one in cases.get(complaint["complaint"], ()) if one["trigger"] == trigger
+            ]
+            of_trigger.update(_figures(own))
+        if of_trigger["cases"]:
+            rows.append(_row("trigger", trigger.value, TRIGGERS[trigger], of_trigger))
+    about = (("period", str(period)),)
+    return Sheet("escalations", "升级投诉统计表", "Escalations", about, COLUMNS, rows)
+
+
+def _figures(cases: Any) -> Counter[str]:
+    counted = Counter({"complaints": 1, "escalated": int(bool(cases)), "cases": len(cases)})
+    for one in cases:
+        counted.update((f"tier_{one['tier']}", one["ending"] or "open"))
+        if one["decision"] is not None:
+            counted.update((f"decided_{one['decision']}",))
+    return counted
+
+
+def _row(by: str, key: str | None, names: Names, counted: Counter[str]) -> tuple[Cell, ...]:
+    return (
+        *(by, key, names.zh, names.en, counted["complaints"], counted["escalated"]),
+        share(counted["escalated"], counted["complaints"]),
+        *(counted[name] for name in FIGURES),
+    )

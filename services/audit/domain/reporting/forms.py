@@ -1,0 +1,182 @@
+"""The forms of 004 that are filled from the log: 客户投诉记录表 and 客户回访表.
+
+What is sealed is only marked: a form is filled with a customer's words by who may open them.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from contracts.feedback_survey import CallReason
+from contracts.values import CHANNELS, ChannelKind
+from libs.sheets import Cell, Column, Sheet
+from services.audit.domain.reporting.facts import (
+    ANSWER,
+    CALL,
+    COMPLAINT,
+    REFUND,
+    SURVEY,
+    WORK,
+    Fact,
+    Facts,
+)
+from services.audit.domain.reporting.period import Period
+from services.audit.domain.reporting.volume import name_of
+
+SEALED = "🔒"
+"""Stands for words that are on record and sealed."""
+
+RECORD_COLUMNS = (
+    Column("receipt", "受理编号", "receipt"),
+    Column("told_at", "投诉时间", "told at"),
+    Column("channel", "受理渠道", "channel"),
+    Column("customer", "客户姓名及电话", "customer (sealed)"),
+    Column("customer_class", "客户类型", "customer class"),
+    Column("value_tier", "客户等级", "tier"),
+    Column("province", "省份", "province"),
+    Column("category", "投诉类别", "category"),
+    Column("urgency", "紧急程度", "urgency"),
+    Column("words", "投诉内容", "words (sealed)"),
+    Column("owner_team", "首问班组", "owner's team"),
+    Column("owner", "首问责任人", "owner of record"),
+    Column("handler_team", "处理班组", "handled by team"),
+    Column("handler", "处理人", "handled by"),
+    Column("opinion", "处理意见", "opinion (sealed)"),
+    Column("decision", "处理结果", "decision"),
+    Column("answered_at", "答复时间", "answered at"),
+    Column("refund", "退费(元)", "refund (CNY)"),
+    Column("cycle", "办理轮次", "cycles"),
+    Column("urges", "催办次数", "urges"),
+    Column("score", "满意度评分", "last score"),
+    Column("closed_at", "办结时间", "closed at"),
+    Column("outcome", "办结结果", "outcome"),
+    Column("history", "历史工单", "history"),
+)
+
+
+def records(facts: Facts, period: Period) -> Sheet:
+    """客户投诉记录表: one line a complaint, suggestion or praise first told in the period."""
+    work = {one["complaint"]: one for one in facts.of_told(WORK, period)}
+    answers = _latest(facts, ANSWER, "answer", period)
+    surveys = _latest(facts, SURVEY, "cycle", period, having="score")
+    money: dict[Any, Decimal] = {}
+    for one in facts.of_told(REFUND, period):
+        money[one["complaint"]] = money.get(one["complaint"], Decimal("0.00")) + one["amount"]
+    found = sorted(
+        facts.dated(COMPLAINT, "told_on", period),
+        key=lambda one: (one["told_at"], one["complaint"]),
+    )
+    rows = []
+    for one in found:
+        complaint = one["complaint"]
+        rows.append(
+            _record(
+                one,
+                work.get(complaint, {}),
+                answers.get(complaint, {}),
+                surveys.get(complaint, {}).get("score"),
+                money.get(complaint),
+            )
+        )
+    about = (("period", str(period)),)
+    return Sheet("records", "客户投诉记录表", "Complaint record", about, RECORD_COLUMNS, rows)
+
+
+def _record(
+    told: Fact, work: Fact, answer: Fact, score: int | None, refund: Decimal | None
+) -> tuple[Cell, ...]:
+    return (
+        *(told["receipt"], told["told_at"], CHANNELS[ChannelKind(told["channel"])].names.zh),
+        *(SEALED, told["customer_class"], told["value_tier"]),
+        name_of("province", told["province"]).zh if told["province"] else None,
+        *(name_of("category", told["category"]).zh, told["urgency"], SEALED),
+        *(work.get("owner_team"), work.get("owner_agent")),
+        *(answer.get("team") or work.get("team"), answer.get("agent") or work.get("agent")),
+        *(SEALED if answer else None, answer.get("decision"), told["answered_at"], refund),
+        *(told["cycle"], told["urges"], score, told["closed_at"]),
+        "merged" if told["merged_into"] is not None else told["outcome"],
+        told["history"],
+    )
+
+
+def _latest(
+    facts: Facts, table: Any, by: str, period: Period, having: str | None = None
+) -> dict[Any, Fact]:
+    """Of each complaint told in the period the row with the highest number."""
+    latest: dict[Any, Fact] = {}
+    for one in facts.of_told(table, period):
+        known = latest.get(one["complaint"])
+        if (having is None or one[having] is not None) and (known is None or one[by] > known[by]):
+            latest[one["complaint"]] = one
+    return latest
+
+
+REVISIT_COLUMNS = (
+    Column("asked_at", "回访时间", "asked at"),
+    Column("receipt", "受理编号", "receipt"),
+    Column("value_tier", "客户等级", "tier"),
+    Column("category", "投诉类别", "category"),
+    Column("kind", "回访类型", "kind"),
+    Column("cycle", "办理轮次", "cycle"),
+    Column("by", "回访方式", "by"),
+    Column("attempts", "呼叫次数", "calls made"),
+    Column("reached", "是否接通", "reached"),
+    Column("caller", "回访人", "caller"),
+    Column("answered_at", "回复时间", "answered at"),
+    Column("score", "满意度评分", "score"),
+    Column("resolved", "是否解决", "resolved"),
+    Column("satisfied", "是否满意", "satisfied"),
+    Column("words", "客户意见", "words (sealed)"),
+    Column("outcome", "回访结果", "outcome"),
+    Column("late_score", "逾期评分", "late score"),
+)
+
+
+ASKED_DAYS_MAX = 31
+"""No asking lasts longer; by how much their calls are looked for beyond the period."""
+
+
+def revisits(facts: Facts, period: Period) -> Sheet:
+    """客户回访表: every asking of a handling cycle and every later visit that began in the period.
+
+    An asking's calls may begin later than itself, where its message failed: no later than it ends.
+    """
+    calls: dict[tuple[Any, int], Fact] = {}
+    rows: list[tuple[tuple[Any, ...], tuple[Cell, ...]]] = []
+    while_asked = period.with_days_after(ASKED_DAYS_MAX)
+    for call, told in facts.with_complaint(CALL, "planned_on", while_asked):
+        if call["reason"] == CallReason.SURVEY:
+            calls[call["complaint"], call["cycle"]] = call
+        elif call["reason"] == CallReason.VISIT and period.holds(call["planned_on"]):
+            key = (call["planned_at"], told["receipt"], "visit")
+            rows.append((key, (*_whose(call["planned_at"], told), *_visit(call))))
+    for survey, told in facts.with_complaint(SURVEY, "asked_on", period):
+        made = calls.get((survey["complaint"], survey["cycle"]), {})
+        key = (survey["asked_at"], told["receipt"], "survey")
+        rows.append((key, (*_whose(survey["asked_at"], told), *_survey(survey, made))))
+    rows.sort(key=lambda row: row[0])
+    about = (("period", str(period)),)
+    return Sheet(
+        "revisits", "客户回访表", "Revisits", about, REVISIT_COLUMNS, [row for _, row in rows]
+    )
+
+
+def _whose(at: Any, told: Fact) -> tuple[Cell, ...]:
+    return (at, told["receipt"], told["value_tier"], name_of("category", told["category"]).zh)
+
+
+def _visit(call: Fact) -> tuple[Cell, ...]:
+    said = call["satisfied"] is not None or call["score"] is not None
+    return (
+        *("visit", call["cycle"], "call", call["attempts"], call["reached"], call["by"]),
+        *(call["tried_at"] if said else None, call["score"], call["resolved"], call["satisfied"]),
+        *(SEALED if call["words"] else None, None, None),
+    )
+
+
+def _survey(survey: Fact, call: Fact) -> tuple[Cell, ...]:
+    return (
+        *("survey", survey["cycle"], survey["by"], call.get("attempts", 0)),
+        *(call.get("reached"), call.get("by")),
+        *(survey["answered_at"], survey["score"], survey["resolved"], survey["satisfied"]),
+        *(SEALED if survey["words"] else None, survey["outcome"], survey["late_score"]),
+    )

@@ -1,0 +1,155 @@
+"""What reports make of rows, figure by figure; every expected value worked out by hand."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from libs.decider import Row
+from services.audit.domain.reporting import REPORTS, Kept, Period
+from services.audit.domain.reporting.facts import COMPLAINT, REFUND, RULE
+from services.audit.domain.reporting.period import DAYS_MAX
+
+OCTOBER = Period(date(2025, 10, 1), date(2025, 10, 31))
+EVER = datetime(2004, 1, 1, tzinfo=UTC)
+
+
+def complaint(number: int, told: str, **more: Any) -> Row:
+    at = datetime.fromisoformat(f"{told}+08:00")
+    return Row.of(
+        COMPLAINT.name,
+        {"complaint": UUID(int=number)},
+        **{
+            "receipt": f"R{number}",
+            "person": UUID(int=1),
+            "kind": "complaint",
+            "category": "billing.overcharge",
+            "channel": "sms",
+            "province": None,
+            "told_at": at,
+            "told_on": at.date(),
+            "history": False,
+            "cycle": 1,
+            "urges": 0,
+            **more,
+        },
+    )
+
+
+def rule(version: str, since: datetime, days: int) -> Row:
+    figures = {"connection_share": "85/100", "connection_seconds": 20}
+    return Row.of(RULE.name, {"version": version}, counts_from=since, repeat_days=days, **figures)
+
+
+def told(name: str, rows: list[Row], period: Period = OCTOBER) -> list[dict[str, Any]]:
+    kept = Kept()
+    kept.keep(rows)
+    sheet = REPORTS[name](kept, period)
+    names = [column.name for column in sheet.columns]
+    return [dict(zip(names, row, strict=True)) for row in sheet.rows]
+
+
+def repeats(rows: list[Row]) -> tuple[Any, ...]:
+    every = told("repeats", rows)[0]
+    return every["complaints"], every["repeats"], str(every["repeat_rate"])
+
+
+def test_a_repeat_is_the_same_customers_same_matter_within_thirty_days() -> None:
+    by = rule("1", EVER, 30)
+    first = complaint(1, "2025-09-20T09:00:00")
+    assert repeats([by, first, complaint(2, "2025-10-20T09:00:00")]) == (1, 1, "100.00 %")
+    assert repeats([by, first, complaint(2, "2025-10-20T09:00:01")]) == (1, 0, "0.00 %")
+    other = complaint(2, "2025-10-10T09:00:00", category="broadband.fault")
+    assert repeats([by, first, other]) == (1, 0, "0.00 %")
+    stranger = complaint(2, "2025-10-10T09:00:00", person=UUID(int=2))
+    assert repeats([by, first, stranger]) == (1, 0, "0.00 %")
+    merged = complaint(2, "2025-10-10T09:00:00", merged_into=UUID(int=1))
+    assert repeats([by, first, merged]) == (0, 0, "None")
+    nobody_knows = {"category": "unclassified"}
+    unclassified = [
+        complaint(1, "2025-10-09T09:00:00", **nobody_knows),
+        complaint(2, "2025-10-10T09:00:00", **nobody_knows),
+    ]
+    assert repeats([by, *unclassified]) == (2, 0, "0.00 %")
+
+
+def test_a_later_version_of_the_figures_judges_from_its_day_on() -> None:
+    later = rule("2", datetime(2025, 10, 31, 16, tzinfo=UTC), 3)  # 1 November in Shanghai
+    rows = [complaint(1, "2025-10-01T09:00:00"), complaint(2, "2025-10-10T09:00:00")]
+    assert repeats([rule("1", EVER, 30), later, *rows]) == (2, 1, "50.00 %")
+    in_force = rule("2", datetime(2025, 10, 30, 16, tzinfo=UTC), 3)
+    assert repeats([rule("1", EVER, 30), in_force, *rows]) == (2, 0, "0.00 %")
+
+
+def test_without_figures_nothing_is_called_a_repeat_or_not() -> None:
+    every = told("repeats", [complaint(1, "2025-10-01T09:00:00")])[0]
+    assert (every["repeats"], every["repeat_rate"]) == (None, None)
+
+
+def test_urges_are_counted_and_complaints_urged_as_well() -> None:
+    rows = [complaint(number, "2025-10-01T09:00:00", urges=number - 1) for number in (1, 2, 3)]
+    every = told("repeats", rows)[0]
+    assert (every["urges"], every["urged"], str(every["urge_rate"])) == (3, 2, "66.66… %")
+
+
+def grant(complaint_number: int, granted: int, amount: str, basis: str) -> Row:
+    return Row.of(
+        REFUND.name,
+        {"complaint": UUID(int=complaint_number), "granted": granted},
+        finding=1,
+        basis=basis,
+        amount=Decimal(amount),
+        total=Decimal(amount),
+        under="limit",
+        role="team",
+        granted_at=datetime(2025, 10, 13, 2, tzinfo=UTC),
+        granted_on=date(2025, 10, 13),
+    )
+
+
+def test_refunds_are_summed_exactly() -> None:
+    """S5 and S2: 373.00 and its supplement of 20.00; rent of 11.35. No float anywhere."""
+    rows = [
+        complaint(1, "2025-10-10T09:00:00"),
+        complaint(2, "2025-10-01T20:00:00"),
+        grant(1, 1, "373.00", "double_refund"),
+        grant(1, 2, "20.00", "double_refund"),
+        grant(2, 1, "11.35", "rent_waiver"),
+        grant(2, 2, "0.02", "rent_waiver"),
+    ]
+    sums = [
+        (one["basis"], one["grants"], one["complaints"], one["amount"])
+        for one in told("refund-sums", rows)
+    ]
+    assert sums == [
+        ("double_refund", 2, 1, Decimal("393.00")),
+        ("rent_waiver", 2, 1, Decimal("11.37")),
+        ("all", 4, 2, Decimal("404.37")),
+    ]
+    assert [one["amount"] for one in told("refunds", rows)] == [
+        *(Decimal("373.00"), Decimal("20.00"), Decimal("11.35"), Decimal("0.02")),
+    ]
+
+
+def test_a_day_belongs_to_the_month_it_has_in_shanghai() -> None:
+    rows = [
+        complaint(1, "2025-10-31T23:59:59.999999"),
+        complaint(2, "2025-11-01T00:00:00"),
+        complaint(3, "2025-09-30T23:59:59.999999"),
+        complaint(4, "2025-10-01T00:00:00"),
+    ]
+    assert told("volume", rows)[0]["told"] == 2
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_of_nothing_is_a_report(name: str) -> None:
+    assert isinstance(told(name, []), list)
+
+
+def test_a_period_has_an_order_and_a_limit() -> None:
+    with pytest.raises(ValueError, match="on or after its first day"):
+        Period(date(2025, 10, 2), date(2025, 10, 1))
+    with pytest.raises(ValueError, match=f"at most {DAYS_MAX} days"):
+        Period.asked(date(2000, 1, 1), date(2025, 10, 1))
