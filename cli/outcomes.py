@@ -14,7 +14,7 @@ from cli.places import NotRunning
 COLUMNS = ("row", "id", "outcome", "complaint", "verdicts", "reason")
 IMPORTED = "imported"
 ASKED_MAX = 500
-"""As many complaints as sla_watch takes in one request (`POST /clocks/asked`)."""
+"""As many complaints as sla_watch takes in one request (`POST /asked-clocks`)."""
 AGAIN_SECONDS = 0.2
 
 Verdicts = Callable[[Sequence[str]], Sequence[Mapping[str, Any]]]

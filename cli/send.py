@@ -435,7 +435,7 @@ def _verdicts() -> Verdicts:
 
     def ask(complaints: Sequence[str]) -> Sequence[dict[str, Any]]:
         body = {"complaints": list(complaints)}
-        clocks: list[dict[str, Any]] = auditor.post("sla_watch", "/clocks/asked", body)["clocks"]
+        clocks: list[dict[str, Any]] = auditor.post("sla_watch", "/asked-clocks", body)["clocks"]
         return clocks
 
     return ask

@@ -187,7 +187,7 @@ def clock_routes(query: Querying) -> Router:
             raise ClocksUnknown
         return found
 
-    @router.post("/clocks/asked")
+    @router.post("/asked-clocks")
     async def clocks_asked(
         asked: ClocksAsked, _caller: Annotated[Caller, allow("sla_watch.read")]
     ) -> ClocksFound:

@@ -58,7 +58,7 @@ def test_a_complaints_clocks_from_its_first_words_to_its_verdicts(watch: Office)
     hear(watch, told.suspended(), "2025-10-24 10:30")
     (paused,) = [one for one in watch.get(f"/clocks/{ONE}") if one["state"] == "paused"]
     asked = {"complaints": [str(UUID(int=7)), str(ONE)]}
-    assert watch.post("/clocks/asked", asked).json()["clocks"] == watch.get(f"/clocks/{ONE}")
+    assert watch.post("/asked-clocks", asked).json()["clocks"] == watch.get(f"/clocks/{ONE}")
     assert (paused["clock"], paused["due_at"]) == ("resolve", None)
     assert paused["paused_since"] == "2025-10-24T02:30:00.000000Z"
     hear(watch, told.resumed(), "2025-10-24 10:40")
