@@ -10,6 +10,7 @@ from cli import (
     checkpoints,
     notices,
     operate,
+    person,
     policy,
     rebuilding,
     report,
@@ -46,6 +47,7 @@ versions.register(app)
 text.register(app)
 rebuilding.register(app)
 notices.register(app)
+person.register(app)
 
 
 @app.command("serve", hidden=True)

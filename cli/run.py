@@ -31,6 +31,7 @@ ROLES = (
     "partner",
     "service",
     "auditor",
+    "privacy",
     "admin",
 )
 

@@ -97,6 +97,7 @@ _INTAKE = _of(
             "sla_watch": "starts its clocks: clocks.started",
             "escalation": "VIP and severe, media or regulator: case.requested",
             "audit": "its archive's cohort, and which receipt is which complaint",
+            "intake": "of a person whose data is to be destroyed: person.erasure_noted{waits}",
         },
     ),
     (
@@ -166,6 +167,11 @@ _INTAKE = _of(
         {"feedback_survey": "ask: survey.asked, or survey.concluded{unreachable}"},
     ),
     (i.ComplaintSurveyNoted, {}),
+    (
+        i.ComplaintErasureNoted,
+        {"intake": "person.erasure_noted; the last one free: person.erased{destroyed} (race 15)"},
+    ),
+    (i.ComplaintHoldNoted, {}),
     (
         i.ComplaintEscalationNoted,
         {
@@ -374,7 +380,14 @@ _HOUSEKEEPING = (
         (h.PersonAccessed, {"audit": "reports"}),
         (
             h.PersonErased,
-            {"feedback_survey": "cancels open asks and notices of those complaints"},
+            {
+                "feedback_survey": "cancels open asks and notices of those complaints",
+                "intake": "to be destroyed: complaint.erasure_noted{waits} of each complaint",
+            },
+        ),
+        (
+            h.PersonErasureNoted,
+            {"intake": "waits: complaint.erasure_noted{waits} of that complaint"},
         ),
     ),
     *_of("routing", "team", "team id", (h.TeamChanged, {})),

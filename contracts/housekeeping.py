@@ -34,6 +34,13 @@ class ErasureMode(StrEnum):
     DESTROYED = "destroyed"
 
 
+class ErasureState(StrEnum):
+    """Whether a complaint keeps its person's data from being destroyed."""
+
+    WAITS = "waits"
+    FREE = "free"
+
+
 class Settlement(StrEnum):
     """What became of a parked record."""
 
@@ -69,6 +76,20 @@ class PersonErased(HousekeepingEvent):
     """Until when it is locked; None when destroyed or not yet known."""
     complaints: tuple[UUID, ...] = ()
     """The person's complaints, whose asks and notices are cancelled."""
+    to_be_destroyed: bool = False
+    """Locked only for as long as one of these complaints is open, held, appealed or under the floor
+    (EVENTS race 15); then the key is destroyed."""
+
+
+class PersonErasureNoted(HousekeepingEvent):
+    """Whether one more complaint still keeps a person's data from being destroyed."""
+
+    type: ClassVar[str] = "person.erasure_noted.v1"
+
+    complaint: UUID
+    """The complaint."""
+    state: ErasureState
+    """It keeps the data, or no longer does."""
 
 
 class Seat(Value):

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from pydantic import Field
 
+from contracts.housekeeping import ErasureState
 from contracts.values import (
     CaseTrigger,
     Classification,
     Classified,
+    Code,
     ComplaintEvent,
     Contact,
     Correspondent,
@@ -373,6 +375,39 @@ class ComplaintSurveyNoted(ComplaintEvent):
     """The survey.concluded event."""
     outcome: Outcome
     """How the asking ended: satisfied, no_answer or unreachable."""
+
+
+class ComplaintErasureNoted(ComplaintEvent):
+    """A person's erasure waits for this complaint, or no longer has to (EVENTS race 15).
+
+    It waits while the complaint is open, appealed or held, and until six calendar months after its
+    closing are over (DOMAIN, Audit and retention: a floor no setting can lower).
+    """
+
+    type: ClassVar[str] = "complaint.erasure_noted.v1"
+
+    person: UUID
+    """Whose data is to be destroyed."""
+    state: ErasureState
+    """Whether the complaint keeps it."""
+
+
+class HoldState(StrEnum):
+    """Whether a legal hold is on."""
+
+    PLACED = "placed"
+    LIFTED = "lifted"
+
+
+class ComplaintHoldNoted(ComplaintEvent):
+    """A legal hold on the complaint began or ended; while it is on nothing is destroyed."""
+
+    type: ClassVar[str] = "complaint.hold_noted.v1"
+
+    hold: Code
+    """The hold's name."""
+    state: HoldState
+    """Whether it is on."""
 
 
 class ComplaintEscalationNoted(ComplaintEvent):

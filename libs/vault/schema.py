@@ -42,6 +42,11 @@ CREATE TABLE IF NOT EXISTS unreadable (
     box bytea NOT NULL,
     PRIMARY KEY (subject, content)
 );
+CREATE TABLE IF NOT EXISTS locking (
+    person uuid NOT NULL,
+    locked_at timestamptz NOT NULL,
+    PRIMARY KEY (person, locked_at)
+);
 CREATE TABLE IF NOT EXISTS erasure (
     person uuid NOT NULL,
     erased_at timestamptz NOT NULL,

@@ -281,6 +281,31 @@ class Vault:
             )
             return locked.rowcount > 0
 
+    def lock_again(self, lockings: Iterable[tuple[UUID, datetime]]) -> int:
+        """Apply lockings, (person, when decided), each once ever: told again changes nothing.
+
+        So what a person says after a locking stays readable, although all lockings of the log are
+        handed in at each start. Persons without a key are passed over. Returns how many keys were
+        locked now.
+        """
+        asked = sorted(set(lockings))
+        if not asked:
+            return 0
+        persons, ats = [person for person, _ in asked], [at for _, at in asked]
+        with self._pool.connection() as connection, connection.transaction():
+            fresh = connection.execute(_REMEMBER_LOCKINGS, (persons, ats)).fetchall()
+            locked = connection.execute(
+                "UPDATE person_key SET state = 'locked' "
+                "WHERE person = ANY(%s) AND state IN ('active', 'retired')",
+                (sorted({row[0] for row in fresh}),),
+            )
+            return locked.rowcount
+
+    def check(self, person: UUID) -> None:
+        """Raises PersonUnknown for whom nothing was ever sealed, Erased where all is destroyed."""
+        with self._pool.connection() as connection:
+            self._refuse_nobody(connection, person)
+
     def unlock(self, person: UUID) -> bool:
         """Take back a lock, e.g. one put on the wrong person; returns whether there was one.
 
@@ -499,6 +524,11 @@ RETURNING person, key_id, state, version, box
 
 _REMEMBER_ERASURES: Final = """
 INSERT INTO erasure (person, erased_at) SELECT * FROM unnest(%s::uuid[], %s::timestamptz[])
+ON CONFLICT DO NOTHING RETURNING person
+"""
+
+_REMEMBER_LOCKINGS: Final = """
+INSERT INTO locking (person, locked_at) SELECT * FROM unnest(%s::uuid[], %s::timestamptz[])
 ON CONFLICT DO NOTHING RETURNING person
 """
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import from_json
 
 from contracts.catalogue import SERVICES
 from contracts.values import Instant, Receipt
@@ -254,6 +255,23 @@ def _timelines(app: App) -> Router:
     ) -> TimelineShown:
         """Everything that happened to a complaint, from all services, causes first."""
         return await told(request, complaint, page)
+
+    @router.get("/complaints/{complaint}/records")
+    async def records(
+        request: Request,
+        complaint: UUID,
+        page: Paging,
+        _caller: Annotated[Caller, allow("audit.records")],
+    ) -> Page[JsonValue]:
+        """A complaint's events whole, as they are on record; what was sealed is sealed here too.
+
+        For whoever answers a person's request for their data: the tokens open at intake.
+        """
+        found = await app.query(views.records, complaint, page.after(int, int), page.limit)
+        if not found and await app.query(views.about, complaint) is None:
+            raise NoSuchComplaint
+        shown, following = page_of(request, found, page.limit, lambda one: one[0])
+        return Page(items=[from_json(value) for _, value in shown], next=following)
 
     @router.get("/timeline/by-receipt/{receipt}", response_model=TimelineShown)
     async def timeline_by_receipt(

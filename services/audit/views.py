@@ -188,6 +188,25 @@ def sample(conn: Connection[Any], start: UUID, size: int) -> list[UUID]:
     return found
 
 
+def records(
+    conn: Connection[Any], complaint: UUID, after: Place | None, limit: int
+) -> list[tuple[Place, bytes]]:
+    """A complaint's events as they were accepted, in the log's order; limit + 1 at most."""
+    subject = str(complaint)
+    rows = conn.execute(
+        "SELECT life, record_offset, state FROM archive "
+        "WHERE cohort = ANY(%s) AND subject = %s AND (life, record_offset) > (%s, %s) "
+        "ORDER BY life, record_offset LIMIT %s",
+        (
+            list({head.cohort for head in _heads(conn, [subject])}),
+            subject,
+            *(after or (0, -1)),
+            limit + 1,
+        ),
+    ).fetchall()
+    return [((row["life"], row["record_offset"]), bytes(row["state"])) for row in rows]
+
+
 def complaint_of(conn: Connection[Any], receipt: str) -> UUID | None:
     """The complaint with this receipt number."""
     row = conn.execute(

@@ -28,6 +28,8 @@ from services.intake.domain import rows
 from services.intake.domain.person import RecordAccess
 from services.intake.domain.policy import compile_policy
 from services.intake.door import IntakeDoor
+from services.intake.erasures import Erasures
+from services.intake.persons import person_routes
 
 
 def describe() -> Service:
@@ -59,15 +61,24 @@ def build(settings: Settings, clock: Clock) -> App:
         version="0.1.0",
         routers=lambda app: _routers(app, vault),
     )
-    return App(
+    erasures = Erasures(vault)
+
+    def carry_out() -> None:
+        with app.store.connection() as connection:
+            on_record = views.decided_erasures(connection)
+        erasures.start(on_record)
+
+    app = App(
         describe(),
         settings,
         clock,
         interface,
         make_door=door,
-        opening=[vault.start],
-        closing=[vault.close],
+        opening=[vault.start, carry_out],
+        closing=[erasures.stop, vault.close],
     )
+    app.writer.on_commit.append(erasures.committed)
+    return app
 
 
 def _routers(app: App, vault: Vault) -> Sequence[Router]:
@@ -87,6 +98,7 @@ def _routers(app: App, vault: Vault) -> Sequence[Router]:
     return (
         *api.routes(app.query, tell),
         vault_routes.routes(vault, app.beside, accessed, persons_of),
+        person_routes(app.query, vault, app.beside, accessed),
         policy_routes(app.service, app.query),
         operations(app),
     )

@@ -10,18 +10,30 @@ from contracts.feedback_survey import (
     SurveyConcluded,
     VisitRecorded,
 )
+from contracts.housekeeping import (
+    ErasureState,
+    HoldLifted,
+    HoldPlaced,
+    PersonErased,
+    PersonErasureNoted,
+)
 from contracts.intake import (
     ComplaintContactUnlinked,
+    ComplaintErasureNoted,
     ComplaintMerged,
+    ComplaintRegistered,
     ComplaintUnmerged,
+    HoldState,
     NotedState,
 )
 from contracts.routing import WorkAnswered
 from contracts.values import NoticeKind
 from libs.decider import Event, Recorded, To
 from services.intake.domain.commands import (
+    AwaitErasure,
     ConcludeSurvey,
     LinkMerged,
+    NoteHold,
     RecordAnswer,
     RecordCaseAccepted,
     RecordCaseEnded,
@@ -32,8 +44,10 @@ from services.intake.domain.commands import (
     RegisterComplaint,
     UnlinkMerged,
 )
+from services.intake.domain.person import NoteComplaint, NoteErasure
 
 HEARD: tuple[type[Event], ...] = (
+    ComplaintRegistered,
     ComplaintContactUnlinked,
     ComplaintMerged,
     ComplaintUnmerged,
@@ -46,6 +60,11 @@ HEARD: tuple[type[Event], ...] = (
     CaseAccepted,
     CaseDeclined,
     CaseClosed,
+    PersonErased,
+    PersonErasureNoted,
+    ComplaintErasureNoted,
+    HoldPlaced,
+    HoldLifted,
 )
 """Everything intake does something about. `work.ended` and compensation are not among them: the
 former is never a closing (EVENTS race 3), and a withdrawal takes no money back (race 12)."""
@@ -78,6 +97,29 @@ def react(recorded: Recorded[Any]) -> list[To]:
             return on_case_declined(recorded)
         case CaseClosed():
             return on_case_closed(recorded)
+        case _:
+            return on_erasing(recorded)
+
+
+def on_erasing(recorded: Recorded[Any]) -> list[To]:
+    """What keeps a person's data from being destroyed, and what does no more (EVENTS race 15)."""
+    at, told = recorded.at, recorded.data
+    match told:
+        case ComplaintRegistered():
+            command = NoteComplaint(at=at, complaint=UUID(recorded.subject))
+            return [To(str(told.registration.correspondent.person), command)]
+        case PersonErased() if told.to_be_destroyed:
+            waits = AwaitErasure(at=at, person=UUID(recorded.subject))
+            return [To(str(complaint), waits) for complaint in told.complaints]
+        case PersonErasureNoted() if told.state is ErasureState.WAITS:
+            waits = AwaitErasure(at=at, person=UUID(recorded.subject))
+            return [To(str(told.complaint), waits)]
+        case ComplaintErasureNoted():
+            noted = NoteErasure(at=at, complaint=UUID(recorded.subject), state=told.state)
+            return [To(str(told.person), noted)]
+        case HoldPlaced() | HoldLifted():
+            on = HoldState.PLACED if isinstance(told, HoldPlaced) else HoldState.LIFTED
+            return [To(recorded.subject, NoteHold(at=at, hold=told.hold, state=on))]
         case _:
             return []
 

@@ -12,13 +12,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.housekeeping import ErasureMode
 from contracts.values import CATEGORY_NAMES, CHANNELS, PROVINCES, Category, ChannelKind, Names
 from libs.decider import Instant
 from libs.eventlog import Table
 from services.intake.domain.identity import refusal_subject
 from services.intake.domain.matching import CONTACTS, NOTICES, OPEN, RECEIPTS, REFUSED, outcome
 from services.intake.domain.merging import COMPLAINTS
-from services.intake.domain.rows import DESK
+from services.intake.domain.rows import DESK, ERASURES
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -98,7 +99,21 @@ TABLES = (
             "merged_into": "uuid",
         },
         key=("complaint",),
-        indexes=("told_at", "merged_into"),
+        indexes=("told_at", "merged_into", "person"),
+    ),
+    Table(
+        ERASURES,
+        {
+            "person": "uuid not null",
+            "mode": "text not null",
+            "basis": "text not null",
+            "since": "timestamptz not null",
+            "locked_at": "timestamptz",
+            "to_be_destroyed": "boolean not null",
+            "keeping": "jsonb not null",
+        },
+        key=("person",),
+        indexes=("since, person",),
     ),
     Table(
         DESK,
@@ -554,3 +569,98 @@ def _words(names: Names) -> InWords:
 
 def _after(after: tuple[datetime, UUID] | None) -> tuple[datetime | None, datetime | None, Any]:
     return (None, None, None) if after is None else (after[0], after[0], after[1])
+
+
+class ErasureShown(BaseModel):
+    """A person whose data is locked or destroyed."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    person: UUID
+    """The person's random id."""
+    mode: str
+    """`locked` or `destroyed`."""
+    basis: str
+    """On what ground."""
+    since: Instant
+    """Since when it stands so."""
+    to_be_destroyed: bool
+    """Whether it is destroyed once nothing keeps it any more."""
+    keeping: list[UUID]
+    """The complaints that keep it: open, appealed, held, or under the floor of six months."""
+
+
+class PersonsComplaint(BaseModel):
+    """One complaint of a person."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    complaint: UUID
+    """Its id."""
+    receipt: str
+    """Its receipt number."""
+    state: str
+    """Where it stands."""
+    told_at: Instant
+    """When it was first told."""
+    closed_at: Instant | None
+    """When it was closed."""
+
+
+class PersonShown(BaseModel):
+    """What is on record of a person, without a word of personal data."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    person: UUID
+    """The person's random id."""
+    complaints: list[PersonsComplaint]
+    """Earliest first."""
+    erasure: ErasureShown | None
+    """Whether the data is locked or destroyed."""
+
+
+_ERASURE = "person, mode, basis, since, to_be_destroyed, keeping"
+
+
+def person_by_id(conn: "Connection[Any]", person: UUID) -> PersonShown | None:
+    """A person's complaints and erasure; None: nothing is on record."""
+    complaints = conn.execute(
+        f"SELECT complaint, receipt, state, told_at, closed_at FROM {COMPLAINTS} "
+        "WHERE person = %s ORDER BY told_at, complaint",
+        (person,),
+    ).fetchall()
+    erasure = conn.execute(
+        f"SELECT {_ERASURE} FROM {ERASURES} WHERE person = %s", (person,)
+    ).fetchone()
+    if not complaints and erasure is None:
+        return None
+    return PersonShown.model_validate(
+        {"person": person, "complaints": complaints, "erasure": erasure}
+    )
+
+
+def erasures(
+    conn: "Connection[Any]", after: tuple[datetime, UUID] | None, limit: int
+) -> list[ErasureShown]:
+    """Persons whose data is locked or destroyed, oldest first; `limit + 1` rows at most."""
+    where, values = ("WHERE (since, person) > (%s, %s) ", [*after]) if after else ("", [])
+    rows = conn.execute(
+        f"SELECT {_ERASURE} FROM {ERASURES} {where}ORDER BY since, person LIMIT %s",
+        (*values, limit + 1),
+    ).fetchall()
+    return [ErasureShown.model_validate(row) for row in rows]
+
+
+def decided_erasures(conn: "Connection[Any]") -> list[tuple[ErasureMode, UUID, datetime]]:
+    """Every locking and destroying on record, for the vault to carry out."""
+    rows = conn.execute(f"SELECT person, mode, since, locked_at FROM {ERASURES}").fetchall()
+    locked = [
+        (ErasureMode.LOCKED, row["person"], row["locked_at"]) for row in rows if row["locked_at"]
+    ]
+    destroyed = [
+        (ErasureMode.DESTROYED, row["person"], row["since"])
+        for row in rows
+        if row["mode"] == ErasureMode.DESTROYED
+    ]
+    return [*locked, *destroyed]

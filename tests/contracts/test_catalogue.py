@@ -148,11 +148,15 @@ ENUMERATIONS: list[type[enum.Enum]] = sorted(
 )
 
 
+OURS = {"person.erasure_noted"}
+"""Housekeeping that EVENTS.md does not have: what keeps a person's data (race 15)."""
+
+
 def test_all_fifty_events_and_the_housekeeping_of_the_catalogue_are_there() -> None:
     assert len(EVENTS_MD) == 50
     assert set(EVENTS_MD) <= names(BUSINESS)
     housekeeping = [one for one in CATALOGUE if issubclass(one.event, HousekeepingEvent)]
-    assert names(housekeeping) == set(HOUSEKEEPING_MD)
+    assert names(housekeeping) == set(HOUSEKEEPING_MD) | OURS
     assert len(BUSINESS) + len(housekeeping) == len(CATALOGUE)
 
 

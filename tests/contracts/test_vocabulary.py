@@ -77,8 +77,8 @@ def test_who_is_outside_has_two_names(party: str) -> None:
     assert word(code) == (zh, en)
 
 
-def test_there_is_no_other_role_but_our_own_services() -> None:
-    assert set(ROLES) == {role for role, _ in STAFF.values()} | {"service"}
+def test_there_is_no_other_role_but_our_own_services_and_who_answers_for_persons_data() -> None:
+    assert set(ROLES) == {role for role, _ in STAFF.values()} | {"service", "privacy"}
 
 
 # --- channels (DOMAIN, Hotlines; Other channels) --------------------------------------------------

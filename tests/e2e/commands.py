@@ -14,11 +14,14 @@ from cli.main import app
 ROOT = Path(__file__).parents[2]
 
 
-async def bihuan(data: Path, *words: str) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error; in this process, which saves a second each."""
+async def bihuan(data: Path, *words: str, said: str = "") -> tuple[int, str, str]:
+    """Exit code, standard output, standard error; in this process, which saves a second each.
+
+    `said` is what stands on standard input.
+    """
     env = {name: None for name in os.environ if name[:7] == "BIHUAN_"}
     ran = await asyncio.to_thread(
-        CliRunner().invoke, app, words, env={**env, "BIHUAN_DATA": str(data)}
+        CliRunner().invoke, app, words, said, env={**env, "BIHUAN_DATA": str(data)}
     )
     if ran.exception is not None and not isinstance(ran.exception, SystemExit):
         raise ran.exception

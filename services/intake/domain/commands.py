@@ -7,6 +7,7 @@ from contracts.feedback_survey import SurveyOutcome
 from contracts.intake import (
     Check,
     DeliveryReport,
+    HoldState,
     MatchedBy,
     MergedContact,
     NotedState,
@@ -18,6 +19,7 @@ from contracts.intake import (
 from contracts.values import (
     CaseTrigger,
     Category,
+    Code,
     Contact,
     Evidence,
     Instant,
@@ -27,7 +29,7 @@ from contracts.values import (
     Sealed,
     Urgency,
 )
-from libs.decider import Command
+from libs.decider import Command, TimerFired
 
 
 class RegisterComplaint(Command):
@@ -191,6 +193,23 @@ class RecordCaseEnded(Command):
     decided_at: Instant | None = None
 
 
+class AwaitErasure(Command):
+    """A person's data is to be destroyed as soon as this complaint allows it (race 15)."""
+
+    person: UUID
+
+
+class NoteHold(Command):
+    """A legal hold on the complaint began or ended (heard: hold.placed, hold.lifted)."""
+
+    hold: Code
+    state: HoldState
+
+
+class ErasureDue(TimerFired):
+    """Nothing of the complaint keeps its person's data any more."""
+
+
 ComplaintCommand = (
     RegisterComplaint
     | VerifyComplaint
@@ -210,5 +229,8 @@ ComplaintCommand = (
     | RecordCaseRequested
     | RecordCaseAccepted
     | RecordCaseEnded
+    | AwaitErasure
+    | NoteHold
+    | ErasureDue
 )
 """Every command of the stream `complaint`."""

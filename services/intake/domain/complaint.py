@@ -16,7 +16,9 @@ from contracts.intake import (
     ComplaintClosed,
     ComplaintContactLinked,
     ComplaintContactUnlinked,
+    ComplaintErasureNoted,
     ComplaintEscalationNoted,
+    ComplaintHoldNoted,
     ComplaintMerged,
     ComplaintReclassified,
     ComplaintRegistered,
@@ -42,14 +44,17 @@ from contracts.values import (
     ReopenRoute,
 )
 from libs.decider import Conflict, Context, Event, NotFound, Refused
-from services.intake.domain import history, merging, reopening
+from services.intake.domain import erasing, history, merging, reopening
 from services.intake.domain.closing import TIER_REGULATOR, close
 from services.intake.domain.commands import (
+    AwaitErasure,
     ComplaintCommand,
     ConcludeSurvey,
+    ErasureDue,
     LinkContact,
     LinkMerged,
     Merge,
+    NoteHold,
     Reclassify,
     RecordAnswer,
     RecordCaseAccepted,
@@ -65,6 +70,7 @@ from services.intake.domain.commands import (
     VerifyComplaint,
     Withdraw,
 )
+from services.intake.domain.erasing import with_erasures
 from services.intake.domain.policy import contacts_policy, reopening_policy, verification_policy
 from services.intake.domain.state import Answer, Complaint, Linked, fold, urges_standing
 
@@ -82,6 +88,8 @@ EVENTS: tuple[type[Event], ...] = (
     ComplaintEscalationNoted,
     ComplaintClosed,
     ComplaintReopened,
+    ComplaintErasureNoted,
+    ComplaintHoldNoted,
 )
 
 ASKING_OVER = {
@@ -203,6 +211,14 @@ def decide(
     complaint: Complaint | None, command: ComplaintCommand, context: Context
 ) -> Sequence[Event]:
     """What follows from a command; raises DomainError to refuse; [] when it is told twice."""
+    if complaint is not None and isinstance(command, AwaitErasure | NoteHold | ErasureDue):
+        return erasing.decide(complaint, command)
+    return with_erasures(complaint, _decide(complaint, command, context))
+
+
+def _decide(
+    complaint: Complaint | None, command: ComplaintCommand, context: Context
+) -> Sequence[Event]:
     if isinstance(command, RegisterComplaint):
         return [] if complaint is not None else _register(command.registration, command, context)
     if complaint is None:
@@ -230,6 +246,8 @@ def decide(
             return _late_reply(complaint, command, context)
         case RecordCaseRequested() | RecordCaseAccepted() | RecordCaseEnded():
             return _case(complaint, command, context)
+        case _:  # what concerns erasing is decided before
+            return []
 
 
 # --- told and verified ---------------------------------------------------------------------------

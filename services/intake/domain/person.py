@@ -1,11 +1,22 @@
-"""What was done with a person's data: every opening with its purpose, and its erasing."""
+"""What was done with a person's data: every opening with its purpose, its locking and destroying.
 
-from dataclasses import dataclass
+Locked at once when it is asked for; destroyed when the last complaint of the person keeps it no
+more (EVENTS race 15). Each complaint says itself when that is (`erasing.py`).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from contracts.housekeeping import ErasureMode, PersonAccessed, PersonErased
-from contracts.values import Code, Instant, Reason
+from contracts.housekeeping import (
+    ErasureMode,
+    ErasureState,
+    PersonAccessed,
+    PersonErased,
+    PersonErasureNoted,
+)
+from contracts.values import Code, Reason
 from libs.decider import Command, Conflict, Context, Event, Recorded, State
 
 
@@ -18,13 +29,34 @@ class RecordAccess(Command):
     fields: tuple[Code, ...]
 
 
-class RecordErasure(Command):
-    """The vault has locked or destroyed this person's data."""
+class Lock(Command):
+    """Lock the data to storage: operations cannot read it, an auditor only with a purpose (PIPL).
 
-    mode: ErasureMode
+    `complaints` are all the person has now, and those they were merged into.
+    """
+
     basis: Reason
-    until: Instant | None = None
     complaints: tuple[UUID, ...] = ()
+
+
+class Erase(Lock):
+    """Lock the data, and destroy it as soon as none of the complaints keeps it."""
+
+
+class NoteComplaint(Command):
+    """The person has one more complaint (heard: complaint.registered)."""
+
+    complaint: UUID
+
+
+class NoteErasure(Command):
+    """A complaint keeps the data, or no longer does (heard: complaint.erasure_noted)."""
+
+    complaint: UUID
+    state: ErasureState
+
+
+PersonCommand = RecordAccess | Lock | Erase | NoteComplaint | NoteErasure
 
 
 class AlreadyDestroyed(Conflict):
@@ -36,43 +68,115 @@ class AlreadyDestroyed(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Person(State):
-    """How often the data was opened, and whether it still can be."""
+    """How often the data was opened, whether it still can be, and what it is kept for."""
 
     accesses: int = 0
     erased: ErasureMode | None = None
+    basis: str = ""
+    since: datetime | None = None
+    locked_at: datetime | None = None
+    to_be_destroyed: bool = False
+    keeping: frozenset[UUID] = frozenset()
+    """Complaints that keep the data."""
+    known: frozenset[UUID] = frozenset()
+    """All complaints that the erasure concerns."""
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether nothing can be read any more."""
+        return self.erased is ErasureMode.DESTROYED
 
 
-def decide(
-    person: Person | None, command: RecordAccess | RecordErasure, _context: Context
-) -> list[Event]:
-    """Every access is put on record; an erasure once for each mode."""
-    if isinstance(command, RecordAccess):
-        return [
-            PersonAccessed(
-                complaint=command.complaint,
-                by=command.by,
-                purpose=command.purpose,
-                fields=command.fields,
-            )
-        ]
-    erased = person.erased if person else None
-    if erased is command.mode:
-        return []
-    if erased is ErasureMode.DESTROYED:
+def decide(person: Person | None, command: PersonCommand, _context: Context) -> list[Event]:
+    """Every access is put on record; locking, erasing and what they wait for once each."""
+    known = person or Person()
+    match command:
+        case RecordAccess():
+            return [
+                PersonAccessed(
+                    complaint=command.complaint,
+                    by=command.by,
+                    purpose=command.purpose,
+                    fields=command.fields,
+                )
+            ]
+        case Erase():
+            return _erase(known, command)
+        case Lock():
+            if known.destroyed:
+                raise AlreadyDestroyed
+            if known.erased is not None:
+                return []
+            return [
+                PersonErased(
+                    mode=ErasureMode.LOCKED, basis=command.basis, complaints=command.complaints
+                )
+            ]
+        case NoteComplaint():
+            if known.destroyed or not known.to_be_destroyed or command.complaint in known.known:
+                return []
+            return [PersonErasureNoted(complaint=command.complaint, state=ErasureState.WAITS)]
+        case NoteErasure():
+            return _noted(known, command)
+
+
+def _erase(person: Person, command: Erase) -> list[Event]:
+    if person.destroyed:
         raise AlreadyDestroyed
+    if person.to_be_destroyed:
+        return []
+    if not command.complaints:
+        return [PersonErased(mode=ErasureMode.DESTROYED, basis=command.basis)]
     return [
         PersonErased(
-            mode=command.mode,
+            mode=ErasureMode.LOCKED,
             basis=command.basis,
-            until=command.until,
             complaints=command.complaints,
+            to_be_destroyed=True,
         )
     ]
 
 
+def _noted(person: Person, command: NoteErasure) -> list[Event]:
+    """The last complaint that kept the data is free: destroyed in the same decision."""
+    keeps = command.complaint in person.keeping
+    if person.destroyed or keeps is (command.state is ErasureState.WAITS):
+        return []
+    events: list[Event] = [PersonErasureNoted(complaint=command.complaint, state=command.state)]
+    if person.to_be_destroyed and person.keeping == {command.complaint}:
+        events.append(
+            PersonErased(
+                mode=ErasureMode.DESTROYED,
+                basis=person.basis,
+                complaints=tuple(sorted(person.known)),
+            )
+        )
+    return events
+
+
 def evolve(person: Person | None, recorded: Recorded[Any]) -> Person:
-    """One access more, or erased."""
+    """One access more, locked, destroyed, or kept by one complaint more or less."""
     known = person or Person()
-    if isinstance(recorded.data, PersonErased):
-        return Person(known.accesses, recorded.data.mode)
-    return Person(known.accesses + 1, known.erased)
+    match recorded.data:
+        case PersonErased() as told:
+            complaints = frozenset(told.complaints)
+            return replace(
+                known,
+                erased=told.mode,
+                basis=told.basis,
+                since=recorded.time,
+                locked_at=known.locked_at if told.mode is ErasureMode.DESTROYED else recorded.time,
+                to_be_destroyed=told.to_be_destroyed,
+                keeping=complaints if told.to_be_destroyed else frozenset(),
+                known=known.known | complaints,
+            )
+        case PersonErasureNoted() as told:
+            one = {told.complaint}
+            waits = told.state is ErasureState.WAITS
+            return replace(
+                known,
+                keeping=known.keeping | one if waits else known.keeping - one,
+                known=known.known | one,
+            )
+        case _:
+            return replace(known, accesses=known.accesses + 1)

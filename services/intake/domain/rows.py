@@ -11,10 +11,12 @@ from libs.decider import Decider, Recorded, Row
 from services.intake.domain.matching import CONTACTS, NOTICES, OPEN, RECEIPTS, REFUSED
 from services.intake.domain.merging import COMPLAINTS
 from services.intake.domain.message import Refusal
+from services.intake.domain.person import Person
 from services.intake.domain.state import Complaint, Linked
 from services.intake.domain.streams import COMPLAINT, MESSAGE, PERSON
 
 DESK = "desk_tasks"
+ERASURES = "person_erasures"
 CLASSIFY = "classify"
 VERIFY = "verify"
 
@@ -147,6 +149,22 @@ def _desk_rows(identity: UUID, complaint: Complaint) -> Iterator[Row]:
         )
 
 
+def person_rows(subject: str, person: Person) -> Iterator[Row]:
+    """A person whose data is locked or destroyed, and what still keeps it."""
+    if person.erased is None:
+        return
+    yield Row.of(
+        ERASURES,
+        {"person": UUID(subject)},
+        mode=person.erased.value,
+        basis=person.basis,
+        since=person.since,
+        locked_at=person.locked_at,
+        to_be_destroyed=person.to_be_destroyed,
+        keeping=sorted(map(str, person.keeping)),
+    )
+
+
 def refusal_rows(subject: str, refusal: Refusal) -> Iterator[Row]:
     """A refused message, by which rule, and what to do about it."""
     yield Row.of(
@@ -172,6 +190,6 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
 DECIDERS: tuple[Decider[Any], ...] = (
     replace(COMPLAINT, rows=complaint_rows),
     replace(MESSAGE, rows=refusal_rows),
-    PERSON,
+    replace(PERSON, rows=person_rows),
 )
 """Every stream of intake with what it shows."""

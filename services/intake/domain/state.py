@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from contracts.housekeeping import ErasureState
 from contracts.intake import (
     ComplaintAnswered,
     ComplaintClosed,
     ComplaintContactLinked,
     ComplaintContactUnlinked,
+    ComplaintErasureNoted,
     ComplaintEscalationNoted,
+    ComplaintHoldNoted,
     ComplaintMerged,
     ComplaintReclassified,
     ComplaintRegistered,
@@ -19,6 +22,7 @@ from contracts.intake import (
     ComplaintUnmerged,
     ComplaintVerified,
     ComplaintWithdrawn,
+    HoldState,
     NotedState,
     Outcome,
     Registration,
@@ -74,6 +78,15 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """A person's erasure, since when it waits for this complaint, and whether it still does."""
+
+    person: UUID
+    since: datetime
+    free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Complaint(State):
     """One complaint. `clock_from` is where the present cycle's clocks start."""
 
@@ -97,6 +110,8 @@ class Complaint(State):
     merged_contacts: tuple[UUID, ...] = ()
     unmerged: bool = False
     closed: Closed | None = None
+    erasures: tuple[Erasure, ...] = ()
+    holds: frozenset[str] = frozenset()
 
     @property
     def open(self) -> bool:
@@ -150,11 +165,8 @@ def fold(complaint: Complaint | None, event: Event, time: datetime) -> Complaint
             return _unlinked(complaint, event)
         case ComplaintReclassified():
             return replace(complaint, profile=event.profile)
-        case ComplaintMerged():
-            moved = tuple(one.contact.id for one in event.contacts)
-            return replace(complaint, merged_into=event.into, merged_contacts=moved)
-        case ComplaintUnmerged():
-            return replace(complaint, merged_into=None, merged_contacts=(), unmerged=True)
+        case ComplaintMerged() | ComplaintUnmerged():
+            return _merged(complaint, event)
         case ComplaintWithdrawn():
             return _withdrawn(complaint, event, time)
         case ComplaintAnswered():
@@ -163,6 +175,8 @@ def fold(complaint: Complaint | None, event: Event, time: datetime) -> Complaint
             return replace(complaint, asked=Asked(event.asked, event.outcome))
         case ComplaintEscalationNoted():
             return _noted(complaint, event)
+        case ComplaintErasureNoted() | ComplaintHoldNoted():
+            return _keeping(complaint, event, time)
         case ComplaintClosed():
             return replace(complaint, closed=Closed(event.outcome, event.occurred_at or time))
         case ComplaintReopened():
@@ -240,6 +254,27 @@ def _noted(complaint: Complaint, event: ComplaintEscalationNoted) -> Complaint:
         cases_known=complaint.cases_known | {event.case},
         cases_accepted=taken | {event.case} if accepted else taken,
     )
+
+
+def _merged(complaint: Complaint, event: ComplaintMerged | ComplaintUnmerged) -> Complaint:
+    if isinstance(event, ComplaintUnmerged):
+        return replace(complaint, merged_into=None, merged_contacts=(), unmerged=True)
+    moved = tuple(one.contact.id for one in event.contacts)
+    return replace(complaint, merged_into=event.into, merged_contacts=moved)
+
+
+def _keeping(
+    complaint: Complaint, event: ComplaintErasureNoted | ComplaintHoldNoted, time: datetime
+) -> Complaint:
+    if isinstance(event, ComplaintHoldNoted):
+        on = event.state is HoldState.PLACED
+        holds = complaint.holds | {event.hold} if on else complaint.holds - {event.hold}
+        return replace(complaint, holds=holds)
+    others = tuple(one for one in complaint.erasures if one.person != event.person)
+    known = next((one for one in complaint.erasures if one.person == event.person), None)
+    since = known.since if known else time
+    erasure = Erasure(event.person, since, free=event.state is ErasureState.FREE)
+    return replace(complaint, erasures=(*others, erasure))
 
 
 def _reopened(complaint: Complaint, event: ComplaintReopened) -> Complaint:

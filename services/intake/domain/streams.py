@@ -1,8 +1,8 @@
 """Intake's three kinds of stream: complaints, refused messages, and what was done with persons."""
 
-from contracts.housekeeping import MessageRefused, PersonAccessed, PersonErased
+from contracts.housekeeping import MessageRefused, PersonAccessed, PersonErased, PersonErasureNoted
 from libs.decider import Decider
-from services.intake.domain import commands, complaint, message, person
+from services.intake.domain import commands, complaint, erasing, message, person
 from services.intake.domain.message import Refusal
 from services.intake.domain.person import Person
 from services.intake.domain.state import Complaint, evolve
@@ -28,10 +28,14 @@ COMPLAINT: Decider[Complaint] = Decider(
         commands.RecordCaseRequested,
         commands.RecordCaseAccepted,
         commands.RecordCaseEnded,
+        commands.AwaitErasure,
+        commands.NoteHold,
     ),
     events=complaint.EVENTS,
     decide=complaint.decide,
     evolve=evolve,
+    timers=erasing.timers,
+    timer_command=commands.ErasureDue,
 )
 """Subject and stream id: the complaint's id."""
 
@@ -47,8 +51,14 @@ MESSAGE: Decider[Refusal] = Decider(
 
 PERSON: Decider[Person] = Decider(
     kind="person",
-    commands=(person.RecordAccess, person.RecordErasure),
-    events=(PersonAccessed, PersonErased),
+    commands=(
+        person.RecordAccess,
+        person.Lock,
+        person.Erase,
+        person.NoteComplaint,
+        person.NoteErasure,
+    ),
+    events=(PersonAccessed, PersonErased, PersonErasureNoted),
     decide=person.decide,
     evolve=person.evolve,
     subject_is_id=False,

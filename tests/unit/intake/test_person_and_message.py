@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from contracts.housekeeping import ErasureMode, MessageRefused, PersonAccessed, PersonErased
+from contracts.housekeeping import MessageRefused, PersonAccessed
 from libs.decider.story import Story
 from services.intake.domain import rows
 from services.intake.domain.identity import message_key, refusal_subject
 from services.intake.domain.message import RefuseMessage
-from services.intake.domain.person import AlreadyDestroyed, RecordAccess, RecordErasure
+from services.intake.domain.person import RecordAccess
 from tests.unit.intake.world import PERSON, TOLD
 
 PERSON_STORY = Story(rows.DECIDERS[2], subject=str(PERSON), now=TOLD)
@@ -23,18 +23,6 @@ def test_each_opening_is_an_event_of_its_own() -> None:
         complaint=KEY, by="agent:a-1", purpose="answer", fields=("text",)
     )
     assert story.state.accesses == 2
-
-
-def erasure(mode: ErasureMode) -> RecordErasure:
-    return RecordErasure(at=TOLD, mode=mode, basis="request")
-
-
-def test_locked_then_destroyed_and_never_back() -> None:
-    story = PERSON_STORY.when(erasure(ErasureMode.LOCKED)).then_types(PersonErased)
-    story.when(erasure(ErasureMode.LOCKED)).then_nothing()
-    story = story.when(erasure(ErasureMode.DESTROYED)).then_types(PersonErased)
-    story.when(erasure(ErasureMode.LOCKED)).then_refused(AlreadyDestroyed)
-    story.when(ACCESS).then_types(PersonAccessed)
 
 
 def test_a_refusal_stands_once_and_shows() -> None:

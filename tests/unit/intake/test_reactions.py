@@ -140,9 +140,7 @@ def test_what_intake_does_not_hear_leads_nowhere() -> None:
 
 def test_the_catalogue_says_the_same() -> None:
     promised = set(catalogue.heard_by("intake"))
-    later = {  # holds and purging come with later issues
-        "hold.placed.v1", "hold.lifted.v1", "cohort.purged.v1",
-    }  # fmt: skip
+    later = {"cohort.purged.v1"}  # purging comes with a later issue
     assert set(HEARD) == {event for event in promised if event.type not in later}
 
 

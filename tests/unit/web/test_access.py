@@ -84,13 +84,19 @@ def test_an_action_is_service_and_verb(action: str) -> None:
         allow(action)
 
 
-def test_the_installations_own_table_knows_the_nine_roles() -> None:
+def test_the_installations_own_table_knows_the_ten_roles() -> None:
     table = load_access_table(Path(__file__).parents[3] / "infra" / "access.v1.yaml")
     assert set(table.roles) == {
         "channel", "agent", "desk", "headquarters", "manager", "partner", "service", "auditor",
-        "admin",
+        "admin", "privacy",
     }  # fmt: skip
     assert set(table.about) == set(table.roles)
+    # PIPL: who finds, exports and erases persons does nothing else, and nobody else does that
+    for action in ("vault.find", "vault.erase"):
+        assert {role for role in table.roles if table.permits(frozenset({role}), action)} == {
+            "privacy"
+        }
+    assert not table.permits(frozenset({"privacy"}), "vault.open_locked")
     # SCENARIOS S5: the team's own approval is refused 403, 10015 approves
     assert not table.permits(frozenset({"agent"}), "escalation.approve")
     assert table.permits(frozenset({"desk"}), "escalation.approve")

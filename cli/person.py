@@ -1,0 +1,214 @@
+"""`bihuan person`: what a data protection officer does when a person asks (PIPL).
+
+A number is read from standard input or asked for, never taken as an argument: arguments stand in
+the shell's history and in the list of processes.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from cli import showing
+from cli.client import Client, Refused
+from cli.places import Places
+from cli.telling import AsJson, emit, err, fail, out, speaking
+from libs.vault.errors import BadToken
+from libs.vault.sealing import PREFIX, parse
+
+ROLE, ACTOR = "privacy", "privacy:local"
+EXPORT = "data_subject_export"
+"""The purpose under which an export's openings are on record."""
+
+OPENED_AT_ONCE = 100
+ANOTHERS = "another-person"
+
+Person = Annotated[UUID, typer.Argument(help="The person's id, as `person find` tells it.")]
+Basis = Annotated[str, typer.Option("--basis", help="On what ground; a code, kept on record.")]
+
+person = typer.Typer(
+    no_args_is_help=True, help="A person's data: find, show, export, lock, erase (PIPL)."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands."""
+    app.add_typer(person, name="person")
+
+
+@contextmanager
+def _asking(as_json: bool) -> Iterator[Client]:
+    with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
+        yield client
+
+
+@person.command("find")
+def find(
+    purpose: Annotated[
+        str, typer.Option(help="What for; a code, kept on record.")
+    ] = "request_of_the_person",
+    as_json: AsJson = False,
+) -> None:
+    """Say who has a number, which is read from standard input or asked for; it is on record.
+
+    With --json: {person}. Exit 1: nobody has it, or an erasure has taken it away.
+    """
+    if sys.stdin.isatty():
+        number = typer.prompt("number 号码", hide_input=True)
+    else:
+        number = sys.stdin.readline().strip()
+    with _asking(as_json) as client:
+        told = client.post("intake", "/persons/find", {"number": number, "purpose": purpose})
+    if as_json:
+        emit(told)
+    else:
+        typer.echo(told["person"])
+
+
+@person.command("show")
+def show(who: Person, as_json: AsJson = False) -> None:
+    """Show a person's complaints, and whether the data is locked or destroyed; no word of it.
+
+    With --json: {person, complaints: [{complaint, receipt, state, told_at, closed_at}], erasure}.
+    Exit 1: nothing is on record.
+    """
+    with _asking(as_json) as client:
+        told = client.get("intake", f"/persons/{who}")
+    if as_json:
+        emit(told)
+        return
+    shown = showing.grid("Complaints 投诉", "told", "receipt", "state", "closed", "complaint")
+    for one in told["complaints"]:
+        closed = showing.moment(one["closed_at"]) if one["closed_at"] else "-"
+        told_at = showing.moment(one["told_at"])
+        shown.add_row(told_at, one["receipt"], one["state"], closed, one["complaint"])
+    out.print(shown)
+    out.print(_stands(told["erasure"]))
+
+
+def _stands(erasure: Mapping[str, Any] | None) -> str:
+    if erasure is None:
+        return "neither locked nor erased 未封存"
+    since = showing.moment(erasure["since"])
+    if erasure["mode"] == "destroyed":
+        return f"destroyed 已销毁 since {since} ({erasure['basis']})"
+    if not erasure["to_be_destroyed"]:
+        return f"locked 已封存 since {since} ({erasure['basis']})"
+    return (
+        f"locked 已封存 since {since} ({erasure['basis']}); destroyed once these keep it no more: "
+        + ", ".join(erasure["keeping"])
+    )
+
+
+@person.command("export")
+def export(
+    who: Person,
+    to: Annotated[Path, typer.Option("--out", help="The file; must not exist yet.")],
+) -> None:
+    """Write everything on record of a person, opened, into a file that only you can read.
+
+    Each complaint with every event of every service, as it is on record, sealed words in clear;
+    that they were opened is on record. What stays closed says why (locked, erased, another
+    person's). Exit 1: nothing is on record.
+    """
+    with _asking(as_json=False) as client:
+        about = client.get("intake", f"/persons/{who}")
+        complaints = [
+            {**one, "records": _opened(client, who, one["complaint"])}
+            for one in about["complaints"]
+        ]
+    document = {"person": str(who), "complaints": complaints, "erasure": about["erasure"]}
+    try:
+        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        fail(f"{to} cannot be written: {error.strerror}")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(document, file, ensure_ascii=False, indent=1)
+        file.write("\n")
+    events = sum(len(one["records"]) for one in complaints)
+    err.print(f"[green]✓[/green] {len(complaints)} complaints, {events} events: {to}")
+
+
+def _opened(client: Client, who: UUID, complaint: str) -> list[Any]:
+    """A complaint's events with the person's own words in clear."""
+    records = list(client.pages("audit", f"/complaints/{complaint}/records"))
+    tokens = sorted({token for record in records for token in _tokens(record)})
+    mine = [token for token in tokens if _is_of(who, token)]
+    words: dict[str, Any] = {
+        token: {"closed": ANOTHERS} for token in tokens if token not in set(mine)
+    }
+    for start in range(0, len(mine), OPENED_AT_ONCE):
+        some = mine[start : start + OPENED_AT_ONCE]
+        words |= zip(some, _open(client, some, complaint), strict=True)
+    return [_with(record, words) for record in records]
+
+
+def _open(client: Client, tokens: Sequence[str], complaint: str) -> list[Any]:
+    body = {"tokens": tokens, "purpose": EXPORT, "complaint": complaint}
+    try:
+        items = client.post("intake", "/open", body)["items"]
+    except Refused as refusal:
+        if refusal.problem.get("rule") not in ("locked", "erased"):
+            raise
+        return [{"closed": refusal.problem["rule"]}] * len(tokens)
+    return [one["text"] if one["problem"] is None else {"closed": one["problem"]} for one in items]
+
+
+def _is_of(who: UUID, token: str) -> bool:
+    try:
+        return parse(token).person == who
+    except BadToken:
+        return False
+
+
+def _tokens(part: Any) -> Iterator[str]:
+    if isinstance(part, str):
+        if part.startswith(PREFIX):
+            yield part
+    elif isinstance(part, Mapping):
+        for inner in part.values():
+            yield from _tokens(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _tokens(inner)
+
+
+def _with(part: Any, words: Mapping[str, Any]) -> Any:
+    if isinstance(part, str):
+        return words.get(part, part)
+    if isinstance(part, Mapping):
+        return {name: _with(inner, words) for name, inner in part.items()}
+    return [_with(inner, words) for inner in part] if isinstance(part, list) else part
+
+
+@person.command("lock")
+def lock(who: Person, basis: Basis, as_json: AsJson = False) -> None:
+    """Lock what the person said so far: operations cannot read it, an auditor with a purpose can.
+
+    Exit 1: unknown, or destroyed.
+    """
+    _command("lock", who, basis, as_json)
+
+
+@person.command("erase")
+def erase(who: Person, basis: Basis, as_json: AsJson = False) -> None:
+    """Lock now, and destroy as soon as no complaint keeps it: none open, appealed, held, none
+    closed for less than six calendar months. Exit 1: unknown, or destroyed already.
+    """
+    _command("erase", who, basis, as_json)
+
+
+def _command(step: str, who: UUID, basis: str, as_json: bool) -> None:
+    with _asking(as_json) as client:
+        done = client.post("intake", f"/persons/{who}/{step}", {"basis": basis})
+        told = client.get("intake", f"/persons/{who}")
+    if as_json:
+        emit({**told, "events": done["events"]})
+    else:
+        out.print(f"[green]✓[/green] {_stands(told['erasure'])}")

@@ -1,0 +1,113 @@
+"""When nothing of a complaint keeps its person's data from being destroyed any more (race 15).
+
+Open, appealed to the regulator, under a legal hold, or within six calendar months after closing:
+each of them keeps it. The months are law, not policy: no setting lowers them (DOMAIN, Audit and
+retention; docs/decisions/0008).
+"""
+
+from calendar import monthrange
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from contracts.housekeeping import ErasureState
+from contracts.intake import (
+    ComplaintErasureNoted,
+    ComplaintHoldNoted,
+    ComplaintReopened,
+    HoldState,
+)
+from contracts.values import Kind
+from libs.decider import Event
+from services.intake.domain.closing import TIER_REGULATOR
+from services.intake.domain.commands import AwaitErasure, ErasureDue, NoteHold
+from services.intake.domain.state import Complaint
+
+FLOOR_MONTHS = 6
+ZONE = ZoneInfo("Asia/Shanghai")
+TIMER = "erasable"
+
+
+def floor_ends(closed_at: datetime) -> datetime:
+    """24:00 of the date six calendar months after that of closing, in Shanghai.
+
+    Where the month has no such date, its last one: closed 31 August, nothing goes before 1 March
+    00:00 (DOMAIN, Audit and retention).
+    """
+    date = closed_at.astimezone(ZONE).date()
+    months = date.year * 12 + date.month - 1 + FLOOR_MONTHS
+    year, month = months // 12, months % 12 + 1
+    day = min(date.day, monthrange(year, month)[1])
+    return datetime(year, month, day, tzinfo=ZONE) + timedelta(days=1)
+
+
+def kept_until(complaint: Complaint) -> datetime | None:
+    """Until when the complaint keeps its person's data; None: until something happens to it.
+
+    One that was merged away is kept by the complaint it went into. What runs no loop (suggestions,
+    praise, consultations) counts from when it was told, and history from its import.
+    """
+    if complaint.holds or complaint.has_case(TIER_REGULATOR):
+        return None
+    if complaint.merged_into is not None:
+        return complaint.registered_at
+    if complaint.history:
+        return floor_ends(complaint.registered_at)
+    if complaint.closed is not None:
+        return floor_ends(complaint.closed.at)
+    if complaint.profile.kind is not Kind.COMPLAINT:
+        return floor_ends(complaint.clock_from)
+    return None
+
+
+def timers(complaint: Complaint) -> Mapping[str, datetime]:
+    """When an erasure that waits may go on, if that is known."""
+    waiting = [one.since for one in complaint.erasures if not one.free]
+    until = kept_until(complaint) if waiting else None
+    return {} if until is None else {TIMER: max(until, min(waiting))}
+
+
+def decide(complaint: Complaint, command: AwaitErasure | NoteHold | ErasureDue) -> Sequence[Event]:
+    """Waits, is held, or is free; told twice is told once."""
+    match command:
+        case AwaitErasure():
+            if any(one.person == command.person for one in complaint.erasures):
+                return []
+            return [_noted(complaint, command.person, ErasureState.WAITS)]
+        case NoteHold():
+            on = command.state is HoldState.PLACED
+            if on is (command.hold in complaint.holds):
+                return []
+            event = ComplaintHoldNoted(
+                cycle=complaint.cycle, hold=command.hold, state=command.state
+            )
+            return [event, *(waiting_again(complaint) if on else ())]
+        case ErasureDue():
+            if timers(complaint).get(TIMER) != command.at:
+                return []
+            return [
+                _noted(complaint, one.person, ErasureState.FREE)
+                for one in complaint.erasures
+                if not one.free
+            ]
+
+
+def waiting_again(complaint: Complaint) -> Sequence[Event]:
+    """What had been free keeps the data once more: reopened, or held."""
+    return [
+        _noted(complaint, one.person, ErasureState.WAITS) for one in complaint.erasures if one.free
+    ]
+
+
+def with_erasures(complaint: Complaint | None, events: Sequence[Event]) -> Sequence[Event]:
+    """A decision's events, and what a reopening among them means for erasures."""
+    if complaint is None or not any(isinstance(one, ComplaintReopened) for one in events):
+        return events
+    cycle = complaint.cycle + 1
+    again = [one.model_copy(update={"cycle": cycle}) for one in waiting_again(complaint)]
+    return [*events, *again]
+
+
+def _noted(complaint: Complaint, person: UUID, state: ErasureState) -> ComplaintErasureNoted:
+    return ComplaintErasureNoted(cycle=complaint.cycle, person=person, state=state)

@@ -1,0 +1,186 @@
+"""A person asks for their data, then for its erasure (DOMAIN, Audit and retention; EVENTS race 15).
+
+Locked at once; destroyed at the very instant the last complaint keeps it no more: closed 31 August,
+nothing goes before 1 March 00:00.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from libs.vault.errors import BadToken
+from libs.vault.sealing import parse
+from tests.e2e.commands import bihuan, told
+from tests.e2e.test_no_personal_data import forms, tables, topic
+from tests.e2e.world import DATABASES, World, play, read_log, sh
+
+PHONE, NAME, WORDS = "13977700015", "欧阳请求人", "请求之词-MARKERASE"
+STAFF = "处理意见之词-MARKOPINION"
+PLANTED = (PHONE, NAME, WORDS, STAFF)
+
+
+def words(category: str) -> dict[str, Any]:
+    return {
+        "channel": "sms",
+        "text": WORDS,
+        "sender_name": NAME,
+        "subscriber": PHONE,
+        "category": category,
+        "reply_to": {"kind": "sms", "address": PHONE},
+    }
+
+
+async def opened(world: World, role: str, tokens: list[str]) -> httpx.Response:
+    url = world.system.urls["intake"]["api"]
+    headers = world.player.headers(role, f"{role}:test")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        body = {"tokens": tokens[:100], "purpose": "check"}
+        return await client.post(f"{url}/open", json=body, headers=headers)
+
+
+def tokens_in(part: Any, person: str) -> set[str]:
+    """Every token of a person, wherever it stands."""
+    if isinstance(part, dict):
+        return set[str]().union(*(tokens_in(one, person) for one in part.values()))
+    if isinstance(part, list):
+        return set[str]().union(*(tokens_in(one, person) for one in part))
+    try:
+        return {part} if isinstance(part, str) and str(parse(part).person) == person else set()
+    except BadToken:
+        return set()
+
+
+async def all_tokens(world: World, person: str) -> list[str]:
+    found: set[str] = set()
+    for value in await read_log(world.system):
+        found |= tokens_in(json.loads(value), person)
+    return sorted(found)
+
+
+def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) -> None:
+    seen: dict[str, Any] = {}
+
+    async def scene(world: World) -> None:
+        data = world.system.places.data
+        first = await world.say(**words("mobile.coverage"))
+        who = await world.accepts(first)
+        await world.player.do("routing", f"/work/{first}/opinion", {"opinion": STAFF}, **who)
+        await world.answers(first, who)
+        await world.at("2025-08-31 20:00:00")
+        await world.replies(await world.receipt(first), 9, resolved=True)
+        second = await world.say(**words("billing.overcharge"))
+
+        code, out, _ = await bihuan(data, "person", "find", "--json", said="139-7770-0015\n")
+        assert code == 0
+        person = json.loads(out)["person"]
+        assert (await bihuan(data, "person", "find", said="13977700016\n"))[0] == 1
+        code, about = await told(data, "person", "show", person)
+        assert [one["complaint"] for one in about["complaints"]] == [first, second]
+        assert about["erasure"] is None
+
+        await _export(data, tmp_path / "all.json", person, {first, second})
+        again = await bihuan(data, "person", "export", person, "--out", str(tmp_path / "all.json"))
+        assert again[0] == 1  # never over a file that is there
+        accesses = [one.data for one in await world.log() if one.type == "person.accessed.v1"]
+        purposes = {one.purpose for one in accesses if str(one.by) == "privacy:local"}
+        assert purposes == {"request_of_the_person", "data_subject_export"}
+
+        tokens = await all_tokens(world, person)
+        assert len(tokens) >= 5  # words, names, addresses, an opinion, notices
+        assert (await opened(world, "service", tokens)).status_code == 200
+        basis = ("--basis", "asked_by_the_person")
+        code, stands = await told(data, "person", "erase", person, *basis)
+        assert code == 0
+        assert stands["erasure"]["mode"] == "locked"
+        assert set(stands["erasure"]["keeping"]) == {first, second}
+        refused = await opened(world, "service", tokens)
+        assert (refused.status_code, refused.json()["rule"]) == (403, "locked")
+        audited = await opened(world, "auditor", tokens)
+        assert audited.status_code == 200
+        assert WORDS in audited.text
+        code, repeated = await told(data, "person", "erase", person, *basis)
+        assert (code, repeated["events"]) == (0, [])
+
+        await world.at("2025-09-15 10:00:00")
+        withdraw = {"by": "staff", "reason": "customer_said"}
+        await world.player.do("intake", f"/complaints/{second}/withdraw", withdraw, role="desk")
+        await world.settle()
+        await world.at("2026-03-01 00:00:00")
+        assert await _noted(world) == []
+        await world.settle()
+        assert await _noted(world) == [(first, sh("2026-03-01 00:00:00"))]
+        assert (await opened(world, "auditor", tokens)).status_code == 200
+        await world.at("2026-03-16 00:00:00")
+        assert (await opened(world, "auditor", tokens)).status_code == 200
+        await world.settle()
+
+        erased = [one for one in await world.log() if one.type == "person.erased.v1"]
+        assert [(one.data.mode, one.time) for one in erased] == [
+            ("locked", sh("2025-08-31 20:00:00")),
+            ("destroyed", sh("2026-03-16 00:00:00")),
+        ]
+        every = await all_tokens(world, person)
+        assert set(tokens) <= set(every)
+        for role in ("auditor", "service", "privacy"):
+            gone = await opened(world, role, every)
+            assert (gone.status_code, gone.json()["rule"]) == (410, "erased"), role
+        assert (await bihuan(data, "person", "find", said=f"{PHONE}\n"))[0] == 1
+        assert (await bihuan(data, "person", "erase", person, *basis))[0] == 1
+        code, proof = await told(data, "verify")
+        assert (code, proof["faults"]) == (0, [])
+
+        seen["found"] = await _searched(world)
+        third = await world.say(**words("mobile.coverage"))
+        code, out, _ = await bihuan(data, "person", "find", "--json", said=f"{PHONE}\n")
+        assert json.loads(out)["person"] != person
+        shown = await world.player.get("intake", f"/complaints/{third}", role="auditor")
+        assert shown["complaint"] == third
+
+    play(tmp_path / "system", "2025-08-31 12:00:00", scene)
+    assert seen["found"] == []
+
+
+async def _export(data: Path, to: Path, person: str, complaints: set[str]) -> None:
+    code, _, err = await bihuan(data, "person", "export", person, "--out", str(to))
+    assert code == 0, err
+    _is_complete(to, complaints)
+
+
+def _is_complete(to: Path, complaints: set[str]) -> None:
+    assert to.stat().st_mode & 0o777 == 0o600
+    text = to.read_text("utf-8")
+    document = json.loads(text)
+    assert {one["complaint"] for one in document["complaints"]} == complaints
+    for planted in PLANTED:
+        assert planted in text, planted
+    assert "bs1." not in text
+    sources = {one["source"] for one in document["complaints"][0]["records"]}
+    assert sources == {
+        f"/bihuan/{name}" for name in ("intake", "routing", "sla_watch", "feedback_survey")
+    }
+
+
+async def _noted(world: World) -> list[tuple[str, Any]]:
+    return [
+        (one.subject, one.time)
+        for one in await world.log()
+        if one.type == "complaint.erasure_noted.v1" and one.data.state == "free"
+    ]
+
+
+async def _searched(world: World) -> list[tuple[str, str]]:
+    """Where any planted value still stands, the channel's 72 hours excepted."""
+    places = {
+        name: await topic(world, world.system.topic_prefix + name)
+        for name in ("complaints.log", "complaints.outbound")
+    }
+    for name in DATABASES:
+        places |= tables(world.system.stack.dsn(name), name)
+    return [
+        (marker, place)
+        for place, content in places.items()
+        for marker in PLANTED
+        if any(form in content for form in forms(marker))
+    ]

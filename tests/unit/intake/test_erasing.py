@@ -1,0 +1,211 @@
+"""Locked at once, destroyed when nothing keeps it any more (DOMAIN, Audit; EVENTS race 15)."""
+
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+
+from contracts.feedback_survey import SurveyOutcome
+from contracts.housekeeping import ErasureMode, ErasureState, PersonErased, PersonErasureNoted
+from contracts.intake import (
+    ComplaintErasureNoted,
+    ComplaintHoldNoted,
+    ComplaintReopened,
+    HoldState,
+)
+from contracts.values import ContactKind
+from libs.decider.story import Story
+from services.intake.domain import rows
+from services.intake.domain.commands import AwaitErasure, NoteHold
+from services.intake.domain.erasing import floor_ends
+from services.intake.domain.person import (
+    AlreadyDestroyed,
+    Erase,
+    Lock,
+    NoteComplaint,
+    NoteErasure,
+    RecordAccess,
+)
+from tests.unit.intake.given import (
+    closed,
+    link,
+    open_complaint,
+    with_regulator_case,
+)
+from tests.unit.intake.world import COMPLAINT, HOUR, PERSON, TOLD, at, event_id
+
+WAITS, FREE = ErasureState.WAITS, ErasureState.FREE
+AWAIT = AwaitErasure(at=TOLD + 5 * HOUR, person=PERSON)
+OTHER = event_id(77)
+PERSONS = Story(rows.DECIDERS[2], subject=str(PERSON), now=TOLD)
+
+
+# -- the floor ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("closed_at", "nothing_before"),
+    [
+        ("2025-08-31 12:00:00", "2026-03-01 00:00:00"),  # DOMAIN's own example
+        ("2025-08-31 00:00:00", "2026-03-01 00:00:00"),
+        ("2025-08-31 23:59:59", "2026-03-01 00:00:00"),
+        ("2025-08-28 12:00:00", "2026-03-01 00:00:00"),
+        ("2025-08-27 12:00:00", "2026-02-28 00:00:00"),
+        ("2023-08-31 12:00:00", "2024-03-01 00:00:00"),  # a leap year: 29 February, 24:00
+        ("2025-10-11 13:00:00", "2026-04-12 00:00:00"),
+        ("2025-06-30 00:00:00", "2025-12-31 00:00:00"),
+        ("2025-12-31 12:00:00", "2026-07-01 00:00:00"),
+    ],
+)
+def test_at_least_six_calendar_months_after_closing(closed_at: str, nothing_before: str) -> None:
+    assert floor_ends(at(closed_at)) == at(nothing_before)
+
+
+# -- what a complaint keeps -----------------------------------------------------------------------
+
+
+def noted(state: ErasureState, cycle: int = 1) -> ComplaintErasureNoted:
+    return ComplaintErasureNoted(cycle=cycle, person=PERSON, state=state)
+
+
+def test_an_open_complaint_stops_every_deletion() -> None:
+    story = open_complaint().when(AWAIT).then(noted(WAITS))
+    assert story.timers == {}
+    story.when(AWAIT).then_nothing()
+
+
+def test_closed_it_keeps_the_data_until_the_floor_is_over() -> None:
+    story = closed().when(AWAIT)
+    assert story.timers == {"erasable": at("2026-04-12 00:00:00")}
+    story = story.fire("erasable").then(noted(FREE))
+    assert story.timers == {}
+    story.when(AWAIT).then_nothing()
+
+
+def test_asked_long_after_it_is_free_at_once() -> None:
+    late = at("2027-01-01 00:00:00")
+    story = closed().when(AWAIT.model_copy(update={"at": late}))
+    assert story.timers == {"erasable": late}
+
+
+def test_nothing_is_set_for_a_complaint_that_nobody_wants_erased() -> None:
+    assert closed().timers == {}
+
+
+def test_an_open_appeal_stops_every_deletion() -> None:
+    assert with_regulator_case().when(AWAIT).timers == {}
+
+
+def test_a_legal_hold_stops_every_deletion_until_it_is_lifted() -> None:
+    hold = NoteHold(at=TOLD + 6 * HOUR, hold="court-7", state=HoldState.PLACED)
+    placed = ComplaintHoldNoted(cycle=1, hold="court-7", state=HoldState.PLACED)
+    story = closed().when(AWAIT).when(hold).then(placed)
+    story.when(hold).then_nothing()
+    assert story.timers == {}
+    lifted = hold.model_copy(update={"state": HoldState.LIFTED})
+    assert story.when(lifted).timers == {"erasable": at("2026-04-12 00:00:00")}
+
+
+def test_a_hold_on_what_was_free_makes_the_erasure_wait_again() -> None:
+    story = closed().when(AWAIT).fire("erasable")
+    hold = NoteHold(at=at("2026-05-01 00:00:00"), hold="court-7", state=HoldState.PLACED)
+    story.when(hold).then_types(ComplaintHoldNoted, ComplaintErasureNoted)
+
+
+def test_a_late_timer_of_a_floor_that_moved_does_nothing() -> None:
+    story = closed().when(AWAIT)
+    command = story.decider.timer_command(timer="erasable", at=at("2026-04-11 00:00:00"))
+    story.when(command).then_nothing()
+
+
+def test_reopened_while_it_waits_the_floor_starts_anew() -> None:
+    story = closed(SurveyOutcome.NO_ANSWER).when(AWAIT)
+    story = story.when(link("again", TOLD + 8 * HOUR, ContactKind.URGE))
+    assert isinstance(story.state.closed, type(None))
+    assert story.timers == {}
+
+
+def test_reopened_when_it_was_free_the_erasure_waits_again() -> None:
+    story = closed(SurveyOutcome.NO_ANSWER).when(AWAIT.model_copy(update={"at": TOLD + 5 * HOUR}))
+    free = story.given(noted(FREE), at=TOLD + 6 * HOUR)
+    story = free.when(link("again", TOLD + 8 * HOUR, ContactKind.URGE))
+    assert story.one(ComplaintReopened).cycle == 2
+    assert story.one(ComplaintErasureNoted) == noted(WAITS, cycle=2)
+
+
+def test_an_erasure_changes_nothing_about_the_loop() -> None:
+    assert open_complaint().when(AWAIT).state.open
+    assert closed().when(AWAIT).state.closed == closed().state.closed
+
+
+# -- the person -----------------------------------------------------------------------------------
+
+
+def erase(*complaints: UUID, when: datetime = TOLD) -> Erase:
+    return Erase(at=when, basis="asked_by_the_person", complaints=complaints)
+
+
+def note(state: ErasureState, complaint: UUID = COMPLAINT) -> NoteErasure:
+    return NoteErasure(at=TOLD + HOUR, complaint=complaint, state=state)
+
+
+LOCKED = PersonErased(
+    mode=ErasureMode.LOCKED,
+    basis="asked_by_the_person",
+    complaints=(COMPLAINT,),
+    to_be_destroyed=True,
+)
+
+
+def test_locked_now_and_destroyed_when_the_last_ground_goes() -> None:
+    story = PERSONS.when(erase(COMPLAINT, OTHER)).then_types(PersonErased)
+    assert story.one(PersonErased).mode is ErasureMode.LOCKED
+    story.when(erase(COMPLAINT, OTHER)).then_nothing()
+    story = story.when(note(FREE)).then(PersonErasureNoted(complaint=COMPLAINT, state=FREE))
+    story.when(note(FREE)).then_nothing()
+    story = story.when(note(FREE, OTHER)).then_types(PersonErasureNoted, PersonErased)
+    gone = story.one(PersonErased)
+    assert (gone.mode, gone.basis) == (ErasureMode.DESTROYED, "asked_by_the_person")
+    assert set(gone.complaints) == {COMPLAINT, OTHER}
+    story.when(note(FREE)).then_nothing()
+    story.when(note(WAITS)).then_nothing()
+    story.when(erase(COMPLAINT)).then_refused(AlreadyDestroyed)
+    story.when(Lock(at=TOLD, basis="x")).then_refused(AlreadyDestroyed)
+
+
+def test_nothing_keeps_it_so_it_is_destroyed_at_once() -> None:
+    gone = PersonErased(mode=ErasureMode.DESTROYED, basis="asked_by_the_person")
+    PERSONS.when(erase()).then(gone)
+
+
+def test_a_complaint_made_meanwhile_keeps_the_data_too() -> None:
+    joined = NoteComplaint(at=TOLD + HOUR, complaint=OTHER)
+    PERSONS.when(joined).then_nothing()
+    story = PERSONS.when(erase(COMPLAINT)).then(LOCKED)
+    story = story.when(joined).then(PersonErasureNoted(complaint=OTHER, state=WAITS))
+    story.when(joined).then_nothing()
+    story = story.when(note(FREE)).then_types(PersonErasureNoted)
+    story.when(note(FREE, OTHER)).then_types(PersonErasureNoted, PersonErased)
+
+
+def test_what_was_free_and_is_reopened_keeps_it_again() -> None:
+    story = PERSONS.when(erase(COMPLAINT, OTHER)).when(note(FREE))
+    story = story.when(note(WAITS)).then_types(PersonErasureNoted)
+    story = story.when(note(FREE, OTHER)).then_types(PersonErasureNoted)
+    story.when(note(FREE)).then_types(PersonErasureNoted, PersonErased)
+
+
+def test_only_locked_it_waits_for_nothing_and_may_be_erased_later() -> None:
+    story = PERSONS.when(Lock(at=TOLD, basis="purpose_lapsed", complaints=(COMPLAINT,)))
+    story = story.then_types(PersonErased)
+    story.when(Lock(at=TOLD, basis="purpose_lapsed")).then_nothing()
+    story.when(note(FREE)).then_nothing()
+    story.when(NoteComplaint(at=TOLD, complaint=OTHER)).then_nothing()
+    story.when(erase(COMPLAINT)).then(LOCKED)
+
+
+def test_an_access_is_on_record_even_after_it_is_locked() -> None:
+    access = RecordAccess(at=TOLD, complaint=COMPLAINT, by="agent:a", purpose="p", fields=("t",))
+    story = PERSONS.when(erase(COMPLAINT)).when(access)
+    assert story.state.accesses == 1
+    assert story.state.to_be_destroyed
