@@ -154,7 +154,10 @@ def test_splitting_a_pause_changes_nothing(
 ) -> None:
     cuts: list[int] = []
     for begin, end in zip(waits.edges[::2], waits.edges[1::2], strict=True):
-        within = st.lists(st.integers(begin, end), max_size=3)
+        # Not at the answer's own instant: which of two facts of one instant counts first is a
+        # matter of their order, not of how the pause is written down.
+        inside = st.integers(begin, end).filter(lambda cut: cut != waits.answered)
+        within = st.lists(inside, max_size=3)
         inner = sorted(data.draw(within))
         cuts += [begin, *(cut for one in inner for cut in (one, one)), end]
     split = Waits(tuple(cuts), waits.answered)
