@@ -311,6 +311,7 @@ _FEEDBACK = _of(
     (f.CallTaken, {}),
     (f.CallAttempted, {}),
     (f.CallCalledOff, {}),
+    (f.ContactingStopped, {}),
     (f.VisitRecorded, {"intake": "dissatisfied: may reopen, as a late reply does"}),
     (
         f.SurveyConcluded,

@@ -184,6 +184,15 @@ class CallCalledOff(ComplaintEvent):
     call: UUID
     """The task."""
     reason: Reason
+    """Why, e.g. `reopened`."""
+
+
+class ContactingStopped(ComplaintEvent):
+    """Nobody asks or calls this customer any more: their data is locked or destroyed."""
+
+    type: ClassVar[str] = "contacting.stopped.v1"
+
+    reason: Reason
     """Why, e.g. `erased`."""
 
 

@@ -164,6 +164,8 @@ class Feedback(State):
     """What came of the one follow-up visit."""
     held: tuple[NoticeHeld, ...] = ()
     receipt: bool = False
+    stopped: bool = False
+    """Nobody asks or calls any more: the customer's data is locked or destroyed."""
     withdrawn_in: int = 0
     """The cycle in which the customer took the complaint back; 0: never."""
 
@@ -184,8 +186,8 @@ class Feedback(State):
 
     def overtaken(self, call: Call) -> bool:
         """Whether it has nothing to tell or ask any more."""
-        if call.notice is None:
-            return False
+        if self.stopped or call.notice is None:
+            return self.stopped
         notice = self.notices[call.notice]
         survey = self.surveys.get(notice.cycle)
         asked = survey is not None and survey.outcome is not None

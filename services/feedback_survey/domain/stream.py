@@ -12,6 +12,7 @@ from contracts.feedback_survey import (
     CallCalledOff,
     CallPlanned,
     CallTaken,
+    ContactingStopped,
     NoticeAttempted,
     NoticeHeld,
     NoticeIssued,
@@ -110,6 +111,8 @@ def evolve(state: Feedback | None, recorded: Recorded[Any]) -> Feedback:
             return replace(known, notices=_with(known.notices, notice.id, tried))
         case CallPlanned() | CallTaken() | CallAttempted() | CallCalledOff():
             return _called(known, event, recorded.at)
+        case ContactingStopped():
+            return replace(known, stopped=True)
         case VisitRecorded():
             visit = Visited(event.call, recorded.at, event.score, event.resolved, event.satisfied)
             return replace(known, visit=visit)
@@ -285,6 +288,7 @@ FEEDBACK: Decider[Feedback] = Decider(
         CallTaken,
         CallAttempted,
         CallCalledOff,
+        ContactingStopped,
         VisitRecorded,
         SurveyAsked,
         SurveyAnswered,

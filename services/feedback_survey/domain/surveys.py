@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from contracts.feedback_survey import (
-    CallCalledOff,
+    ContactingStopped,
     SurveyAnswered,
     SurveyAsked,
     SurveyConcluded,
@@ -26,6 +26,7 @@ from services.feedback_survey.domain.state import Feedback, Notice, Survey
 
 REMIND = "survey.remind"
 END = "survey.end"
+ERASED = "erased"
 
 
 def decide_ask(state: Feedback, command: Ask, context: Context) -> Sequence[Event]:
@@ -45,9 +46,10 @@ def decide_ask(state: Feedback, command: Ask, context: Context) -> Sequence[Even
     if state.open_survey is not None:
         events.append(concluded(state.open_survey, SurveyOutcome.CANCELLED, "new_cycle"))
     by = telling.medium(NoticeKind.SURVEY)
-    if by is Medium.ON_THE_SPOT:
+    if state.stopped or by is Medium.ON_THE_SPOT:
         nobody = Survey(cycle=command.cycle, answer=command.answer)
-        return [*events, concluded(nobody, SurveyOutcome.UNREACHABLE, "no_address")]
+        why = ERASED if state.stopped else "no_address"
+        return [*events, concluded(nobody, SurveyOutcome.UNREACHABLE, why)]
     rules = feedback_policy(context, command.at).survey
     asked_at = max(context.now, command.at)
     return [
@@ -120,16 +122,18 @@ def decide_cancel(state: Feedback, command: CancelAsking) -> Sequence[Event]:
 
 
 def decide_forget(state: Feedback, _command: ForgetPerson) -> Sequence[Event]:
-    """Who may not be written to any more cannot be reached: the asking ends so (PIPL)."""
-    off = [
-        CallCalledOff(cycle=state.cycle, call=call.id, reason="erased")
-        for call in state.calls.values()
-        if state.waits(call)
-    ]
+    """Who asked to be forgotten is neither asked nor called any more (PIPL).
+
+    Notices are still issued, for others go by them (a rejection closes once it was told); the vault
+    opens none of them, so that no gateway can send one.
+    """
+    if state.stopped:
+        return ()
+    stopped = ContactingStopped(cycle=state.cycle, reason=ERASED)
     survey = state.open_survey
     if survey is None:
-        return off
-    return [*off, concluded(survey, SurveyOutcome.UNREACHABLE, "erased")]
+        return [stopped]
+    return [stopped, concluded(survey, SurveyOutcome.UNREACHABLE, ERASED)]
 
 
 def answered(

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from contracts.feedback_survey import (
     CallAttempted,
-    CallCalledOff,
     CallPlanned,
     CallReason,
     CallTaken,
+    ContactingStopped,
     NoticeAttempted,
     NoticeIssued,
     SurveyAnswered,
@@ -405,11 +405,15 @@ def test_nobody_calls_who_asked_to_be_forgotten() -> None:
     erased = PersonErased(mode=ErasureMode.LOCKED, basis="asked", complaints=(event_id("x"),))
     erased = erased.model_copy(update={"complaints": (SUBJECT,)})
     story = asked()
-    gone = hear(story, erased, ASKED).then_types(CallCalledOff, SurveyConcluded)
+    gone = hear(story, erased, ASKED).then_types(ContactingStopped, SurveyConcluded)
     assert waiting(gone) == []
+    calls(gone, planned(story), reached=True).then_refused(CallOver)
     voice = hear(nothing(), clocks_started(correspondent(voice_only=True)), at("2025-10-17 17:00"))
     voice = hear(voice, suspended(), ASKED)
-    hear(voice, erased, ASKED).then_types(CallCalledOff)
+    voice = hear(voice, erased, ASKED).then_types(ContactingStopped)
+    assert waiting(voice) == []
+    later = hear(voice, answered_by_work(), ASKED)
+    assert waiting(later) == [], "nor about what is answered afterwards"
 
 
 # --- whatever people do --------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from contracts.feedback_survey import (
+    ContactingStopped,
     NoticeIssued,
     SurveyAnswered,
     SurveyAsked,
@@ -251,4 +252,13 @@ def test_who_is_forgotten_is_not_asked_any_more() -> None:
     erased = erased.model_copy(update={"complaints": (SUBJECT,)})
     story = hear(asked(), erased, ASKED)
     assert outcome(story) == (SurveyOutcome.UNREACHABLE, "erased")
-    hear(nothing(), erased, ASKED).then_nothing()
+    hear(story, erased, ASKED).then_nothing()
+
+
+def test_who_is_forgotten_before_the_answer_is_not_asked_and_the_loop_can_close() -> None:
+    erased = PersonErased(mode=ErasureMode.LOCKED, basis="asked", complaints=(event_id("x"),))
+    erased = erased.model_copy(update={"complaints": (SUBJECT,)})
+    for before in (nothing(), hear(nothing(), clocks_started(), at("2025-10-17 17:00"))):
+        story = hear(before, erased, ASKED).then_types(ContactingStopped)
+        story = hear(story, answered(), ASKED).then_types(SurveyConcluded)
+        assert outcome(story) == (SurveyOutcome.UNREACHABLE, "erased")

@@ -12,6 +12,7 @@ from contracts.feedback_survey import (
     CallPlanned,
     CallReason,
     CallTaken,
+    ContactingStopped,
     VisitRecorded,
 )
 from contracts.housekeeping import ErasureMode, PersonErased
@@ -214,5 +215,8 @@ def test_a_visit_nobody_made_before_the_reopening_is_called_off_and_planned_anew
 def test_nobody_visits_who_asked_to_be_forgotten() -> None:
     erased = PersonErased(mode=ErasureMode.LOCKED, basis="asked", complaints=(event_id("x"),))
     erased = erased.model_copy(update={"complaints": (SUBJECT,)})
-    story = hear(closing(), erased, VISIT).then_types(CallCalledOff)
+    story = hear(closing(), erased, VISIT).then_types(ContactingStopped)
     assert row(story)["state"] == "off"
+    early = hear(nothing(), clocks_started(VIP), at("2025-10-17 17:00"))
+    early = hear(early, erased, at("2025-10-18 17:00"))
+    hear(early, closed(Outcome.UNREACHABLE), CLOSED).then_nothing()
