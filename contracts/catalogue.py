@@ -12,6 +12,8 @@ from contracts import routing as r
 from contracts import sla_watch as s
 from libs.decider import Event
 
+INFORMS = "one of the steps that the owner of record and the home province are informed of"
+
 SERVICES = ("intake", "routing", "sla_watch", "escalation", "feedback_survey", "audit")
 
 
@@ -226,6 +228,7 @@ _ROUTING = _of(
     ),
     (r.WorkResumed, {"sla_watch": "clocks.rescheduled"}),
     (r.WorkContacted, {"sla_watch": "reached: the first contact is met"}),
+    (r.WorkSeen, {}),
     (
         r.WorkPromised,
         {
@@ -315,7 +318,11 @@ _FEEDBACK = _of(
     (f.VisitRecorded, {"intake": "dissatisfied: may reopen, as a late reply does"}),
     (
         f.SurveyConcluded,
-        {"intake": "closes, or reopens with a route", "sla_watch": "the survey clock ends"},
+        {
+            "intake": "closes, or reopens with a route",
+            "sla_watch": "the survey clock ends",
+            "routing": INFORMS,
+        },
     ),
     (f.SurveyAsked, {"sla_watch": "the survey clock"}),
     (
@@ -334,6 +341,7 @@ _ESCALATION = _of(
             "intake": "complaint.escalation_noted{open}; already closed (race 2): a person's "
             "trigger reopens, an automatic one is noted {declined}",
             "sla_watch": "desk clocks",
+            "routing": INFORMS,
         },
     ),
     (
@@ -342,16 +350,25 @@ _ESCALATION = _of(
             "intake": "complaint.escalation_noted{declined}",
             "sla_watch": "cancels the desk clocks",
             "feedback_survey": "tells the customer who asked",
+            "routing": INFORMS,
         },
     ),
     (e.CaseCausesChanged, {}),
     (
         e.CaseAccepted,
-        {"intake": "notes it: no merging away any more, and a merge on its way is undone (race 8)"},
+        {
+            "intake": "notes it: no merging away any more, and a merge on its way is undone "
+            "(race 8)",
+            "routing": INFORMS,
+        },
     ),
     (
         e.CaseDecided,
-        {"feedback_survey": "the decision notice", "sla_watch": "the desk decision is met"},
+        {
+            "feedback_survey": "the decision notice",
+            "sla_watch": "the desk decision is met",
+            "routing": INFORMS,
+        },
     ),
     (e.CaseCustomerContacted, {"sla_watch": "the desk's first contact is met"}),
     (e.CaseInstructed, {"routing": "assigns again or re-opens the work"}),
@@ -362,6 +379,7 @@ _ESCALATION = _of(
         {
             "intake": "complaint.escalation_noted{ended}; the last one: complaint.answered{ask}",
             "sla_watch": "cancels what is left of the desk clocks",
+            "routing": INFORMS,
         },
     ),
     (e.CompensationSubmitted, {"routing": "no answer while it waits"}),

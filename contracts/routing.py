@@ -102,6 +102,24 @@ class EndReason(StrEnum):
     MERGED = "merged"
 
 
+class Informed(StrEnum):
+    """Who is informed of every step of a complaint (DOMAIN rules 1 and 5)."""
+
+    OWNER = "owner"
+    """The owner of record, and the owner's team."""
+    HOME_PROVINCE = "home_province"
+    """The customer's home, when another province handles it."""
+
+
+class SeenUpTo(Value):
+    """How far the steps of one service have been seen."""
+
+    source: Annotated[str, Field(pattern=r"^/bihuan/[a-z_]{1,40}$")]
+    """The service whose steps they are, as the envelope's `source`."""
+    sequence: Number
+    """The last step seen, as the envelope's `sequence`."""
+
+
 class Considered(Value):
     """A candidate that was looked at, and why it was not taken (DOMAIN rule 6)."""
 
@@ -287,6 +305,19 @@ class WorkContacted(ComplaintEvent):
     """Whether the customer was reached: then the first contact is met."""
     occurred_at: Instant | None = None
     """When it happened, if an authorised late report says so; the envelope's `occurredat`."""
+
+
+class WorkSeen(ComplaintEvent):
+    """Those who are informed of every step have looked (DOMAIN rules 1 and 5)."""
+
+    type: ClassVar[str] = "work.seen.v1"
+
+    informed: Informed
+    """As whom."""
+    by: StaffRef
+    """Who looked."""
+    upto: tuple[SeenUpTo, ...]
+    """What they had then before them, service by service; only what moved."""
 
 
 class WorkPromised(ComplaintEvent):

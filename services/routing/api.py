@@ -16,7 +16,14 @@ from starlette.responses import Response
 
 from contracts.housekeeping import Seat
 from contracts.messages import Words
-from contracts.routing import DepartmentCause, HandlerKind, ReportedCause, WaitingFor
+from contracts.routing import (
+    DepartmentCause,
+    HandlerKind,
+    Informed,
+    ReportedCause,
+    SeenUpTo,
+    WaitingFor,
+)
 from contracts.values import (
     Basis,
     ChannelKind,
@@ -53,6 +60,7 @@ from services.routing.domain.commands import (
     Refuse,
     ReportBack,
     Resume,
+    See,
     Settled,
     Staff,
     Suspend,
@@ -210,6 +218,15 @@ class ContactMade(_Body):
     """When, in a late report (needs the right to report late)."""
 
 
+class StepsSeen(_Body):
+    """How far the steps of a complaint have been seen."""
+
+    informed: Informed = Informed.OWNER
+    """As whom: its owner, or the customer's home province."""
+    upto: Annotated[tuple[SeenUpTo, ...], Field(min_length=1, max_length=20)]
+    """The last step seen of each service, as the inbox numbers them."""
+
+
 class AgreedTime(_Body):
     """A time promised to the customer."""
 
@@ -317,6 +334,21 @@ class QueueQuery(PageQuery):
     of: views.Scope = Field(views.Scope.MINE, description="mine, team, waiting, or owned")
 
 
+class InboxQuery(PageQuery):
+    """Whose inbox."""
+
+    informed: Informed = Field(
+        Informed.OWNER, description="as owner of record, or as the customer's home province"
+    )
+
+
+class NoProvince(Refused):
+    """Only a team that has a province is informed as the customer's home."""
+
+    rule = "no-province"
+    zh = "您的班组未归属任何省份"
+
+
 class Loads(_Body):
     """Work in hand."""
 
@@ -338,6 +370,7 @@ def routes(query: Querying, sealer: Sealer, policies: Callable[[], Policies]) ->
         passing_routes(sealer),
         opinion_routes(sealer),
         waiting_routes(sealer),
+        inbox_routes(query, policies),
         promise_routes(sealer),
         answer_routes(sealer),
         money_routes(sealer),
@@ -703,6 +736,63 @@ def money_routes(sealer: Sealer) -> Router:
                 clocks=_clocks(complaint, lookups),
                 settled=_settled(complaint, lookups),
             )
+            return (To(str(complaint), told),)
+
+        return await ask(chosen)
+
+    return router
+
+
+# -- being informed -------------------------------------------------------------------------------
+
+
+def inbox_routes(query: Querying, policies: Callable[[], Policies]) -> Router:
+    """What an owner, or a home province, has not seen yet of the complaints it is informed of."""
+    router = Router(tags=["inbox"])
+
+    @router.get("/inbox")
+    async def inbox(
+        request: Request,
+        asked: Annotated[InboxQuery, Query()],
+        caller: Annotated[Caller, allow("routing.queue")],
+    ) -> Page[views.InboxItem]:
+        """Every step not yet seen of what my team owns, or of my province's customers elsewhere."""
+        team = _team_of(caller, Rules.at(policies(), request.app.state.now()).teams)
+        province = team.province if team else None
+        if asked.informed is Informed.HOME_PROVINCE and province is None:
+            raise NoProvince
+        name = team.team if team else caller.team
+        manages = bool(caller.roles & STEERING_ROLES)
+        reader = views.Reader(caller.name, name, province, manages)
+        after = asked.after(datetime, UUID)
+
+        def page(conn: Any) -> list[views.InboxItem]:
+            return views.inbox(
+                conn,
+                asked.informed,
+                reader,
+                after=after and (after[0], after[1]),
+                limit=asked.limit,
+            )
+
+        rows: list[views.InboxItem] = await query(page)
+        shown, following = page_of(request, rows, asked.limit, views.inbox_key)
+        return Page(items=list(shown), next=following)
+
+    @router.command("/work/{complaint}/seen")
+    async def seen(
+        complaint: UUID, body: StepsSeen, ask: Annotated[Ask, command("routing.see")]
+    ) -> Response:
+        """I have seen its steps up to these; on record, and gone from the inbox."""
+        now, by = ask.now, staff(ask)
+        upto = {one.source: one.sequence for one in body.upto}
+
+        def chosen(lookups: Lookups) -> Sequence[To]:
+            happened: dict[str, int] = {}
+            for row in lookups.rows("step", complaint=complaint):
+                last = happened.get(row["source"], 0)
+                happened[row["source"]] = max(last, row["sequence"])
+            told = See(at=now, by=by, informed=body.informed, upto=upto, happened=happened)
             return (To(str(complaint), told),)
 
         return await ask(chosen)

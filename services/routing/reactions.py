@@ -1,20 +1,27 @@
 """What routing does when it hears an event: find, raise, re-open or end work. Pure.
 
-Of sla_watch's clocks and of compensation routing only keeps rows (`rows.heard_rows`): what a desk
-sees, and what the door reads when somebody promises or answers. `clock.met` it leaves unheard: one
-comes for every clock of every complaint, and what it tells the desk of its own work (contacted,
-reported back, answered) routing wrote itself.
+Everything heard is a step that the owner of record is informed of (DOMAIN rule 1), and some
+events are heard for that alone. Of sla_watch's clocks and of compensation routing only keeps rows
+(`rows.heard_rows`): what a desk sees, and what the door reads when somebody promises or answers.
+`clock.met` it leaves unheard: one comes for every clock of every complaint, and what it tells the
+desk of its own work (contacted, reported back, answered) routing wrote itself.
 """
 
 from typing import Any
 
 from contracts.escalation import (
+    CaseAccepted,
+    CaseClosed,
+    CaseDecided,
+    CaseDeclined,
     CaseInstructed,
+    CaseRequested,
     CompensationGranted,
     CompensationLapsed,
     CompensationRefused,
     CompensationSubmitted,
 )
+from contracts.feedback_survey import SurveyConcluded
 from contracts.intake import (
     ComplaintClosed,
     ComplaintContactLinked,
@@ -49,7 +56,18 @@ from services.routing.domain.commands import (
     Urge,
 )
 
+TOLD: tuple[type[Event], ...] = (
+    SurveyConcluded,
+    CaseRequested,
+    CaseAccepted,
+    CaseDeclined,
+    CaseDecided,
+    CaseClosed,
+)
+"""What only informs: the owner of record and the home province see it among the steps."""
+
 HEARD: tuple[type[Event], ...] = (
+    *TOLD,
     ComplaintVerified,
     ComplaintContactLinked,
     ComplaintContactUnlinked,

@@ -7,7 +7,8 @@ all clocks of a complaint) and rebuilding exact.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict
 
+from contracts.routing import Informed
 from contracts.values import FaultLiesWith, WarningLevel
 from libs.decider.decider import Instant
 from libs.eventlog import Table
@@ -66,9 +68,11 @@ TABLES: tuple[Table, ...] = (
             "answered_at": _WHEN,
             "promises": "jsonb",
             "findings": "jsonb",
+            "home_province": "text",
+            "seen": "jsonb",
         },
         key=("complaint",),
-        indexes=("team", "queue", "owner_team"),
+        indexes=("team", "queue", "owner_team", "home_province"),
     ),
     Table(
         "work_done",
@@ -86,9 +90,25 @@ TABLES: tuple[Table, ...] = (
             "answered_at": _WHEN,
             "end_reason": "text not null",
             "ended_at": f"{_WHEN} not null",
+            "clock_from": f"{_WHEN} not null",
+            "about_staff": "boolean not null",
+            "home_province": "text",
+            "seen": "jsonb",
         },
         key=("complaint",),
-        indexes=("owner_team, ended_at",),
+        indexes=("owner_team, ended_at", "home_province"),
+    ),
+    Table(
+        "step",
+        {
+            "complaint": "uuid not null",
+            "source": "text not null",
+            "sequence": "integer not null",
+            "at": f"{_WHEN} not null",
+            "type": "text not null",
+            "actor": "text not null",
+        },
+        key=("complaint", "source", "sequence"),
     ),
     Table(
         "clock_heard",
@@ -250,6 +270,8 @@ class WorkView(View):
     queue: str
     category: str
     province: str | None
+    home_province: str | None = None
+    """The customer's home, informed of every step, when another province handles it."""
     urges: int
     priority: int | None = None
     rule: str | None = None
@@ -287,6 +309,36 @@ class WorkView(View):
     """Clocks from 80 % on without a delay plan (EVENTS 28)."""
     rent_waivers_owed: list[int] = []
     """Findings of an outage past its legal repair limit, for which no waiver is proposed yet."""
+
+
+class StepView(View):
+    """One step of a complaint: what was recorded, when it happened, and whose act it was."""
+
+    source: str
+    sequence: int
+    type: str
+    at: Instant
+    actor: str
+
+
+class InboxItem(View):
+    """A complaint with the steps not yet seen by those who are informed of each."""
+
+    complaint: UUID
+    cycle: int
+    phase: str
+    category: str
+    province: str | None
+    home_province: str | None
+    team: str | None
+    agent: str | None
+    owner_team: str | None
+    owner_agent: str | None
+    clock_from: Instant
+    answered_at: Instant | None
+    ended_at: Instant | None
+    steps: list[StepView]
+    """In the order in which they happened."""
 
 
 class TeamLoad(View):
@@ -387,6 +439,88 @@ def queue_page(
     return [QueueItem.model_validate(row) for row in rows]
 
 
+_INBOX = """
+SELECT w.complaint, w.cycle, w.phase, w.category, w.province, w.home_province, w.team, w.agent,
+       w.owner_team, w.owner_agent, w.clock_from, w.answered_at, w.ended_at, s.steps
+FROM (
+  SELECT complaint, cycle, phase, category, province, home_province, team, agent, owner_team,
+         owner_agent, clock_from, answered_at, NULL::timestamptz AS ended_at, seen, about_staff
+  FROM work
+  UNION ALL
+  SELECT complaint, cycle, 'ended', category, province, home_province, team, agent, owner_team,
+         owner_agent, clock_from, answered_at, ended_at, seen, about_staff
+  FROM work_done
+) w CROSS JOIN LATERAL (
+  SELECT jsonb_agg(
+    jsonb_build_object('source', t.source, 'sequence', t.sequence, 'type', t.type, 'at', t.at,
+                       'actor', t.actor)
+    ORDER BY t.at, t.source, t.sequence
+  ) AS steps
+  FROM step t
+  WHERE t.complaint = w.complaint
+    AND t.sequence > coalesce((w.seen->%(informed)s->>t.source)::integer, 0)
+) s
+WHERE {scope} AND s.steps IS NOT NULL
+  AND (w.clock_from, w.complaint) > (%(since)s::timestamptz, %(complaint)s::uuid)
+ORDER BY w.clock_from, w.complaint
+LIMIT %(limit)s
+"""
+
+_INFORMED: Mapping[Informed, str] = {
+    Informed.OWNER: "(w.owner_team = %(team)s OR w.owner_agent = %(agent)s)",
+    # What complains of staff is for managers; the home's own people may be the ones (rule 6).
+    Informed.HOME_PROVINCE: "w.home_province = %(province)s AND (%(manages)s OR NOT w.about_staff)",
+}
+
+InboxKey = tuple[datetime, UUID]
+"""First contact, complaint: where a page ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who looks into an inbox."""
+
+    agent: str
+    team: str | None
+    province: str | None
+    manages: bool
+
+
+def inbox_key(item: InboxItem) -> InboxKey:
+    """The key that `inbox` goes on after."""
+    return item.clock_from, item.complaint
+
+
+def inbox(
+    conn: Connection[Any],
+    informed: Informed,
+    reader: Reader,
+    *,
+    after: InboxKey | None = None,
+    limit: int,
+) -> list[InboxItem]:
+    """Complaints with steps that their owner, or their home province, has not seen yet.
+
+    The oldest complaint first; at most `limit` + 1. A step heard late is as new as any other: what
+    counts is how far each service's steps were seen, not when a step happened.
+    """
+    since, complaint = after or (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+    values = {
+        "informed": informed.value,
+        "agent": reader.agent,
+        "team": reader.team,
+        "province": reader.province,
+        "manages": reader.manages,
+        "since": since,
+        "complaint": complaint,
+        "limit": limit + 1,
+    }
+    query = _INBOX.format(scope=_INFORMED[informed])
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query.encode(), values).fetchall()
+    return [InboxItem.model_validate(row) for row in rows]
+
+
 def work_of(conn: Connection[Any], complaint: UUID) -> WorkView | None:
     """One complaint's work with its clocks, instructions and duties; None when unknown."""
     with conn.cursor(row_factory=dict_row) as cursor:
@@ -409,6 +543,7 @@ def work_of(conn: Connection[Any], complaint: UUID) -> WorkView | None:
     clocks = known_clocks(heard)
     row["promises"] = row.get("promises") or []
     row["findings"] = row.get("findings") or []
+    row.pop("seen")
     view = WorkView.model_validate({**row, "instructions": told})
     view.clocks = [
         ClockView(

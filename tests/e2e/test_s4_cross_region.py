@@ -15,6 +15,23 @@ XINJIANG = {"actor": "agent:5101", "team": "xinjiang-mobile"}
 SHORT, LONG = "feedback.ordinary", "feedback.complex"
 GOODWILL = {"finding": 1, "basis": "goodwill", "amount": "20.00"}
 
+STEPS = {
+    ("complaint.verified.v1", "2025-10-04 10:20:00.000000"),
+    ("work.routed.v1", "2025-10-04 10:20:00.000000"),
+    ("work.accepted.v1", "2025-10-04 10:20:00.000000"),
+    ("work.contacted.v1", "2025-10-04 10:50:00.000000"),
+    ("complaint.reclassified.v1", "2025-10-04 15:00:00.000000"),
+    ("clocks.cancelled.v1", "2025-10-04 15:00:00.000000"),
+    ("work.promised.v1", "2025-10-07 09:00:00.000000"),
+    ("clock.breached.v1", "2025-10-07 10:20:00.000000"),
+    ("work.reported_back.v1", "2025-10-09 15:00:00.000000"),
+    ("compensation.granted.v1", "2025-10-09 15:00:00.000000"),
+    ("work.answered.v1", "2025-10-09 16:00:00.000000"),
+    ("survey.concluded.v1", "2025-10-09 18:05:00.000000"),
+    ("complaint.closed.v1", "2025-10-09 18:05:00.000000"),
+}
+"""What the owner and the home province are informed of, among other steps."""
+
 
 @scene
 async def test_guangdong_owns_xinjiang_handles_and_guangdong_answers(world: Stage) -> None:
@@ -99,6 +116,7 @@ async def _from_the_first_word_to_the_closing(
     await _told_of_the_delay(world, complaint, owner)
     await _xinjiang_reports_and_the_owner_answers(world, complaint, owner)
     await _closed_by_her_own_word(world, complaint)
+    await _each_step_reached_owner_and_home(world, complaint, owner)
     await _one_owner_for_ever(world, complaint, of_record)
 
 
@@ -233,6 +251,26 @@ async def _closed_by_her_own_word(world: Stage, complaint: str) -> None:
     await world.replies(await world.receipt(complaint), 8, resolved=True)
     (closed,) = await world.events(complaint, "complaint.closed")
     assert _exact(closed.at) == "2025-10-09 18:05:00.000000"
+
+
+async def _each_step_reached_owner_and_home(
+    world: Stage, complaint: str, owner: dict[str, Any]
+) -> None:
+    """Neither has looked till now: both find all there was, to the last (DOMAIN rules 1 and 5)."""
+    for informed, who in (("owner", owner), ("home_province", GUANGDONG)):
+        look = {"informed": informed, "limit": "200", "role": "agent", **who}
+        inbox = await world.player.get("routing", "/inbox", **look)
+        (item,) = (one for one in inbox["items"] if one["complaint"] == complaint)
+        steps = {(one["type"], _exact(datetime.fromisoformat(one["at"]))) for one in item["steps"]}
+        assert steps >= STEPS
+        last: dict[str, int] = {}
+        for one in item["steps"]:
+            last[one["source"]] = max(last.get(one["source"], 0), one["sequence"])
+        upto = [{"source": source, "sequence": number} for source, number in last.items()]
+        body = {"informed": informed, "upto": upto}
+        await world.player.do("routing", f"/work/{complaint}/seen", body, **who)
+        inbox = await world.player.get("routing", "/inbox", **look)
+        assert complaint not in [one["complaint"] for one in inbox["items"]]
 
 
 async def _one_owner_for_ever(

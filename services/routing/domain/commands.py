@@ -19,6 +19,7 @@ from contracts.routing import (
     DepartmentCause,
     EndReason,
     HandlerKind,
+    Informed,
     ReportedCause,
     RouteCause,
     WaitingFor,
@@ -212,6 +213,17 @@ class RecordContact(Asked):
     occurred_at: Instant | None = None
 
 
+class See(Asked):
+    """Those who are informed of every step have seen them up to these (DOMAIN rules 1 and 5).
+
+    `upto` and `happened` are source -> sequence: what was seen, and the last step there is.
+    """
+
+    informed: Informed
+    upto: Mapping[str, Number]
+    happened: Mapping[str, Number] = {}
+
+
 class ClockState(StrEnum):
     """What is known of a clock."""
 
@@ -337,6 +349,7 @@ WorkCommand = (
     | Suspend
     | Resume
     | RecordContact
+    | See
     | Promise
     | PlanDelay
     | RecordFinding

@@ -31,6 +31,9 @@ from services.routing.domain import TEAM, WORK
 from services.routing.domain.commands import ClockState, SettledAs
 from services.routing.domain.state import Finding, Phase, Promised, TeamState, Work
 
+SOURCE = "/bihuan/routing"
+"""The `source` of routing's own events."""
+
 NOT_THE_DESKS = frozenset(
     {
         ClockPurpose.ACKNOWLEDGE,
@@ -58,7 +61,14 @@ def work_rows(subject: str, work: Work) -> Iterable[Row]:
         "owner_team": owner.team if owner else None,
         "owner_agent": owner.agent if owner else None,
         "answered_at": work.answered_at,
+        "clock_from": work.clock_from,
+        "about_staff": work.profile.about is not None,
+        "home_province": work.informed_home,
+        "seen": {who.value: dict(upto) for who, upto in work.seen.items()} or None,
     }
+    for step in work.steps:
+        told = {"at": step.at, "type": step.type, "actor": step.actor}
+        yield Row.of("step", {**key, "source": SOURCE, "sequence": step.sequence}, **told)
     if work.phase is Phase.ENDED:
         assert work.end_reason is not None
         yield Row.of(
@@ -83,8 +93,6 @@ def work_rows(subject: str, work: Work) -> Iterable[Row]:
         value_tier=profile.value_tier.value,
         customer_class=profile.customer_class.value,
         language=profile.language.value,
-        about_staff=profile.about is not None,
-        clock_from=work.clock_from,
         routed_at=work.routed_at,
         accept_by=work.accept_by,
         accepted_at=work.accepted_at,
@@ -164,8 +172,9 @@ DECIDERS: tuple[Decider[Any], ...] = (
 
 
 def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
-    """What is kept of an event of another service; nothing of those that only lead to commands."""
+    """What is kept of an event of another service: each is a step that owners are informed of."""
     event = recorded.data
+    yield _heard("step", recorded, at=recorded.at, type=recorded.type, actor=recorded.actor)
     clocks = _clock_news(event)
     if clocks:
         yield _heard("clock_heard", recorded, clocks=clocks)

@@ -12,6 +12,7 @@ from contracts.housekeeping import TeamChanged
 from contracts.routing import (
     EndReason,
     HandlerKind,
+    Informed,
     PromiseKind,
     ReportedCause,
     ReturnReason,
@@ -29,6 +30,7 @@ from contracts.routing import (
     WorkResumed,
     WorkReturned,
     WorkRouted,
+    WorkSeen,
     WorkSuspended,
     WorkTransferred,
 )
@@ -124,6 +126,16 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of this stream, for those who are informed of each (DOMAIN rules 1 and 5)."""
+
+    sequence: int
+    type: str
+    at: datetime
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Work(State):
     """The work on one complaint, all cycles; parts named per cycle start afresh with each."""
 
@@ -167,8 +179,19 @@ class Work(State):
     proposals: tuple[Proposal, ...] = ()
     asks: Mapping[int, UUID] = field(default_factory=dict)
     """Finding -> the event that asked for money last: a proposal, or its own as a correction."""
+    steps: tuple[Step, ...] = ()
+    seen: Mapping[Informed, Mapping[str, int]] = field(default_factory=dict)
+    """How far the steps of each source have been seen, by whom is informed of them."""
+    went_away: bool = False
+    """It was passed on to another province than the customer's home."""
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
+
+    @property
+    def informed_home(self) -> str | None:
+        """The home province, when another one handles the complaint or did (DOMAIN rule 5)."""
+        away = self.went_away or self.profile.cross_region
+        return self.profile.home_province if away else None
 
     @property
     def is_open(self) -> bool:
@@ -192,8 +215,23 @@ class Work(State):
         return tuple(chain)
 
 
-def evolve(work: Work | None, recorded: Recorded[Any]) -> Work:  # noqa: C901 - a case per event
+def evolve(work: Work | None, recorded: Recorded[Any]) -> Work:
     """Folds one event; total and without guard, for it runs again at every replay."""
+    if isinstance(recorded.data, WorkSeen):  # who looks at the steps takes none
+        assert work is not None, "work begins with a routing"
+        return _seen(work, recorded.data)
+    step = Step(recorded.sequence, recorded.type, recorded.at, recorded.actor)
+    before = work.steps if work else ()
+    return replace(_moved(work, recorded), steps=(*before, step))
+
+
+def _seen(work: Work, event: WorkSeen) -> Work:
+    moved = {one.source: one.sequence for one in event.upto}
+    before = work.seen.get(event.informed, {})
+    return replace(work, seen={**work.seen, event.informed: {**before, **moved}})
+
+
+def _moved(work: Work | None, recorded: Recorded[Any]) -> Work:  # noqa: C901 - a case per event
     event, at = recorded.data, recorded.at
     if isinstance(event, WorkRouted):
         return _routed(work, event, at)
@@ -377,8 +415,14 @@ def _transferred(work: Work, event: WorkTransferred) -> Work:
     )
     if work.forward is not None and work.forward.number == event.forward:
         return replace(work, forward=forward)
+    away = event.kind is HandlerKind.PROVINCE and event.to != work.profile.home_province
     return replace(
-        work, phase=Phase.FORWARDED, forwards=event.forward, forward=forward, accept_by=None
+        work,
+        phase=Phase.FORWARDED,
+        forwards=event.forward,
+        forward=forward,
+        accept_by=None,
+        went_away=work.went_away or away,
     )
 
 

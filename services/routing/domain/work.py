@@ -15,11 +15,12 @@ from contracts.routing import (
     WorkResumed,
     WorkReturned,
     WorkRouted,
+    WorkSeen,
     WorkSuspended,
     WorkTransferred,
 )
 from libs.decider import Context, Decider, Event, TimerFired
-from services.routing.domain import answering, commands, handling, queueing
+from services.routing.domain import answering, commands, handling, informing, queueing
 from services.routing.domain.commands import WorkCommand
 from services.routing.domain.state import Work, evolve, timers
 
@@ -69,6 +70,8 @@ def decide(  # noqa: C901 - one line per command, and nothing else
             return handling.take_reply(work, command)
         case commands.RecordContact():
             return handling.contact(work, command, context)
+        case commands.See():
+            return informing.see(work, command, context)
         case commands.Promise():
             return answering.promise(work, command, context)
         case commands.PlanDelay():
@@ -97,6 +100,7 @@ WORK: Decider[Work] = Decider(
         WorkSuspended,
         WorkResumed,
         WorkContacted,
+        WorkSeen,
         WorkPromised,
         WorkFindingRecorded,
         WorkCompensationProposed,

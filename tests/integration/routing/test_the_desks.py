@@ -20,6 +20,7 @@ from contracts.values import (
     Payer,
     PolicyRef,
     Profile,
+    StaffRef,
     Urgency,
     WarningLevel,
 )
@@ -375,3 +376,75 @@ def test_owners_and_ended_work_are_reported(desk: Office) -> None:
 
 def test_schemathesis_finds_nothing(desk: Office) -> None:
     assert findings(desk.api, desk.bearer("agent", "manager"), examples_max=3) == []
+
+
+def inbox(desk: Office, agent: str, informed: str = "owner", role: str = "agent") -> Any:
+    headers = desk.headers(role, actor=f"agent:{agent}")
+    answer = Client(desk.api).get(f"/inbox?informed={informed}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]
+
+
+def test_owner_and_home_province_find_every_step_until_they_have_seen_it(desk: Office) -> None:
+    """DOMAIN rules 1 and 5, SCENARIOS S4's hall: Kashgar owns, Xinjiang handles, Guangdong is
+    informed; each looks for itself, and what is heard late is as new as any other step."""
+    away = profile(
+        Category.MOBILE_NONCOVERAGE_DATA_SPEED,
+        home="guangdong",
+        visited="xinjiang",
+        taken_by=StaffRef(team="hall-kashgar", agent="8201"),
+    )
+    hear(desk, told(away), sequence=2)
+    [home] = inbox(desk, "8102", "home_province")
+    assert (home["home_province"], home["province"], home["owner_team"]) == (
+        "guangdong",
+        "xinjiang",
+        None,
+    )
+    assert post(desk, "5101", "accept", {}).status_code == 200
+    [item] = inbox(desk, "8202")
+    assert (item["owner_team"], item["owner_agent"]) == ("hall-kashgar", "8201")
+    steps = [(one["source"], one["sequence"], one["type"]) for one in item["steps"]]
+    assert sorted(steps) == [
+        ("/bihuan/intake", 2, "complaint.verified.v1"),
+        ("/bihuan/routing", 1, "work.routed.v1"),
+        ("/bihuan/routing", 2, "work.assigned.v1"),
+        ("/bihuan/routing", 3, "work.accepted.v1"),
+    ]
+    assert item["steps"][-1]["actor"] == "agent:5101"
+    assert inbox(desk, "5101") == [], "who handles it does not own it"
+
+    upto = [
+        {"source": "/bihuan/intake", "sequence": 2},
+        {"source": "/bihuan/routing", "sequence": 3},
+    ]
+    assert post(desk, "8202", "seen", {"upto": upto}).status_code == 200
+    assert inbox(desk, "8201") == [], "a team is informed as one"
+    assert len(inbox(desk, "8101", "home_province")) == 1, "the home province looks for itself"
+
+    hear(desk, clocks())
+    opinion = {"opinion": "基站数据板卡故障"}
+    assert post(desk, "5101", "opinion", opinion).status_code == 200
+    [item] = inbox(desk, "8201")
+    assert {one["type"] for one in item["steps"]} == {"clocks.started.v1", "work.reported_back.v1"}
+
+    seen = {"informed": "home_province", "upto": [{"source": "/bihuan/routing", "sequence": 99}]}
+    assert post(desk, "8101", "seen", seen).json()["rule"] == "not-happened"
+    assert post(desk, "8201", "seen", seen).json()["rule"] == "not-informed"
+    no_province = Client(desk.api).get(
+        "/inbox?informed=home_province", headers=desk.headers("agent", actor="agent:8003")
+    )
+    assert (no_province.status_code, no_province.json()["rule"]) == (422, "no-province")
+
+
+def test_what_complains_of_staff_is_shown_at_home_to_managers_alone(desk: Office) -> None:
+    """DOMAIN rule 6: "never to whom it concerns"."""
+    about = profile(
+        Category.SERVICE_QUALITY,
+        home="guangdong",
+        visited="xinjiang",
+        about=StaffRef(team="guangdong-desk", agent="8101"),
+    )
+    hear(desk, told(about))
+    assert inbox(desk, "8101", "home_province") == []
+    assert len(inbox(desk, "8102", "home_province", role="manager")) == 1

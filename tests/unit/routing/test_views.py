@@ -50,7 +50,7 @@ from libs.decider.story import SUBJECT
 from services.routing.domain.commands import ClockState, EndWork, KnownClock, SettledAs
 from services.routing.domain.rows import heard_rows
 from services.routing.views import TABLES, known_clocks, settled
-from tests.unit.routing.desks import MOBILE_1, NOON, SEALED, accepted, heard, routed, t
+from tests.unit.routing.desks import MOBILE_1, NOON, SEALED, accepted, heard, kept, routed, t
 
 REPLY_DUE = t("2025-10-12 00:00")
 REF = {"clock": "reply", "started_in": 1}
@@ -85,14 +85,14 @@ def told(*events: Event) -> dict[str, KnownClock]:
     rows = [
         dict(row.values)
         for number, event in enumerate(events, start=1)
-        for row in heard_rows(heard(event, sequence=number, source=SLA))
+        for row in kept(heard_rows(heard(event, sequence=number, source=SLA)))
         if row.table == "clock_heard"
     ]
     return {one.clock: one for one in known_clocks(rows)}
 
 
 def test_one_row_keeps_all_clocks_that_concern_a_desk() -> None:
-    rows = list(heard_rows(heard(STARTED, source=SLA)))
+    rows = kept(heard_rows(heard(STARTED, source=SLA)))
     assert len(rows) == 1
     assert dict(rows[0].key) == {"complaint": UUID(SUBJECT), "source": SLA, "sequence": 1}
     clocks = told(STARTED)
@@ -183,7 +183,7 @@ def test_a_stale_warning_is_for_the_record_and_asks_nobody_for_a_plan() -> None:
         due=REPLY_DUE,
         stale=True,
     )
-    assert list(heard_rows(heard(stale, source=SLA))) == []
+    assert kept(heard_rows(heard(stale, source=SLA))) == []
     assert told(STARTED, stale)["reply"].warned is None
 
 
@@ -207,7 +207,7 @@ def test_news_of_clocks_that_are_not_the_desks_are_left_out() -> None:
         level=WarningLevel.HALF,
         due=REPLY_DUE,
     )
-    assert list(heard_rows(heard(warned, source=SLA))) == []
+    assert kept(heard_rows(heard(warned, source=SLA))) == []
     gone = ClocksCancelled(
         cycle=1,
         clocks=(ClockRef(clock="survey", started_in=1),),
@@ -268,7 +268,7 @@ def test_what_became_of_what_was_asked_is_kept() -> None:
     rows: list[dict[str, Any]] = [
         dict(row.values)
         for number, event in enumerate(told, start=1)
-        for row in heard_rows(heard(event, sequence=number, source="/bihuan/escalation"))
+        for row in kept(heard_rows(heard(event, sequence=number, source="/bihuan/escalation")))
     ]
     assert [(one.asked, one.state, one.granted_total) for one in settled(rows)] == [
         (first, SettledAs.SUBMITTED, None),
@@ -282,7 +282,7 @@ def test_an_instruction_is_kept_for_the_team_that_gets_it() -> None:
     event = CaseInstructed(
         cycle=1, case=1, tier=2, instruction=2, team="billing-care", due=REPLY_DUE, text=SEALED
     )
-    [row] = heard_rows(heard(event))
+    [row] = kept(heard_rows(heard(event)))
     assert dict(row.values) == {
         "case_number": 1,
         "instruction": 2,
@@ -294,7 +294,7 @@ def test_an_instruction_is_kept_for_the_team_that_gets_it() -> None:
 
 def test_work_is_on_the_desk_until_it_ends_and_among_the_done_ones_after() -> None:
     told_work = accepted()
-    [row] = told_work.rows
+    [row] = kept(told_work.rows)
     values = dict(row.values)
     assert row.table == "work"
     assert (values["phase"], values["agent"], values["owner_team"]) == (
@@ -303,7 +303,7 @@ def test_work_is_on_the_desk_until_it_ends_and_among_the_done_ones_after() -> No
         "mobile-care",
     )
     ended = told_work.when(EndWork(at=NOON, cycle=1, reason=EndReason.CLOSED))
-    [row] = ended.rows
+    [row] = kept(ended.rows)
     assert row.table == "work_done"
     assert dict(row.values)["end_reason"] == "closed"
 
