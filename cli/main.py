@@ -8,6 +8,7 @@ import typer
 from cli import (
     bundle,
     checkpoints,
+    hold,
     notices,
     operate,
     person,
@@ -48,6 +49,7 @@ text.register(app)
 rebuilding.register(app)
 notices.register(app)
 person.register(app)
+hold.register(app)
 
 
 @app.command("serve", hidden=True)

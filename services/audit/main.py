@@ -18,10 +18,22 @@ from libs.timekeeping.clock import Clock
 from libs.vault.client import VaultClient
 from libs.web.routing import Router
 from replay.state import state_at
-from services.audit import api, archive, export, knowing, printing, reactions, reports, tiles, views
+from services.audit import (
+    api,
+    archive,
+    export,
+    knowing,
+    legal_holds,
+    printing,
+    reactions,
+    reports,
+    tiles,
+    views,
+)
 from services.audit.config import Settings
 from services.audit.domain.checkpoint import CHECKPOINTS
 from services.audit.domain.exporting import EXPORTS
+from services.audit.domain.holds import HOLDS
 from services.audit.domain.policy import compile_policy
 from services.audit.evidence.routes import bundle_routes
 from services.audit.sealing import Sealer
@@ -34,14 +46,14 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
     """The service as the runtime sees it: it keeps everything, counts it, and seals it."""
     return Service(
         name="audit",
-        deciders=(CHECKPOINTS, EXPORTS),
+        deciders=(HOLDS, CHECKPOINTS, EXPORTS),
         types=DECODE,
         upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
         heard_rows=lambda heard: (*views.heard_rows(heard), *reports.heard_rows(heard)),
-        tables=(*views.TABLES, *reports.FACT_TABLES),
+        tables=(*views.TABLES, legal_holds.TABLE, *reports.FACT_TABLES),
         archive=archive.Archive(registry or CollectorRegistry()).keep,
         archive_rebuilt=tiles.catch_up,
         compile_policy=compile_policy,
@@ -63,6 +75,7 @@ def build(settings: Settings, clock: Clock) -> App:
             bundle_routes(app, vault),
             *knowing.routes(app, state_at),
             *printing.routes(app),
+            legal_holds.routes(app),
             reports.routes(app),
             policy_routes(app.service, app.query),
             operations(app),

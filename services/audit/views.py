@@ -22,13 +22,14 @@ COMPLAINT = Table(
     {
         "complaint": "uuid not null",
         "receipt": "text",
+        "person": "uuid",
         "registered_at": "timestamptz",
         "closed_at": "timestamptz",
         "kept_from": "timestamptz",
         "history": "boolean",
     },
     key=("complaint",),
-    indexes=("receipt",),
+    indexes=("receipt", "person", "registered_at"),
 )
 
 TABLES = (COMPLAINT,)
@@ -53,6 +54,7 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
                 "complaint",
                 key,
                 receipt=registration.correspondent.receipt,
+                person=registration.correspondent.person,
                 registered_at=recorded.at,
                 history=registration.history is not None,
             )

@@ -107,19 +107,29 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         withdraw = {"by": "staff", "reason": "customer_said"}
         await world.player.do("intake", f"/complaints/{second}/withdraw", withdraw, role="desk")
         await world.settle()
+        until = ("--until", "2026-04-01", "--ground", "lawsuit", "--complaint", second)
+        assert (await bihuan(data, "hold", "place", "court-7", *until))[0] == 0
+        assert (await bihuan(data, "hold", "place", "court-7", *until))[0] == 0  # told twice
+        assert (await bihuan(data, "hold", "lift", "court-8", "--ground", "settled"))[0] == 1
+        code, on = await told(data, "hold", "list")
+        assert [(one["hold"], one["complaint"]) for one in on["holds"]] == [("court-7", second)]
+        await world.settle()
         await world.at("2026-03-01 00:00:00")
         assert await _noted(world) == []
         await world.settle()
         assert await _noted(world) == [(first, sh("2026-03-01 00:00:00"))]
         assert (await opened(world, "auditor", tokens)).status_code == 200
         await world.at("2026-03-16 00:00:00")
+        await world.settle()  # the floor is over, the hold is on
+        assert (await opened(world, "auditor", tokens)).status_code == 200
+        await world.at("2026-04-01 00:00:00")
         assert (await opened(world, "auditor", tokens)).status_code == 200
         await world.settle()
 
         erased = [one for one in await world.log() if one.type == "person.erased.v1"]
         assert [(one.data.mode, one.time) for one in erased] == [
             ("locked", sh("2025-08-31 20:00:00")),
-            ("destroyed", sh("2026-03-16 00:00:00")),
+            ("destroyed", sh("2026-04-01 00:00:00")),
         ]
         every = await all_tokens(world, person)
         assert set(tokens) <= set(every)

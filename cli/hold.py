@@ -1,0 +1,104 @@
+"""`bihuan hold`: legal holds, which stop every deletion of what they are on."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from cli import showing
+from cli.client import Client
+from cli.places import Places
+from cli.telling import MISUSED, AsJson, emit, fail, out, speaking
+
+ROLE, ACTOR = "auditor", "auditor:local"
+
+Name = Annotated[str, typer.Argument(help="Its name, e.g. a court's or a regulator's reference.")]
+Ground = Annotated[str, typer.Option("--ground", help="Why; a code, kept on record.")]
+Moment = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"], help="A date in Shanghai, 00:00."),
+]
+
+hold = typer.Typer(no_args_is_help=True, help="Legal holds: nothing they are on is deleted.")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands."""
+    app.add_typer(hold, name="hold")
+
+
+@hold.command("place")
+def place(
+    name: Name,
+    ground: Ground,
+    complaint: Annotated[list[UUID] | None, typer.Option(help="This one; may be repeated.")] = None,
+    person: Annotated[UUID | None, typer.Option(help="All complaints of this person.")] = None,
+    told_from: Moment = None,
+    told_to: Moment = None,
+    until: Moment = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep complaints whatever their age: these, a person's, or all told in a time (500 at most).
+
+    Exit 1: unknown complaints, or a hold of this name is on with another ground or date.
+    """
+    if (told_from is None) is not (told_to is None):
+        fail("--told-from and --told-to go together", code=MISUSED, as_json=as_json)
+    body: dict[str, Any] = {"hold": name, "ground": ground}
+    if complaint:
+        body["complaints"] = [str(one) for one in complaint]
+    if person is not None:
+        body["person"] = str(person)
+    if told_from is not None and told_to is not None:
+        body["told"] = {"told_from": _instant(told_from), "told_to": _instant(told_to)}
+    if until is not None:
+        body["until"] = _instant(until)
+    with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
+        done = client.post("audit", "/holds", body)
+    _told(done, f"hold {name} is on", as_json)
+
+
+@hold.command("lift")
+def lift(name: Name, ground: Ground, as_json: AsJson = False) -> None:
+    """End a hold on everything it is on. Exit 1: no hold of this name is on."""
+    with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
+        done = client.post("audit", f"/holds/{name}/lift", {"ground": ground})
+    _told(done, f"hold {name} is over", as_json)
+
+
+@hold.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the holds that are on, a line for each complaint.
+
+    With --json: {holds: [{hold, complaint, ground, placed_by, since, until}]}.
+    """
+    with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
+        held = list(client.pages("audit", "/holds", limit=200))
+    if as_json:
+        emit({"holds": held})
+        return
+    columns = ("hold", "complaint", "ground", "by", "since", "until")
+    table = showing.grid("Legal holds 留存保全", *columns)
+    for one in held:
+        until = showing.moment(one["until"]) if one["until"] else "lifted"
+        table.add_row(
+            one["hold"],
+            one["complaint"],
+            one["ground"],
+            one["placed_by"],
+            showing.moment(one["since"]),
+            until,
+        )
+    out.print(table)
+
+
+def _instant(moment: datetime) -> str:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=showing.SHANGHAI)).isoformat()
+
+
+def _told(done: Any, what: str, as_json: bool) -> None:
+    if as_json:
+        emit(done)
+    else:
+        out.print(f"[green]✓[/green] {what} ({len(done['events'])} complaints)")
