@@ -31,7 +31,7 @@ def fail(message: str, *, code: int = FOUND, as_json: bool = False) -> NoReturn:
     """Says what is wrong and ends."""
     if as_json:
         emit({"error": message})
-    err.print(f"[red]✗[/red] {message}")
+    err.print(f"[red]✗[/red] {message}", soft_wrap=True)
     raise typer.Exit(code)
 
 

@@ -37,6 +37,11 @@ class Unsound(ValueError):
         super().__init__("; ".join(f"{as_read(one.where)}: {one.problem}" for one in faults))
         self.faults = tuple(faults)
 
+    @classmethod
+    def at(cls, kind: str, where: tuple[str | int, ...], problem: str) -> "Unsound":
+        """Wrong in this one place."""
+        return cls((Fault(kind, where, problem),))
+
 
 FLOOR = "floor"
 """The kind of fault that promises less than the law (DOMAIN: "a floor no setting can lower")."""

@@ -31,6 +31,8 @@ def faults_of(
             for one in error.errors(include_url=False)
             for fault in _faults(one, content, below)
         ]
+    except Unsound as error:
+        return [replace(one, where=_known(one.where, content)) for one in error.faults]
     except ValueError as error:
         return [Fault("unsound", (), str(error))]
     return [*one_language_only(content), *vet(name, content)]

@@ -16,6 +16,7 @@ from services.escalation import api, reactions, views
 from services.escalation.config import Settings
 from services.escalation.domain import rows
 from services.escalation.domain.policy import compile_policy
+from services.escalation.domain.vetting import vet_policy
 
 
 def describe() -> Service:
@@ -31,6 +32,7 @@ def describe() -> Service:
         heard_rows=rows.heard_rows,
         tables=views.TABLES,
         compile_policy=compile_policy,
+        vet_policy=vet_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
     )
 

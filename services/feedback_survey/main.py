@@ -18,6 +18,7 @@ from services.feedback_survey import api, reactions, views
 from services.feedback_survey.config import Settings
 from services.feedback_survey.domain import rows
 from services.feedback_survey.domain.policy import compile_policy
+from services.feedback_survey.domain.vetting import vet_policy
 
 
 def describe() -> Service:
@@ -33,6 +34,7 @@ def describe() -> Service:
         heard_rows=rows.heard_rows,
         tables=views.TABLES,
         compile_policy=compile_policy,
+        vet_policy=vet_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
         copies={NoticeIssued.type: topics.OUTBOUND},
     )

@@ -27,6 +27,7 @@ from services.intake.config import Settings
 from services.intake.domain import rows
 from services.intake.domain.person import RecordAccess
 from services.intake.domain.policy import compile_policy
+from services.intake.domain.vetting import vet_policy
 from services.intake.door import IntakeDoor
 from services.intake.erasures import Erasures
 from services.intake.persons import person_routes
@@ -45,6 +46,7 @@ def describe() -> Service:
         heard_rows=rows.heard_rows,
         tables=views.TABLES,
         compile_policy=compile_policy,
+        vet_policy=vet_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
     )
 

@@ -16,6 +16,7 @@ from services.routing import api, reactions, views
 from services.routing.config import Settings
 from services.routing.domain import rows
 from services.routing.domain.policy import compile_policy
+from services.routing.domain.vetting import vet_policy
 
 
 def describe() -> Service:
@@ -31,6 +32,7 @@ def describe() -> Service:
         heard_rows=rows.heard_rows,
         tables=views.TABLES,
         compile_policy=compile_policy,
+        vet_policy=vet_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
     )
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.values import CATEGORY_NAMES, CHANNELS, PROVINCES, Names, Version
+from libs.decider.policy import Fault, Unsound
 from services.audit.domain.reporting.policy import NAME as REPORTS
 from services.audit.domain.reporting.policy import ReportsPolicy
 from services.audit.domain.shape import Shape, shape_of
@@ -84,14 +85,11 @@ class Words:
 
     def __init__(self, policy: WordsPolicy) -> None:
         self.policy = policy
-        for kind, wordings in policy.events.items():
-            shape = shape_of(kind)
-            if shape is None:
-                raise ValueError(f"no contract knows {kind}")
-            for wording in wordings:
-                _check(kind, shape, wording)
-            if not wordings or wordings[-1].when:
-                raise ValueError(f"{kind}: the last wording is for every case and has no `when`")
+        faults = [
+            fault for kind, wordings in policy.events.items() for fault in _faults(kind, wordings)
+        ]
+        if faults:
+            raise Unsound(faults)
 
     def say(self, kind: str, data: Any) -> Said:
         """The event in a sentence; a body that does not fit its contract is told by its type."""
@@ -187,27 +185,53 @@ def _at(data: Any, path: Sequence[str]) -> Any:
     return data
 
 
-def _check(kind: str, shape: Shape, wording: Wording) -> None:
+def _faults(kind: str, wordings: Sequence[Wording]) -> Iterator[Fault]:
+    """What is wrong with the wordings of one event, each with its place."""
+    where = ("events", kind)
+    shape = shape_of(kind)
+    if shape is None:
+        yield Fault("unknown", where, f"no contract knows {kind}: see docs/events.md")
+        return
+    for number, wording in enumerate(wordings):
+        yield from _of_wording((*where, number), kind, shape, wording)
+    if not wordings or wordings[-1].when:
+        problem = f"{kind}: the last wording is for every case and has no `when`: add one"
+        yield Fault("gap", where, problem)
+
+
+def _of_wording(
+    where: tuple[str | int, ...], kind: str, shape: Shape, wording: Wording
+) -> Iterator[Fault]:
+    for language in ("en", "zh"):
+        for path in _FIELD.findall(getattr(wording, language)):
+            if path != EACH:
+                yield from _of_path((*where, language), kind, shape, path)
+    for path in wording.when:
+        yield from _of_path((*where, "when", path), kind, shape, path)
     named = [*_FIELD.findall(wording.en), *_FIELD.findall(wording.zh)]
-    for path in (*named, *wording.when, *((wording.each,) if wording.each else ())):
-        if path != EACH:
-            _check_path(kind, shape, path)
     if (EACH in named) != (wording.each is not None and wording.item is not None):
-        raise ValueError(f"{kind}: `{{each}}` needs `each` and `item`, and they need it")
-    if wording.each is not None and wording.item is not None:
-        listed = shape.at(wording.each.split("."))
-        if listed is None or listed.items is None:
-            raise ValueError(f"{kind}: {wording.each} is no list")
-        for path in _FIELD.findall(wording.item.en) + _FIELD.findall(wording.item.zh):
-            _check_path(f"{kind} {wording.each}", listed.items, path)
+        yield Fault("gap", where, f"{kind}: `{{each}}` needs `each` and `item`, and they need it")
+    if wording.each is None or wording.item is None:
+        return
+    if faults := list(_of_path((*where, "each"), kind, shape, wording.each)):
+        yield from faults
+        return
+    listed = shape.at(wording.each.split("."))
+    if listed is None or listed.items is None:
+        yield Fault("unsound", (*where, "each"), f"{kind}: {wording.each} is no list")
+        return
+    for language in ("en", "zh"):
+        for path in _FIELD.findall(getattr(wording.item, language)):
+            place = (*where, "item", language)
+            yield from _of_path(place, f"{kind} {wording.each}", listed.items, path)
 
 
-def _check_path(kind: str, shape: Shape, path: str) -> None:
+def _of_path(where: tuple[str | int, ...], kind: str, shape: Shape, path: str) -> Iterator[Fault]:
     found = shape.at(path.split("."))
     if found is None:
-        raise ValueError(f"{kind} has no field {path}")
-    if _holds_sealed(found):
-        raise ValueError(f"{kind}: {path} is sealed and is not told")
+        yield Fault("unknown", where, f"{kind} has no field {path}: see docs/events.md")
+    elif _holds_sealed(found):
+        yield Fault("unsound", where, f"{kind}: {path} is sealed and is not told: take it out")
 
 
 def _holds_sealed(shape: Shape) -> bool:

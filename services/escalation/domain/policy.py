@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.values import CaseTrigger, ClockPurpose, Code, Money, Tier, Urgency
+from libs.decider.policy import Unsound
 
 POLICY = "escalation"
 """The policy's name."""
@@ -69,18 +70,20 @@ class Compensation(_Part):
     def _ordered(self) -> "Compensation":
         *lower, last = self.authorities
         if last.limit is not None:
-            raise ValueError(
-                f"above {last.limit} CNY nobody could approve; give {last.role} the limit null"
-            )
+            problem = f"above {last.limit} CNY nobody could approve; give it the limit null"
+            raise Unsound.at("gap", ("authorities", len(lower), "limit"), problem)
         limits = [one.limit for one in lower]
         if None in limits:
-            raise ValueError("only the last authority has no limit")
+            problem = "only the last authority has no limit: give this one an amount"
+            raise Unsound.at("overlap", ("authorities", limits.index(None), "limit"), problem)
         known = [limit for limit in limits if limit is not None]
         if sorted(set(known)) != known:
-            raise ValueError("each authority's limit is above the one before it")
+            problem = "each authority's limit is above the one before it: put the lowest first"
+            raise Unsound.at("overlap", ("authorities",), problem)
         roles = [one.role for one in self.authorities]
         if len(set(roles)) < len(roles):
-            raise ValueError("an authority is named twice")
+            problem = "an authority is named twice: keep one of them"
+            raise Unsound.at("overlap", ("authorities",), problem)
         return self
 
 
@@ -102,10 +105,12 @@ class EscalationPolicy(_Part):
     def _complete(self) -> "EscalationPolicy":
         missing = set(CaseTrigger) - set(self.tiers) - {CaseTrigger.PASSED_UP}
         if missing:
-            raise ValueError(f"tiers says nothing about {', '.join(sorted(missing))}")
+            problem = f"tiers says nothing about {', '.join(sorted(missing))}: add a line for each"
+            raise Unsound.at("gap", ("tiers",), problem)
         for tier, higher in self.passes_up.items():
             if higher <= tier:
-                raise ValueError(f"a case of tier {tier} cannot pass up to tier {higher}")
+                problem = f"a case of tier {tier} cannot pass up to tier {higher}: go higher"
+                raise Unsound.at("unsound", ("passes_up", str(tier)), problem)
         return self
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.intake import Outcome
 from contracts.values import Correspondent, Medium, NoticeKind, Score, ValueTier
+from libs.decider.policy import Unsound
 from services.feedback_survey.domain.quiet import after_quiet_hours
 from services.feedback_survey.domain.texts import Texts, read_texts
 
@@ -41,7 +42,8 @@ class SurveyRules(_Part):
     @model_validator(mode="after")
     def _reminds_before_it_ends(self) -> "SurveyRules":
         if self.remind_after_hours >= self.ends_after_hours:
-            raise ValueError("a reminder comes before the end")
+            problem = "a reminder comes before the end: let it come earlier, or the end later"
+            raise Unsound.at("overlap", ("remind_after_hours",), problem)
         return self
 
     @property

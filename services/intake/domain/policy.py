@@ -24,6 +24,7 @@ from contracts.values import (
     Urgency,
 )
 from libs.decider import Policies
+from libs.decider.policy import Unsound
 
 CONTACTS = "contacts"
 KEYWORDS = "keywords"
@@ -119,11 +120,17 @@ class KeywordsPolicy(Policy):
 
     @model_validator(mode="after")
     def _well_formed(self) -> Self:
-        ids = [rule.id for rule in (*self.categories, *self.urgency)]
-        if len(set(ids)) != len(ids):
-            raise ValueError("two keyword rules have one id")
-        if any(rule.category is Category.UNCLASSIFIED for rule in self.categories):
-            raise ValueError("`unclassified` is what no rule can place; no rule may say it")
+        ids: set[str] = set()
+        for place, rules in (("categories", self.categories), ("urgency", self.urgency)):
+            for number, one in enumerate(rules):
+                if one.id in ids:
+                    problem = f"two keyword rules have one id, {one.id!r}: give this one another"
+                    raise Unsound.at("overlap", (place, number, "id"), problem)
+                ids.add(one.id)
+        for number, rule in enumerate(self.categories):
+            if rule.category is Category.UNCLASSIFIED:
+                problem = "`unclassified` is what no rule can place; no rule may say it"
+                raise Unsound.at("unsound", ("categories", number, "category"), problem)
         return self
 
     @cached_property
@@ -230,7 +237,11 @@ class VerificationPolicy(Policy):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.rules[-1].when != When():
-            raise ValueError("the last verification rule must hold for every complaint")
+            problem = (
+                "the last verification rule must hold for every complaint: "
+                "add one with `when: {}` below it"
+            )
+            raise Unsound.at("gap", ("rules", len(self.rules) - 1), problem)
         return self
 
     def rule_for(self, registration: Registration) -> VerificationRule:

@@ -6,9 +6,10 @@ paragraph). What is unsound is refused before it counts: a rule that names no kn
 that keeps unknown hours, an agent twice on one team.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -33,6 +34,7 @@ from contracts.values import (
     ValueTier,
 )
 from libs.decider import Policies
+from libs.decider.policy import Unsound, as_read
 
 ROUTING = "routing"
 TEAMS = "teams"
@@ -175,7 +177,8 @@ class Priorities(Schema):
             ("customer_class", CustomerClass),
         ):
             if missing := set(known) - set(getattr(self, name)):
-                raise ValueError(f"priority.{name} says nothing of {sorted(missing)}")
+                problem = f"priority.{name} says nothing of {', '.join(sorted(missing))}: add it"
+                raise Unsound.at("gap", (name,), problem)
         return self
 
 
@@ -241,20 +244,31 @@ class RoutingTable(Schema):
 
     @model_validator(mode="after")
     def _sound(self) -> "RoutingTable":
-        _no_doubles("queue", (queue.code for queue in self.queues))
-        _no_doubles("rule", (rule.code for rule in self.rules))
-        if any(rule.code == "fallback" for rule in self.rules):
-            raise ValueError("no rule may be called `fallback`: that is what no rule matched")
-        named = {"fallback": self.fallback}
-        named |= {f"responsible.{cause}": queue for cause, queue in self.responsible.items()}
-        named |= {f"rule {rule.code}": rule.queue for rule in self.rules}
-        named |= {f"{one.code}.otherwise": one.otherwise for one in self.rules if one.otherwise}
-        for place, queue in named.items():
+        _no_doubles("queues", "code", (queue.code for queue in self.queues))
+        _no_doubles("rules", "code", (rule.code for rule in self.rules))
+        for number, rule in enumerate(self.rules):
+            if rule.code == "fallback":
+                problem = "no rule may be called `fallback`: that is what no rule matched"
+                raise Unsound.at("overlap", ("rules", number, "code"), problem)
+        for where, queue in self._queues_named():
             if queue not in self.queue_of:
-                raise ValueError(f"{place} names the unknown queue {queue!r}")
+                near = get_close_matches(queue, self.queue_of, n=1)
+                hint = f"did you mean {near[0]}?" if near else "name one of `queues`, or add it"
+                problem = f"{as_read(where)} names the unknown queue {queue!r}: {hint}"
+                raise Unsound.at("unknown", where, problem)
         if missing := {ReportedCause.NETWORK, ReportedCause.BILLING} - set(self.responsible):
-            raise ValueError(f"responsible says nothing of {sorted(missing)}")
+            problem = f"responsible says nothing of {', '.join(sorted(missing))}: add it"
+            raise Unsound.at("gap", ("responsible",), problem)
         return self
+
+    def _queues_named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        yield ("fallback",), self.fallback
+        for cause, queue in self.responsible.items():
+            yield ("responsible", cause.value), queue
+        for number, rule in enumerate(self.rules):
+            yield ("rules", number, "queue"), rule.queue
+            if rule.otherwise is not None:
+                yield ("rules", number, "otherwise"), rule.otherwise
 
 
 # -- the teams ----------------------------------------------------------------------------------
@@ -269,7 +283,8 @@ class Hours(Schema):
     @model_validator(mode="after")
     def _a_day(self) -> "Hours":
         if self.opens >= self.closes:
-            raise ValueError("a day closes after it opens")
+            problem = "a day closes after it opens: write the later time here"
+            raise Unsound.at("overlap", ("closes",), problem)
         return self
 
     def open_at(self, instant: datetime) -> bool:
@@ -306,7 +321,7 @@ class Team(Schema):
 
     @model_validator(mode="after")
     def _sound(self) -> "Team":
-        _no_doubles(f"team {self.team}: agent", (seat.agent for seat in self.seats))
+        _no_doubles("seats", "agent", (seat.agent for seat in self.seats))
         return self
 
 
@@ -360,10 +375,14 @@ class Teams(Schema):
 
     @model_validator(mode="after")
     def _sound(self) -> "Teams":
-        _no_doubles("team", (team.team for team in self.teams))
-        for team in self.teams:
+        _no_doubles("teams", "team", (team.team for team in self.teams))
+        for number, team in enumerate(self.teams):
             if team.calendar is not None and team.calendar not in self.calendars:
-                raise ValueError(f"team {team.team} keeps the unknown hours {team.calendar!r}")
+                problem = (
+                    f"team {team.team} keeps the unknown hours {team.calendar!r}: "
+                    f"known are {', '.join(sorted(self.calendars))}"
+                )
+                raise Unsound.at("unknown", ("teams", number, "calendar"), problem)
         return self
 
     def with_team(self, team: Team) -> "Teams":
@@ -445,9 +464,10 @@ def compile_policy(name: str, policy: Mapping[str, Any]) -> RoutingTable | Teams
     raise ValueError(f"routing follows no policy called {name!r}")
 
 
-def _no_doubles(what: str, codes: Iterable[str]) -> None:
+def _no_doubles(among: str, key: str, codes: Iterable[str]) -> None:
     seen: set[str] = set()
-    for code in codes:
+    for number, code in enumerate(codes):
         if code in seen:
-            raise ValueError(f"{what} {code!r} is named twice")
+            problem = f"{key} {code!r} is named twice: keep one of them, or rename this one"
+            raise Unsound.at("overlap", (among, number, key), problem)
         seen.add(code)

@@ -38,6 +38,7 @@ from contracts.values import (
     ValueTier,
     Version,
 )
+from libs.decider.policy import Unsound
 from libs.timekeeping.calendars import WorkingCalendar, library_calendar
 from libs.timekeeping.counting import (
     DAY,
@@ -226,11 +227,13 @@ class ClockRow(_Schema):
     def _sound(self) -> Self:
         days = self.counts_in in (_WORKING, _LEGAL)
         if self.limit is None and days:
-            raise ValueError(f"{self.code}: who counts days needs a limit")
+            raise Unsound.at("missing", ("limit",), f"{self.code}: who counts days needs a limit")
         if self.limit is not None and days != (self.limit.unit == "days"):
-            raise ValueError(f"{self.code}: {self.counts_in} does not count {self.limit.unit}")
+            problem = f"{self.code}: {self.counts_in} does not count {self.limit.unit}"
+            raise Unsound.at("unsound", ("counts_in",), problem)
         if PAUSES & {*self.met_by} or FactKind.ENDED in self.met_by:
-            raise ValueError(f"{self.code}: a pause or an end keeps no promise")
+            problem = f"{self.code}: a pause or an end keeps no promise: take it out"
+            raise Unsound.at("unsound", ("met_by",), problem)
         if "|" in self.code:
             raise ValueError(f"{self.code}: a code holds no |")
         return self
@@ -281,13 +284,20 @@ class ClocksContent(_Schema):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        codes = [row.code for row in self.clocks]
-        if len(codes) != len(set(codes)):
-            raise ValueError("two clocks share a code")
+        codes: set[str] = set()
+        for number, row in enumerate(self.clocks):
+            if row.code in codes:
+                problem = f"two clocks share a code, {row.code!r}: give this one another"
+                raise Unsound.at("overlap", ("clocks", number, "code"), problem)
+            codes.add(row.code)
         ways = {_RUNS_THROUGH, _WORKING, _LEGAL, *(_HOURS + name for name in self.service_hours)}
-        for row in self.clocks:
+        for number, row in enumerate(self.clocks):
             if row.counts_in not in ways:
-                raise ValueError(f"{row.code}: nobody knows how to count in {row.counts_in}")
+                problem = (
+                    f"{row.code}: nobody knows how to count in {row.counts_in}: "
+                    f"known are {', '.join(sorted(ways))}"
+                )
+                raise Unsound.at("unknown", ("clocks", number, "counts_in"), problem)
         return self
 
 

@@ -20,6 +20,12 @@ ESCALATION = SERVICES / "escalation/policy/escalation.v1.yaml"
 TEXTS = SERVICES / "feedback_survey/policy/texts.v1.yaml"
 KEYWORDS = SERVICES / "intake/policy/keywords.v1.yaml"
 ROUTING = SERVICES / "routing/policy/routing.v1.yaml"
+TEAMS = SERVICES / "routing/policy/teams.v1.yaml"
+FEEDBACK = SERVICES / "feedback_survey/policy/feedback.v1.yaml"
+CONTACTS = SERVICES / "intake/policy/contacts.v1.yaml"
+REOPENING = SERVICES / "intake/policy/reopening.v1.yaml"
+VERIFICATION = SERVICES / "intake/policy/verification.v1.yaml"
+WORDS = SERVICES / "audit/policy/words.v1.yaml"
 
 NEXT = {
     'version: "1"': 'version: "2"',
@@ -150,7 +156,7 @@ BAD: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
     ),
     (
         *("a gap in the priorities", ROUTING, ("urgency: {urgent: 300, ", "urgency: {")),
-        *("unsound", "priority:", "says nothing of"),
+        *("gap", "urgency: {", "says nothing of"),
     ),
     (
         *("an overlap", CLOCKS, ("[broadband.install]", "[broadband]")),
@@ -204,6 +210,160 @@ BAD: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
         *("floor", "limit: 73 hours", "promise 72 hours or less"),
     ),
 ]
+
+OF_EVERY_POLICY: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
+    (
+        *("routing, an unknown category", ROUTING, ("categories: [billing]", "categories: [bill]")),
+        *("unknown", "categories: [bill]", "did you mean billing?"),
+    ),
+    (
+        *("routing, an unknown queue", ROUTING, ("queue: roaming}", "queue: roming}")),
+        *("unknown", "queue: roming}", "did you mean roaming?"),
+    ),
+    (
+        *("routing, a gap: nobody for a cause", ROUTING, ("    billing: billing\n", "")),
+        *("gap", "responsible:", "says nothing of"),
+    ),
+    (
+        *("routing, a gap: a queue forgotten", ROUTING, ("queue: privacy}", "queue: product}")),
+        *("gap", "{code: privacy, names", "add a rule for it"),
+    ),
+    (
+        *("routing, an overlap: never reached", ROUTING, (", district_types: [rural]", "")),
+        *("overlap", "{code: broadband, when", "put the narrower first"),
+    ),
+    (
+        *(
+            "routing, an overlap: one name twice",
+            ROUTING,
+            ("{code: roaming, when", "{code: billing, when"),
+        ),
+        *("overlap", "categories: [roaming]}", "named twice"),
+    ),
+    (
+        *("routing, a negative amount", ROUTING, ("urge: 50", "urge: -50")),
+        *("limit", "urge: -50", "greater than or equal to 0"),
+    ),
+    (
+        *("routing, no English", ROUTING, (", en: Billing}", "}")),
+        *("missing", "费用争议}", "the English is missing"),
+    ),
+    (
+        *("teams, unknown hours", TEAMS, ("calendar: hall-kashgar", "calendar: hall-kashga")),
+        *("unknown", "calendar: hall-kashga", "known are hall-guangzhou"),
+    ),
+    (
+        *("teams, an overlap: a seat twice", TEAMS, ('agent: "8002",', 'agent:  "8001",')),
+        *("overlap", 'agent:  "8001"', "named twice"),
+    ),
+    (
+        *("teams, hours that end before they begin", TEAMS, ('closes: "19:00"', 'closes: "09:00"')),
+        *("overlap", 'closes: "09:00"', "write the later time"),
+    ),
+    (
+        *("teams, a negative capacity", TEAMS, ("capacity: 40}", "capacity: -1}")),
+        *("limit", "capacity: -1}", "greater than or equal to 0"),
+    ),
+    (
+        *("teams, no Chinese", TEAMS, ("{zh: 10010首问受理台, en", "{en")),
+        *("missing", "{en: 10010 front desk}", "the Chinese is missing"),
+    ),
+    (
+        *("escalation, a trigger nobody knows", ESCALATION, ("    media: 2", "    medium: 2")),
+        *("unknown", "medium: 2", "media"),
+    ),
+    (
+        *("escalation, a gap: a trigger without a tier", ESCALATION, ("    media: 2\n", "")),
+        *("gap", "tiers:", "tiers says nothing about media"),
+    ),
+    (
+        *("escalation, a gap: nobody to pass to", ESCALATION, ('"2": 3', '"3": 4')),
+        *("gap", "breach: 2", "add `2` to `passes_up`"),
+    ),
+    (
+        *("escalation, an overlap: limits", ESCALATION, ('"5000.00"', '"100.00"')),
+        *("overlap", "authorities:", "put the lowest first"),
+    ),
+    (
+        *("escalation, the regulator elsewhere", ESCALATION, ("regulator: 4", "regulator: 3")),
+        *("unsound", "regulator: 3", "is tier 4"),
+    ),
+    (
+        *("feedback, nobody satisfied", FEEDBACK, ("up_to: 5", "up_to: 10")),
+        *("limit", "up_to: 10", "write less than 10"),
+    ),
+    (
+        *(
+            "feedback, an overlap of reminder and end",
+            FEEDBACK,
+            ("after_hours: 72", "after_hours: 24"),
+        ),
+        *("overlap", "remind_after_hours: 24", "let it come earlier"),
+    ),
+    (
+        *("feedback, a negative limit", FEEDBACK, ("after_hours: 72", "after_hours: -72")),
+        *("limit", "ends_after_hours: -72", "greater than or equal to 1"),
+    ),
+    (
+        *("contacts, a negative window", CONTACTS, ("window_days: 7", "window_days: -7")),
+        *("limit", "window_days: -7", "greater than or equal to 0"),
+    ),
+    (
+        *(
+            "keywords, words in one language only",
+            KEYWORDS,
+            ("category: interconnection,", "category: product,"),
+        ),
+        *("missing", "en-interconnection", "add a rule with `language: zh`"),
+    ),
+    (
+        *("keywords, an overlap: one id twice", KEYWORDS, ("id: en-roaming,", "id: zh-roaming,")),
+        *("overlap", "says: [[roaming]]", "give this one another"),
+    ),
+    (
+        *("verification, a gap at the end", VERIFICATION, ("when: {}", "when: {anonymous: false}")),
+        *("gap", "id: known-customer", "add one with `when: {}`"),
+    ),
+    (
+        *(
+            "verification, an overlap",
+            VERIFICATION,
+            ("{representative: true}", "{anonymous: true}"),
+        ),
+        *("overlap", "id: anonymous", "take it out, or put it above"),
+    ),
+    (
+        *(
+            "verification, an unknown category",
+            VERIFICATION,
+            ("{anonymous: true}", "{categories: [bill]}"),
+        ),
+        *("unknown", "categories: [bill]", "did you mean billing?"),
+    ),
+    (
+        *(
+            "reopening, a gap",
+            REOPENING,
+            ("triggers: [wish, regulator, media]", "triggers: [wish, media]"),
+        ),
+        *("gap", "triggers_when_withdrawn: [regulator]", "add it there"),
+    ),
+    (
+        *("reopening, a negative limit", REOPENING, ("within_days: 30", "within_days: -30")),
+        *("limit", "within_days: -30", "greater than or equal to 0"),
+    ),
+    (
+        *("words, an unknown field", WORDS, ("by policy: {checked}", "by policy: {chekced}")),
+        *("unknown", "{chekced}", "has no field chekced"),
+    ),
+    (
+        *("words, no English", WORDS, ("{en: complaint, zh: 投诉}", "{zh: 投诉}")),
+        *("missing", "complaint: {zh: 投诉}", "the English is missing"),
+    ),
+]
+"""The other policies: each with what DOMAIN's and issue 4's "Bad input" names, where it can be."""
+
+BAD += OF_EVERY_POLICY
 
 
 @pytest.mark.parametrize(
