@@ -12,9 +12,10 @@ import typer
 import uvloop
 
 from cli.notices import gateway_of
-from cli.places import Places
+from cli.places import NotRunning, Places
 from cli.system import System, prepare_keys
 from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, table
+from cli.visiting import calendar_until, visit
 from infra.local import StackProblem
 from infra.local import doctor as probing
 from libs.messaging.app import TopicsWrong
@@ -141,9 +142,16 @@ def setup() -> None:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is installed, what is missing and how to get it."""
+    """Say what is installed, what is missing and how to get it; and how a running system is."""
     today = SystemClock().now().astimezone(SHANGHAI).date()
-    findings = probing.examine(Places.here().data, today=today)
+    places = Places.here()
+    try:
+        services = places.running()["services"]
+    except NotRunning:
+        services = {}
+    until = calendar_until(services)
+    findings = probing.examine(places.data, today=today, calendar_until=until)
+    findings += visit(services)
     if as_json:
         emit([asdict(finding) for finding in findings])
     else:

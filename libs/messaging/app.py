@@ -103,6 +103,10 @@ class App:
     chores: list[Chore] = field(default_factory=list)
     opening: list[Callable[[], None]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
+    looking: list[Callable[[psycopg.Connection[dict[str, Any]]], Sequence[str]]] = field(
+        default_factory=list
+    )
+    """Called when somebody asks for metrics or readiness (`libs.web.health.Looking`)."""
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -151,7 +155,9 @@ class App:
             observe=self._observe,
             description=self.interface.description,
         )
-        self.health = build_health(self.service.name, self.ready, self.registry, self.api.openapi)
+        self.health = build_health(
+            self.service.name, self.ready, self.registry, self.api.openapi, self.look
+        )
         Gauge(
             "bihuan_inbox_partitions",
             "Partitions of the log that this instance has",
@@ -402,6 +408,14 @@ class App:
         if any(not consumer.assigned for consumer in self.consumers):
             reasons.append("no partitions assigned yet")
         return reasons
+
+    async def look(self) -> Sequence[str]:
+        """Sets what is counted only when asked; what a person should do something about."""
+        found: list[str] = []
+        for look in self.looking:
+            with contextlib.suppress(*UNAVAILABLE):  # readiness says so
+                found += await self.query(look)
+        return found
 
     async def all_sent(self) -> bool:
         """Whether everything committed is in the log, and this instance takes records at all."""

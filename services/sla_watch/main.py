@@ -12,6 +12,7 @@ from libs.messaging.operations import operations
 from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from services.sla_watch import api, reactions, views
+from services.sla_watch.alarm import CalendarAlarm
 from services.sla_watch.config import Settings
 from services.sla_watch.domain import rows
 from services.sla_watch.domain.policy import compile_policy
@@ -48,4 +49,7 @@ def build(settings: Settings, clock: Clock) -> App:
             operations(app),
         ),
     )
-    return App(describe(), settings, clock, interface)
+    app = App(describe(), settings, clock, interface)
+    alarm = CalendarAlarm(lambda: app.writer.policies, clock.now, app.registry)
+    app.looking.append(alarm.look)
+    return app

@@ -283,6 +283,14 @@ def touched_clocks(
     return [ShownClock(**row) for row in found.fetchall()]
 
 
+def unknown_dues(conn: Connection[Any]) -> int:
+    """How many clocks have no due, for it lies beyond the calendar (convention 12)."""
+    found = conn.execute("SELECT count(*) AS many FROM sla_clock WHERE state = %s", (UNKNOWN,))
+    row = found.fetchone()
+    assert row is not None
+    return int(row["many"])
+
+
 def without_due(conn: Connection[Any], after: UUID | None, limit: int) -> list[UUID]:
     """Complaints with a clock that a new calendar may give a due, in order."""
     found = conn.execute(

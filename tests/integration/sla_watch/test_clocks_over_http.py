@@ -8,11 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from contracts.feedback_survey import SurveyOutcome
 from libs.decider import Event, Recorded
 from libs.messaging.policy_routes import policy_routes
 from services.sla_watch import api
+from services.sla_watch.alarm import CalendarAlarm
 from services.sla_watch.main import describe
 from tests.integration.office import Office, office
 from tests.unit.sla_watch import told
@@ -143,6 +145,15 @@ def test_unknown_dues_are_an_alarm_until_a_calendar_is_loaded(watch: Office) -> 
     for number in range(1, 4):
         hear(watch, told.registered(late), late, UUID(int=number))
     hear(watch, told.answered(), "2026-12-31 10:00", UUID(int=2))
+    registry = CollectorRegistry()
+    alarm = CalendarAlarm(lambda: watch.writer.policies, watch.clock.now, registry)
+    assert watch.query(alarm.look) == (
+        "4 clocks have no due, for the working days are known until 2026-12-31 only: "
+        "load the next year (docs/policies.md, The calendar)",
+    )
+    assert registry.get_sample_value("bihuan_sla_unknown_dues") == 4
+    until = registry.get_sample_value("bihuan_sla_calendar_until_seconds")
+    assert until == at("2027-01-01 00:00").timestamp()
     waiting = watch.get("/unknown-dues?limit=200")["items"]
     assert {(one["complaint"], one["clock"]) for one in waiting} == {
         (str(UUID(int=number)), clock) for number in (1, 3) for clock in ("resolve", "legal.answer")
@@ -155,6 +166,10 @@ def test_unknown_dues_are_an_alarm_until_a_calendar_is_loaded(watch: Office) -> 
     assert loaded.status_code == 200, loaded.text
     assert [one["type"] for one in loaded.json()["events"]] == ["policy.activated.v1"]
     assert watch.get("/unknown-dues")["items"] == []
+    assert watch.query(alarm.look) == ()
+    assert registry.get_sample_value("bihuan_sla_unknown_dues") == 0
+    until = registry.get_sample_value("bihuan_sla_calendar_until_seconds")
+    assert until == at("2028-01-01 00:00").timestamp()
     dues = {one["clock"]: one["due_at"] for one in watch.get(f"/clocks/{UUID(int=1)}")}
     assert dues["resolve"] == "2027-01-06T16:00:00.000000Z"
     (answered,) = [one for one in watch.get(f"/clocks/{UUID(int=2)}") if one["clock"] == "resolve"]

@@ -2,27 +2,32 @@
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from libs.web import build_health
 from tests.unit.web.client import Client
 
 
-def health(reasons: Sequence[str]) -> Client:
+def health(reasons: Sequence[str], warnings: Sequence[str] = ()) -> Client:
     registry = CollectorRegistry()
+    looked = Gauge("looked", "how often somebody looked", registry=registry)
     Counter("requests", "requests taken", registry=registry).inc(3)
 
     async def ready() -> Sequence[str]:
         return reasons
 
-    return Client(build_health("jobs", ready, registry, lambda: {"openapi": "3.1.0"}))
+    async def look() -> Sequence[str]:
+        looked.inc()
+        return warnings
+
+    return Client(build_health("jobs", ready, registry, lambda: {"openapi": "3.1.0"}, look))
 
 
 def test_live_and_ready() -> None:
     client = health([])
     assert client.get("/health/live").json() == {"service": "jobs", "status": "live"}
     answer = client.get("/health/ready")
-    assert answer.json() == {"service": "jobs", "status": "ready", "reasons": []}
+    assert answer.json() == {"service": "jobs", "status": "ready", "reasons": [], "warnings": []}
 
 
 def test_not_ready_says_why() -> None:
@@ -32,6 +37,15 @@ def test_not_ready_says_why() -> None:
     assert answer.headers["retry-after"] == "2"
     assert answer.json()["reasons"] == ["a gap in partition 3 of /bihuan/intake"]
     assert client.get("/health/live").status_code == 200
+
+
+def test_what_somebody_should_see_to_makes_no_service_unready() -> None:
+    answer = health([], ["3 clocks have no due"]).get("/health/ready")
+    assert (answer.status_code, answer.json()["warnings"]) == (200, ["3 clocks have no due"])
+
+
+def test_what_is_counted_only_when_asked_is_counted_before_it_is_told() -> None:
+    assert "looked 1.0" in health([]).get("/metrics").text
 
 
 def test_metrics_are_prometheus_text() -> None:
