@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.catalogue import CATALOGUE, events_of
+from contracts.catalogue import CATALOGUE, DECODE, events_of
 from contracts.feedback_survey import NoticeFact
 from contracts.intake import Outcome
-from contracts.values import ClearText, Language, SealedText, ValueTier
+from contracts.values import ClearText, Language, SealedText, StaffRef, ValueTier
+from libs.eventlog.envelope import Origin, decode, encode
+from services.feedback_survey.domain.commands import RecordCall, TakeCall
 from services.feedback_survey.domain.policy import FeedbackPolicy, compile_policy
 from services.feedback_survey.domain.quiet import after_quiet_hours
 from services.feedback_survey.domain.rows import DECIDERS
@@ -186,3 +188,31 @@ def test_its_stream_holds_exactly_its_own_events() -> None:
     streams = {entry.event: entry.stream for entry in CATALOGUE}
     written = {event for event in events_of("feedback_survey") if streams[event] == "feedback"}
     assert set(DECIDERS[0].events) == written
+
+
+def test_what_is_shown_follows_from_the_bytes_of_the_log_alone() -> None:
+    """A stream read back from its bytes shows the same: calls, visits, surveys and notices."""
+    to = correspondent(tier=ValueTier.IMPORTANT)
+    story = hear(nothing(), clocks_started(to), at("2025-10-17 17:00"))
+    story = hear(story, answered_by_work(), at("2025-10-18 15:59"))
+    story = hear(story, answered(to=to), at("2025-10-18 16:00"))
+    (call,) = story.state.calls
+    who = StaffRef(team="vip-seats", agent="6001")
+    story = story.when(TakeCall(at=story.now, call=call, by=who))
+    story = story.when(RecordCall(at=story.now, call=call, by=who, reached=True, score=8))
+    story = hear(story, closed(Outcome.SATISFIED))
+    state = None
+    for recorded in story.past:
+        written, _ = encode(
+            recorded.data,
+            source="/bihuan/feedback_survey",
+            subject=recorded.subject,
+            sequence=recorded.sequence,
+            previous="0" * 64,
+            time=recorded.time,
+            origin=Origin(causation="told", actor=recorded.actor),
+        )
+        state = DECIDERS[0].evolve(state, decode(written, DECODE))
+    assert state is not None
+    assert list(DECIDERS[0].rows(story.subject, state)) == list(story.rows)
+    assert DECIDERS[0].timers(state) == story.timers
