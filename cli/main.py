@@ -20,6 +20,7 @@ from cli import (
     serve,
     state,
     text,
+    trying,
     versions,
 )
 from cli.demo import command as demo
@@ -40,6 +41,7 @@ run.register(app)
 send.register(app)
 operate.register(app)
 state.register(app)
+trying.register(app)
 report.register(app)
 checkpoints.register(app)
 bundle.register(app)

@@ -80,3 +80,58 @@ def _value(value: Any) -> str:
     if len(text) == len("2025-10-07T02:20:00.000000Z") and text[10] == "T" and text[-1] == "Z":
         return moment(text)
     return text
+
+
+# -- what if --------------------------------------------------------------------------------------
+
+_CHANGES = {
+    "verdict": ("verdict 结论", "bold red"),
+    "due": ("due 到期", "yellow"),
+    "added": ("would run 新增", "cyan"),
+    "dropped": ("would not run 取消", "dim"),
+}
+
+
+def what_if(told: Json) -> RenderableType:
+    """Which verdicts would differ, and how many of each clock's would."""
+    head = Text.assemble(
+        f"{told['complaints']} complaints, {told['clocks']} clocks tried 已试算; ",
+        ("nothing was written, sent or timed", "dim"),
+    )
+    if told["unlike_record"]:
+        head.append(
+            f"\n✗ {told['unlike_record']} clocks are not on record as their own rules judge them: "
+            "trust nothing below; see bihuan verify",
+            "bold red",
+        )
+    if not told["differs"]:
+        return Group(head, Text("✓ no verdict and no due would differ 结论与到期均不变", "green"))
+    numbers = ("was met", "was broken", "would be met", "would be broken")
+    tallies = grid("Verdicts 结论", "clock", *numbers, right=numbers)
+    for code, one in sorted(told["tallies"].items()):
+        counted = [one[name] for name in _TALLY]
+        style = "" if counted[:2] == counted[2:] else "bold"
+        tallies.add_row(Text(code, style), *map(str, counted))
+    table = grid("Clocks that differ 差异", "complaint", "clock", "differs", "was", "would be")
+    for one in told["differs"]:
+        name, style = _CHANGES[one["change"]]
+        clock = one["clock"] + (f" {one['instance']}" if one["instance"] else "")
+        table.add_row(
+            one["complaint"],
+            f"{clock} ({one['cycle']})",
+            Text(name, style),
+            _judged(one["was"]),
+            _judged(one["would_be"]),
+        )
+    return Group(head, tallies, table)
+
+
+_TALLY = ("was_met", "was_breached", "would_be_met", "would_be_breached")
+
+
+def _judged(one: Json | None) -> Text:
+    if one is None:
+        return Text("-", style="dim")
+    text = Text(one["state"], style=CLOCK_STYLE.get(one["state"], ""))
+    text.append(f"\ndue {moment(one['due']) or 'unknown'}", "dim")
+    return text.append(f"\nat {moment(one['at'])}", "dim") if one["at"] else text

@@ -86,13 +86,14 @@ def show(
 
 
 @contextmanager
-def _asking(as_json: bool) -> Iterator[Client]:
+def asking(as_json: bool) -> Iterator[Client]:
+    """The running system, as an auditor of this machine."""
     with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
         yield client
 
 
 def _asked(which: str, at: str | None, as_json: bool) -> Any:
-    with _asking(as_json) as client:
+    with asking(as_json) as client:
         return client.get("audit", f"/complaints/{identity(client, which)}", at=at)
 
 
@@ -166,7 +167,7 @@ class Checked:
 
 
 def _check(wanted: int, metrics: Path | None, as_json: bool) -> None:
-    with _asking(as_json) as client:
+    with asking(as_json) as client:
         drawn = client.get("audit", "/complaints", sample=wanted)
         checked = check(client, drawn["complaints"])
     if metrics is not None:

@@ -17,6 +17,7 @@ from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from libs.vault.client import VaultClient
 from libs.web.routing import Router
+from replay import what_if
 from replay.state import state_at
 from services.audit import (
     api,
@@ -28,6 +29,7 @@ from services.audit import (
     reactions,
     reports,
     tiles,
+    trying,
     views,
 )
 from services.audit.config import Settings
@@ -40,6 +42,16 @@ from services.audit.sealing import Sealer
 from services.audit.signing import open_key
 
 log = logging.getLogger("bihuan.audit")
+
+TRIAL = trying.Trial(
+    source=what_if.SOURCE,
+    names=(what_if.CLOCKS, what_if.WORKING_DAYS),
+    candidate=what_if.candidate,
+    policies_of=what_if.policies_of,
+    what_if=what_if.what_if,
+    nothing=what_if.Answer,
+)
+"""Replay decides again, audit asks: no service knows another's rules."""
 
 
 def describe(registry: CollectorRegistry | None = None) -> Service:
@@ -76,6 +88,7 @@ def build(settings: Settings, clock: Clock) -> App:
             *knowing.routes(app, state_at),
             *printing.routes(app),
             legal_holds.routes(app),
+            *trying.routes(app, TRIAL),
             reports.routes(app),
             policy_routes(app.service, app.query),
             operations(app),

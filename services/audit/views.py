@@ -177,6 +177,33 @@ def records_of(conn: Connection[Any], complaint: UUID) -> list[bytes]:
     return [bytes(row["state"]) for row in rows]
 
 
+def policies_of(conn: Connection[Any], source: str, names: Sequence[str]) -> list[bytes]:
+    """The bytes of each `policy.activated` of these policies, in the order of activation."""
+    rows = conn.execute(
+        "SELECT state FROM archive WHERE subject = ANY(%s) AND source = %s "
+        "AND type LIKE 'policy.activated.%%' ORDER BY time, subject, sequence",
+        (list(names), source),
+    ).fetchall()
+    return [bytes(row["state"]) for row in rows]
+
+
+def registered_between(
+    conn: Connection[Any],
+    begin: datetime | None,
+    end: datetime | None,
+    after: UUID | None,
+    limit: int,
+) -> list[UUID]:
+    """Complaints registered in [begin, end), by id after `after`; limit + 1 at most."""
+    rows = conn.execute(
+        "SELECT complaint FROM complaint WHERE (%s::timestamptz IS NULL OR registered_at >= %s) "
+        "AND (%s::timestamptz IS NULL OR registered_at < %s) "
+        "AND (%s::uuid IS NULL OR complaint > %s) ORDER BY complaint LIMIT %s",
+        (begin, begin, end, end, after, after, limit + 1),
+    ).fetchall()
+    return [row["complaint"] for row in rows]
+
+
 def sample(conn: Connection[Any], start: UUID, size: int) -> list[UUID]:
     """Complaints from a random point of their ids on, which are hashes and so in no order."""
     found: list[UUID] = []

@@ -6,9 +6,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import psycopg
+import yaml
 
 from tests.e2e.commands import bihuan, told
-from tests.e2e.world import World, play, read_log
+from tests.e2e.world import DATABASES, World, play, read_log
 
 START = "2025-10-09 09:00:00"
 WORDS = "手机没信号，打不出去"
@@ -28,6 +29,7 @@ def test_what_an_auditor_sees(tmp_path: Path) -> None:
         await _at_an_instant(world, data, complaint, tmp_path)
         await _check(world, data, complaint, tmp_path / "state.prom")
         await _timeline(data, complaint, tmp_path / "timeline.html")
+        await _what_if(world, data, complaint, tmp_path)
 
     play(tmp_path / "data", START, scene)
 
@@ -138,3 +140,87 @@ async def _timeline(data: Path, complaint: str, html: Path) -> None:
     assert len(drawn.findall(".//{http://www.w3.org/2000/svg}circle")) == len(steps)
     where = str(html.parent / "no such folder" / "x.html")
     assert (await bihuan(data, "timeline", complaint, "--html", where))[0] == 2
+
+
+POLICIES = Path(__file__).parents[2] / "services" / "sla_watch" / "policy"
+
+
+def changed(folder: Path, name: str, **limits: str) -> str:
+    """A clock table as it came with us, but for these limits."""
+    content: Any = yaml.safe_load(read(POLICIES / "clocks.v1.yaml"))
+    for rule in content["clocks"]:
+        rule["limit"] = limits.get(rule["code"], rule.get("limit"))
+    file = folder / name
+    file.write_text(yaml.safe_dump({**content, "version": "tried"}), encoding="utf-8")
+    return str(file)
+
+
+def holdings(world: World) -> dict[str, Any]:
+    """How many rows every table of every database holds."""
+    held = {}
+    for name in DATABASES:
+        with psycopg.connect(world.system.stack.dsn(name), autocommit=True) as connection:
+            tables = connection.execute(
+                "SELECT schemaname || '.' || tablename FROM pg_tables "
+                "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            ).fetchall()
+            for (table,) in tables:
+                counted = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+                held[f"{name} {table}"] = counted
+    return held
+
+
+async def _what_if(world: World, data: Path, complaint: str, folder: Path) -> None:
+    """First contact within two hours instead of one: answered after an hour and a half, kept."""
+    longer = changed(folder, "longer.yaml", first_contact="2 hours")
+    before, log = holdings(world), len(await read_log(world.system))
+    code, answer = await told(data, "what-if", "--policy", longer)
+    assert code == 0
+    assert (answer["complaints"], answer["unlike_record"], answer["more"]) == (1, 0, False)
+    (differs,) = answer["differs"]
+    assert differs == {
+        "complaint": complaint,
+        "clock": "first_contact",
+        "instance": "",
+        "cycle": 1,
+        "change": "verdict",
+        "was": {"state": "breached", "due": "2025-10-09T02:00:00.000000Z", "at": None},
+        "would_be": {
+            "state": "met",
+            "due": "2025-10-09T03:00:00.000000Z",
+            "at": "2025-10-09T02:30:00.000000Z",
+        },
+    }
+    assert answer["tallies"]["first_contact"] == {
+        "was_met": 0,
+        "was_breached": 1,
+        "would_be_met": 1,
+        "would_be_breached": 0,
+    }
+    assert await told(data, "what-if", complaint, "--policy", longer) == (0, answer)
+    early = ("--to", "2025-10-09T09:00:00+08:00")
+    code, nobody = await told(data, "what-if", "--policy", longer, *early)
+    assert (code, nobody["complaints"]) == (0, 0)
+    code, kafka = await told(data, "what-if", complaint, "--policy", longer, "--log", "kafka")
+    assert (code, kafka["differs"][0]["would_be"]) == (0, differs["would_be"])
+
+    same = str(POLICIES / "working_days.v1.yaml")
+    code, answer = await told(data, "what-if", "--calendar", same)
+    assert (code, answer["differs"], answer["unlike_record"]) == (0, [], 0)
+    assert holdings(world) == before, "nothing was written"
+    assert len(await read_log(world.system)) == log, "nothing was sent"
+
+    code, out, _ = await bihuan(data, "what-if", "--policy", longer)
+    assert (code, "first_contact" in out) == (0, True)
+    for wrong in (
+        ("--policy", same),
+        ("--calendar", longer),
+        ("--policy", str(folder / "no.yaml")),
+        ("--policy", longer, "--from", "2025-10-09"),
+        ("--policy", longer, complaint, "--from", "2025-10-09T00:00:00Z"),
+        ("--policy", changed(folder, "bad.yaml", first_contact="soon")),
+        (),
+    ):
+        assert (await bihuan(data, "what-if", *wrong))[0] == 2, wrong
+    nobodys = "5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11"
+    assert (await bihuan(data, "what-if", nobodys, "--policy", longer))[0] == 1

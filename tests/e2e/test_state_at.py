@@ -1,17 +1,21 @@
 """A complaint at an instant, as it was and as we know now about then (SCENARIOS S8, 6)."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.places import SERVICES
 from cli.player import Denied
-from libs.decider import Recorded
+from libs.decider import Policies, Recorded
 from libs.decider.plain import canonical
+from libs.eventlog.policy_files import read_policy_file
 from replay.state import state_at
+from replay.what_if import candidate, instead, what_if
 from tests.e2e.scenes import Stage, scene
 from tests.e2e.world import World
 
+POLICIES = Path(__file__).parents[2] / "services" / "sla_watch" / "policy"
 DECIDING = tuple(name for name in SERVICES if name != "audit")
 
 
@@ -136,8 +140,16 @@ async def test_every_complaint_played_equals_the_live_views_byte_by_byte(world: 
         subject for subject, events in told.items() if events[0].type == "complaint.registered.v1"
     )
     assert complaints
+    seeds = [
+        candidate(read_policy_file(POLICIES / f"{name}.v1.yaml").content)
+        for name in ("clocks", "working_days")
+    ]
+    policies = instead(Policies(), seeds)
     for complaint in complaints:
         assert await compared(world, complaint) == 1
+        again = what_if(told[complaint], policies, [], world.clock.now())
+        assert again.clocks > 0
+        assert again.unlike_record == 0, f"{complaint}: decided again, another verdict"
         for one in told[complaint]:  # and at no instant of its life is it in no state
             found = state_at(told[complaint], one.time)
             assert found is not None
