@@ -8,6 +8,7 @@ import typer
 from cli import (
     bundle,
     checkpoints,
+    connection,
     hold,
     notices,
     operate,
@@ -43,6 +44,7 @@ operate.register(app)
 state.register(app)
 trying.register(app)
 report.register(app)
+connection.register(app)
 checkpoints.register(app)
 bundle.register(app)
 policy.register(app)

@@ -76,6 +76,7 @@ _COUNTED: frozenset[type[Event]] = frozenset(
         e.CaseDecided,
         e.CaseClosed,
         e.CompensationGranted,
+        h.ConnectionEntered,
         h.PolicyActivated,
     }
 )
@@ -430,6 +431,7 @@ _HOUSEKEEPING = (
         (h.HoldLifted, dict.fromkeys(SERVICES, "purge when due")),
     ),
     *_of("audit", "audit", "audit", (h.CheckpointSealed, {})),
+    *_of("audit", "connection", "`connection:` and the day", (h.ConnectionEntered, {})),
     *_of(
         "audit",
         "cohort",

@@ -1,5 +1,6 @@
 """What any service tells about itself: policies, teams, access, parking, holds, proofs."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
@@ -255,6 +256,29 @@ class RebuildDone(HousekeepingEvent):
     """Who ordered it."""
     digest: Digest
     """The digest of the rebuilt store."""
+
+
+class ConnectionEntered(HousekeepingEvent):
+    """How a hotline was answered on a day, as somebody wrote it down (004 每日接通率测试表)."""
+
+    type: ClassVar[str] = "connection.entered.v1"
+
+    day: date
+    """The day, in Shanghai."""
+    line: ChannelKind
+    """The hotline."""
+    calls: Annotated[int, Field(ge=0, le=100_000_000)]
+    """The calls that came, or were made to test it."""
+    answered: Annotated[int, Field(ge=0, le=100_000_000)]
+    """Those of them answered in time."""
+    within_seconds: Annotated[int, Field(ge=1, le=600)]
+    """How soon was in time when it was written down."""
+    by: Code
+    """Who wrote it down: a pseudonym."""
+    corrects: bool = False
+    """It replaces figures that were written down before."""
+    reason: Annotated[Plain, Field(min_length=1)] | None = None
+    """Why they were wrong; set when it corrects."""
 
 
 class HoldPlaced(HousekeepingEvent):

@@ -34,6 +34,7 @@ from services.audit import (
 )
 from services.audit.config import Settings
 from services.audit.domain.checkpoint import CHECKPOINTS
+from services.audit.domain.connections import CONNECTIONS
 from services.audit.domain.exporting import EXPORTS
 from services.audit.domain.holds import HOLDS
 from services.audit.domain.policy import compile_policy
@@ -58,7 +59,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
     """The service as the runtime sees it: it keeps everything, counts it, and seals it."""
     return Service(
         name="audit",
-        deciders=(HOLDS, CHECKPOINTS, EXPORTS),
+        deciders=(HOLDS, CHECKPOINTS, CONNECTIONS, EXPORTS),
         types=DECODE,
         upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,

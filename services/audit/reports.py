@@ -10,11 +10,13 @@ from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from libs.decider import NotFound, Recorded, Refused, Row
+from contracts.values import ChannelKind, Plain
+from libs.decider import NotFound, Recorded, Refused, Row, To
 from libs.eventlog import Table
 from libs.messaging.app import App
 from libs.sheets import FORMATS, Format, Sheet, written
-from libs.web import Caller, Router, allow
+from libs.web import Ask, Caller, Router, allow, command
+from services.audit.domain.connections import EnterConnection, subject_of
 from services.audit.domain.reporting import (
     COMPLAINT,
     REPORTS,
@@ -149,6 +151,22 @@ class ReportQuery(BaseModel):
     format: Format = Field(Format.JSON, description="how it is written")
 
 
+class ConnectionBody(BaseModel):
+    """A line's figures of one day."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    day: date
+    """In Shanghai."""
+    line: ChannelKind
+    """The hotline."""
+    calls: Annotated[int, Field(ge=0, le=100_000_000)]
+    """The calls that came, or were made to test it."""
+    answered: Annotated[int, Field(ge=0, le=100_000_000)]
+    """Those of them answered in time."""
+    reason: Annotated[Plain, Field(min_length=1)] | None = None
+    """Why the figures on record are wrong."""
+
+
 def made(conn: Connection[Any], name: str, period: Period) -> Sheet:
     """A report from the rows as they are. Raises NoSuchReport or TooManyRows."""
     report = REPORTS.get(name)
@@ -191,5 +209,16 @@ def routes(app: App) -> Router:
             raise BadPeriod from error
         told = await app.query(_written, name, period, asked.format)
         return Response(told, media_type=FORMATS[asked.format])
+
+    @router.command("/connection")
+    async def enter_connection(
+        body: ConnectionBody, ask: Annotated[Ask, command("audit.connection")]
+    ) -> Response:
+        """Write down how a hotline was answered on a day (004 每日接通率测试表).
+
+        The same figures again change nothing; other ones correct them, with a reason.
+        """
+        entering = EnterConnection(at=ask.now, by=ask.caller.actor, **body.model_dump())
+        return await ask(To(subject_of(body.day), entering))
 
     return router

@@ -53,6 +53,7 @@ def test_what_an_operations_engineer_sees_and_settles(tmp_path: Path) -> None:
         await world.settle()
         await _one_complaint(data, complaint)
         await _notices(world, data, complaint)
+        await _connection(data)
         await _reports(world, data)
         await _dead_letters(world, data)
         await _proof(world, data)
@@ -111,6 +112,40 @@ async def _notices(world: World, data: Path, complaint: str) -> None:
     assert (await bihuan(data, "notices", "show", nobodys))[0] == 1
     assert (await bihuan(data, "notices", "report", nobodys, "failed"))[0] == 1
     assert (await bihuan(data, "notices", "report", notice["notice"], "lost"))[0] == 2
+
+
+async def _connection(data: Path) -> None:
+    """004 每日接通率测试表: checked, sent, sent again, corrected with a reason."""
+    file = data / "connection.csv"
+    head = "日期,热线,呼入次数,20秒内接通,更正原因\n"
+
+    async def sent(*rows: str) -> tuple[int, Any]:
+        file.write_text(head + "".join(f"{row}\n" for row in rows), encoding="utf-8-sig")
+        return await told(data, "connection", str(file))
+
+    good = ("2025-10-07,10010,200,170,", "2025-10-07,10015,200,169,")
+    code, first = await sent(*good, "2025-10-08,10010,10,zehn,")
+    assert (code, first["new"], [one["row"] for one in first["refused"]]) == (1, 0, [3])
+    assert await sent(*good) == (0, {"rows": 2, "new": 2, "known": 0, "refused": []})
+    assert await sent(*good) == (0, {"rows": 2, "new": 0, "known": 2, "refused": []})
+    changed = "2025-10-07,10015,200,171,"
+    code, refused = await sent(changed, "2025-10-08,10010,10,11,", "2025-10-08,sms,10,9,")
+    assert (code, refused["new"], [one["row"] for one in refused["refused"]]) == (1, 0, [1, 2, 3])
+    assert (await sent(f"{changed}漏计夜班"))[0] == 0
+    days = ("--from", "2025-10-07", "--to", "2025-10-07")
+    async with asyncio.timeout(20):
+        while True:
+            code, shown = await told(data, "report", "connection", *days)
+            if [row["corrected"] for row in shown["rows"]] == [False, True]:
+                break
+            await asyncio.sleep(0.05)
+    assert code == 0
+    assert [(row["line"], row["share"]["shown"], row["reached"]) for row in shown["rows"]] == [
+        ("hotline_10010", "85.00 %", True),
+        ("hotline_10015", "85.50 %", True),
+    ]
+    file.write_text("day,line\n", encoding="utf-8")
+    assert (await bihuan(data, "connection", str(file)))[0] == 2
 
 
 async def _reports(world: World, data: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from libs.sheets import Sheet
+from services.audit.domain.reporting.connection import connection
 from services.audit.domain.reporting.escalations import escalations
 from services.audit.domain.reporting.facts import COMPLAINT, TABLES, Fact, Facts, FactTable, Kept
 from services.audit.domain.reporting.forms import records, revisits
@@ -37,6 +38,7 @@ REPORTS: Mapping[str, Report] = MappingProxyType(
         "owners": owners,
         "records": records,
         "revisits": revisits,
+        "connection": connection,
     }
 )
 """Every report by its name."""

@@ -20,7 +20,7 @@ Fact = Mapping[str, Any]
 class FactTable:
     """A table: `columns` maps a name to uuid, text, int, date, instant, flag or money.
 
-    Every table of a complaint has a column `complaint`; what is no part of the key may be unknown.
+    Each table of complaints has a column `complaint`; what is no part of the key may be unknown.
     """
 
     name: str
@@ -229,9 +229,25 @@ RULE = FactTable(
     },
 )
 
+CONNECTION = FactTable(
+    "report_connection",
+    ("day", "line"),
+    {
+        "day": "date",
+        "line": "text",
+        "calls": "int",
+        "answered": "int",
+        "within_seconds": "int",
+        "by": "text",
+        "entered_at": "instant",
+        "corrected": "flag",
+    },
+)
+"""Of no complaint; its day is part of its key."""
+
 TABLES = (
     *(COMPLAINT, CONTACT, CLOCK, PROMISE, SURVEY, CALL),
-    *(WORK, ANSWER, CAUSE, CASE, REFUND, RULE),
+    *(WORK, ANSWER, CAUSE, CASE, REFUND, RULE, CONNECTION),
 )
 
 

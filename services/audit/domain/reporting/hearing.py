@@ -24,7 +24,7 @@ from contracts.feedback_survey import (
     SurveyConcluded,
     VisitRecorded,
 )
-from contracts.housekeeping import PolicyActivated
+from contracts.housekeeping import ConnectionEntered, PolicyActivated
 from contracts.intake import (
     ComplaintAnswered,
     ComplaintClosed,
@@ -58,6 +58,7 @@ from services.audit.domain.reporting.facts import (
     CAUSE,
     CLOCK,
     COMPLAINT,
+    CONNECTION,
     CONTACT,
     PROMISE,
     REFUND,
@@ -97,6 +98,7 @@ HEARD: tuple[type[Event], ...] = (
     CaseDecided,
     CaseClosed,
     CompensationGranted,
+    ConnectionEntered,
     PolicyActivated,
 )
 """The events that reports rest on."""
@@ -108,6 +110,8 @@ CLOCKS_OWNER, CLOCKS_POLICY = "/bihuan/sla_watch", "clocks"
 def fact_rows(recorded: Recorded[Any]) -> Iterable[Row]:
     """The rows that this event changes; none for an event that no report rests on."""
     match recorded.data:
+        case ConnectionEntered() as event:
+            return (_connection(recorded, event),)
         case PolicyActivated() as activated:
             return _policies(recorded, activated)
         case (
@@ -427,3 +431,16 @@ def _cases(recorded: Recorded[Any]) -> Iterator[Row]:
             yield Row.of(CASE.name, key, ending="declined")
         case CaseClosed():
             yield Row.of(CASE.name, key, ending=event.outcome.value)
+
+
+def _connection(recorded: Recorded[Any], event: ConnectionEntered) -> Row:
+    return Row.of(
+        CONNECTION.name,
+        {"day": event.day, "line": event.line.value},
+        calls=event.calls,
+        answered=event.answered,
+        within_seconds=event.within_seconds,
+        by=event.by,
+        entered_at=recorded.at,
+        corrected=event.corrects,
+    )

@@ -58,7 +58,7 @@ def promises(facts: Facts, period: Period) -> Sheet:
                 cancelled,
                 kept,
                 None if promised is None else percent(promised),
-                None if promised is None or kept is None else kept.reaches(*_fraction(promised)),
+                None if promised is None or kept is None else kept.reaches(*fraction(promised)),
             )
         )
     return Sheet(
@@ -68,10 +68,11 @@ def promises(facts: Facts, period: Period) -> Sheet:
 
 def percent(promised: str) -> str:
     """`98/100` as people write it, exactly: `98 %`; what is no whole percent stays a fraction."""
-    hundredths = Fraction(*_fraction(promised)) * 100
+    hundredths = Fraction(*fraction(promised)) * 100
     return f"{hundredths.numerator} %" if hundredths.denominator == 1 else promised
 
 
-def _fraction(promised: str) -> tuple[int, int]:
+def fraction(promised: str) -> tuple[int, int]:
+    """`98/100` as two whole numbers."""
     part, _, whole = promised.partition("/")
     return int(part), int(whole)
