@@ -40,7 +40,7 @@ from services.audit.tiles import (
 
 Size = Annotated[int, Path(ge=0, lt=10**18)]
 SizeAsked = Annotated[int | None, Query(ge=0, lt=10**18)]
-EVENT = rf"^({'|'.join(SERVICES)})/.{{1,200}}/[1-9][0-9]{{0,17}}$"
+EVENT = rf"^({'|'.join(SERVICES)})/[^\u0000-\u001f\u007f]{{1,200}}/[1-9][0-9]{{0,17}}$"
 
 
 class NoSuchCheckpoint(NotFound):

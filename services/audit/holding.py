@@ -5,7 +5,8 @@ each root that was signed, and each partition's running digest. Where they do no
 an exported checkpoint names the events.
 """
 
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -136,16 +137,45 @@ class Witness:
         return lost
 
     def _elsewhere(self) -> Iterator[Leaf]:
-        """Those whose order among the ones still there is another than it was."""
+        """Those that lie in another partition, or in another order than they did."""
         for partition, (_, run) in self._runs.items():
-            there = [leaf for leaf in run if len(self._found.get(leaf.digest, ())) == 1]
-            now = sorted(there, key=lambda leaf: self._found[leaf.digest][0])
-            for leaf, stands in zip(there, now, strict=True):
-                if leaf is not stands or self._found[leaf.digest][0][0] != partition:
+            here: list[Leaf] = []
+            for leaf in run:
+                found = self._found.get(leaf.digest, ())
+                if len(found) == 1 and found[0][0] != partition:
                     yield leaf
+                elif len(found) == 1:
+                    here.append(leaf)
+            places = [self._found[leaf.digest][0][1] for leaf in here]
+            yield from (here[at] for at in displaced(places))
 
     def _fault(self, kind: FaultKind, one: Leaf | _Seen, what: str) -> Fault:
         return Fault(kind, one.source, one.subject, one.sequence, what, self._sealed_at)
+
+
+def displaced(places: Sequence[LogPlace]) -> list[int]:
+    """Which of these do not stand where the order of the others has them; none, when they rise.
+
+    Two that stand in each other's place both; else as few as leave the others in order.
+    """
+    order = sorted(range(len(places)), key=places.__getitem__)
+    stands = [0] * len(places)
+    for at, one in enumerate(order):
+        stands[one] = at
+    swapped = {one for one, at in enumerate(stands) if at != one and stands[at] == one}
+    rest = [one for one in range(len(places)) if one not in swapped]
+    kept: list[int] = []
+    before: dict[int, int | None] = {}
+    for one in rest:
+        at = bisect_left(kept, stands[one], key=stands.__getitem__)
+        before[one] = kept[at - 1] if at else None
+        kept[at : at + 1] = [one]
+    rising: set[int] = set()
+    last = kept[-1] if kept else None
+    while last is not None:
+        rising.add(last)
+        last = before[last]
+    return [one for one in range(len(places)) if one not in rising]
 
 
 # -- roots ----------------------------------------------------------------------------------------

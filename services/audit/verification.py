@@ -121,23 +121,29 @@ def verify(
     keys that may have signed checkpoints. Raises Interrupted once `stopping` is set.
     """
     options = "-c timezone=UTC"
+    asked = Asked(topic_id, stopping or threading.Event(), exported, trusted)
     with psycopg.connect(dsn, options=options, row_factory=tuple_row) as conn:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         conn.read_only = True
-        conn.execute("SELECT set_config('work_mem', %s, true)", (f"{sort_mb}MB",))
-        asked = _Asked(topic_id, stopping or threading.Event(), exported, trusted)
         try:
-            return _Verification(conn, log, asked).run()
+            return prove(conn, log, asked, sort_mb=sort_mb)
         except LogAway:
             conn.rollback()
-            conn.execute("SELECT set_config('work_mem', %s, true)", (f"{sort_mb}MB",))
-            verified = _Verification(conn, None, asked).run()
+            verified = prove(conn, None, asked, sort_mb=sort_mb)
             verified.log = Compared.AWAY
             return verified
 
 
+def prove(conn: Connection[Any], log: Log | None, asked: "Asked", *, sort_mb: int = 32) -> Verified:
+    """The same within the transaction of this connection, whose rows are tuples."""
+    conn.execute("SELECT set_config('work_mem', %s, true)", (f"{sort_mb}MB",))
+    return _Verification(conn, log, asked).run()
+
+
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
+    """What a proof is to look at; see `verify`."""
+
     topic_id: str
     stopping: threading.Event
     exported: Exported | None
@@ -145,7 +151,7 @@ class _Asked:
 
 
 class _Verification:
-    def __init__(self, conn: Connection[Any], log: Log | None, asked: _Asked) -> None:
+    def __init__(self, conn: Connection[Any], log: Log | None, asked: Asked) -> None:
         self.conn = conn
         self.log = log
         self.asked = asked
@@ -345,7 +351,10 @@ class _Partition:
             filed = (self.partition, (life, offset), source, subject, sequence, time)
             self.whole.witness.see(found, filed, self.findings)
         if time is not None:
-            self._clock(source, subject, sequence, time)
+            latest = self.latest.get(source, time)
+            if latest - time > CLOCK_BACK_MAX:
+                self._clock_back(_Row._make(values), time, latest)
+            self.latest[source] = max(latest, time) if latest - time <= CLOCK_BACK_MAX else time
         tail = self.tail
         if tail is not None and life == self.whole.life and offset >= tail.low:
             digest = self._beside(tail, _Row._make(values))
@@ -356,18 +365,22 @@ class _Partition:
         self.sent[source] = position
         self._accepted(digest)
 
-    def _clock(self, source: str, subject: str, sequence: int | None, time: datetime) -> None:
-        """Within one source and partition time goes on, whatever the stream."""
-        latest = self.latest.get(source)
-        if latest is None or time >= latest:
-            self.latest[source] = time
-        elif latest - time > CLOCK_BACK_MAX:
-            what = (
-                f"in partition {self.partition} its service's clock went back by {latest - time}, "
-                f"from {latest.isoformat()}"
-            )
-            self.findings.add(Fault(FaultKind.TIME, source, subject, sequence, what, latest))
-            self.latest[source] = time
+    def _clock_back(self, row: _Row, time: datetime, latest: datetime) -> None:
+        """Within one source and partition time goes on, whatever the stream.
+
+        Where the positions do not follow each other either, a record is out of its place, and the
+        one behind it is not to blame.
+        """
+        last = self.sent.get(row.source, NOTHING_SENT)
+        if row.after != last or Position.parse(row.position) <= Position.parse(last):
+            return
+        what = (
+            f"in partition {self.partition} its service's clock went back by {latest - time}, "
+            f"from {latest.isoformat()}"
+        )
+        self.findings.add(
+            Fault(FaultKind.TIME, row.source, row.subject, row.sequence, what, latest)
+        )
 
     def _accepted(self, digest: bytes) -> None:
         self.records += 1

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from libs.eventlog.store import Store
 from libs.eventlog.work import partition_of
 from libs.messaging.rebuild import rebuild
 from services.audit.archive import Archive
+from services.audit.domain.chain import FaultKind
 from services.audit.main import describe
 from services.audit.verification import verify
 from tests.integration.audit.tellers import complaint, event, playing, tell_stories
@@ -31,7 +32,8 @@ OCTOBER = datetime(2025, 10, 20, 4, 0, tzinfo=UTC)
 class Relays:
     """Records of several sources as they would lie in the log, one after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, partitions: int = PARTITIONS) -> None:
+        self._partitions = partitions
         self._heads: dict[tuple[str, str], tuple[int, str]] = {}
         self._positions: dict[str, int] = {}
         self._last: dict[tuple[str, int], str] = {}
@@ -52,7 +54,7 @@ class Relays:
         return self.sent(source, subject, kind, state)
 
     def sent(self, source: str, subject: str, kind: str, state: bytes) -> LogRecord:
-        partition = partition_of(subject, PARTITIONS)
+        partition = partition_of(subject, self._partitions)
         offset = self._offsets[partition] = self._offsets.get(partition, -1) + 1
         number = self._positions[source] = self._positions.get(source, 0) + 1
         after = self._last.get((source, partition), "0-0")
@@ -257,3 +259,21 @@ def test_a_rebuilt_archive_is_equal(tmp_path: Path) -> None:
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(play(where))
+
+
+def test_a_services_clock_that_was_set_back_is_named_whatever_the_stream(conn: Conn) -> None:
+    relays, archive = Relays(), Archive(CollectorRegistry())
+    keep(archive, conn, stories(relays, range(8), OCTOBER))
+    earlier = OCTOBER - timedelta(hours=2)
+    back = [relays.record("/bihuan/intake", complaint(20), "complaint.registered.v1", earlier)]
+    partition = back[0].partition
+    told_there = conn.execute(
+        "SELECT 1 FROM archive WHERE partition = %s AND source = '/bihuan/intake'", (partition,)
+    ).fetchone()
+    assert told_there is not None
+    back.append(relays.record("/bihuan/intake", complaint(20), "complaint.verified.v1", earlier))
+    keep(archive, conn, back)
+    _, faults = proven(conn)
+    (fault,) = faults  # the first one of that time, and no other
+    assert (fault.kind, fault.subject, fault.sequence) == (FaultKind.TIME, complaint(20), 1)
+    assert "went back by 2:00:00" in fault.what

@@ -31,6 +31,7 @@ from services.audit.domain.checkpoint import (
 )
 from services.audit.domain.leaves import Leaf, NotAList, head_line, read_list, span_line
 from services.audit.domain.tree import Frontier
+from services.audit.holding import displaced
 from services.audit.signing import UnsafeKeyFile, is_signed, open_key
 
 NOON = datetime(2025, 10, 9, 4, 0, tzinfo=UTC)
@@ -240,3 +241,21 @@ def test_what_is_not_written_so_is_no_list(old: str, new: str) -> None:
     assert old in a_list()
     with pytest.raises(NotAList):
         read_list(a_list().replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("places", "found"),
+    [
+        ([], []),
+        ([1, 2, 3], []),
+        ([2, 1, 3], [0, 1]),
+        ([5, 2, 3, 4, 1, 6], [0, 4]),
+        ([2, 3, 4, 1, 5], [3]),
+        ([9, 1, 2, 3, 4], [0]),
+        ([2, 1, 3, 6, 4, 5], [0, 1, 3]),
+    ],
+)
+def test_only_what_was_moved_is_said_to_stand_elsewhere(
+    places: list[int], found: list[int]
+) -> None:
+    assert displaced([(1, place) for place in places]) == found
