@@ -175,6 +175,9 @@ class ChannelWords(Value):
     """Where it happened, when not at home."""
     district_type: DistrictType | None = None
     """Urban or rural."""
+    portfolio: Code | None = None
+    """The customers whose named representative also looks after this one: a company or many
+    people, never one person's own code."""
     product: Code | None = None
     """The product concerned."""
     about: StaffRef | None = None

@@ -542,6 +542,9 @@ class Profile(Value):
     """Where the cause lies, when not at home (DOMAIN rule 5)."""
     district_type: DistrictType | None = None
     """Urban or rural."""
+    portfolio: Code | None = None
+    """The customers that a named representative looks after, this one among them (DOMAIN rule 3);
+    a company, or many people: never one person's own code."""
     product: Code | None = None
     """The product concerned."""
     language: Language = Language.ZH

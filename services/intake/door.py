@@ -453,6 +453,7 @@ def _placed(words: ChannelWords, at: datetime, policies: Policies) -> tuple[Prof
         home_province=words.home_province,
         visited_province=words.visited_province,
         district_type=words.district_type,
+        portfolio=words.portfolio,
         product=words.product,
         language=language,
         channel=words.channel,

@@ -7,7 +7,7 @@ assignment through the API brings the loads and chooses the least loaded seat (D
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zlib import crc32
 
@@ -56,12 +56,24 @@ class Choice:
     queue: str
     team: str | None
     considered: tuple[Considered, ...]
+    agent: str | None = None
+    """The one of that team who is asked by name; None: any of its seats."""
 
 
 def choose(question: Question, rules: Rules) -> Choice:
-    """By the decision table: the first rule that holds; its queue, or the one behind it."""
+    """By the decision table: the first rule that holds; its queue, or the one behind it.
+
+    Where the rule says so, the customer's named representative is asked before the queue's teams
+    (DOMAIN rule 3); why not, when not, is on record like any other candidate's reason.
+    """
     rule = rules.table.rule_for(question.profile, question.route)
-    return choose_queue(
+    passed_over: tuple[Considered, ...] = ()
+    if rule.representative and question.profile.portfolio is not None:
+        named, passed_over = _represented(question.profile.portfolio, question, rules)
+        if named is not None:
+            team, agent = named
+            return Choice(rule.code, rule.priority, rule.queue, team, passed_over, agent)
+    choice = choose_queue(
         question,
         rules,
         rule.code,
@@ -70,6 +82,31 @@ def choose(question: Question, rules: Rules) -> Choice:
         skills=frozenset(rule.skills),
         priority=rule.priority,
     )
+    if not passed_over:
+        return choice
+    named_already = {one.candidate for one in passed_over}
+    others = (one for one in choice.considered if one.candidate not in named_already)
+    return replace(choice, considered=(*passed_over, *others)[:CONSIDERED_MAX])
+
+
+def _represented(
+    portfolio: str, question: Question, rules: Rules
+) -> tuple[tuple[str, str] | None, tuple[Considered, ...]]:
+    """Team and agent of whoever represents these customers and may take it now; who was not."""
+    entry = rules.teams.representative_of.get(portfolio)
+    if entry is None:
+        return None, (Considered(candidate=portfolio, why_not="no_representative"),)
+    team = rules.teams.by_code[entry.team]
+    lost: list[Considered] = []
+    for agent in (entry.agent, *entry.deputies):
+        why_not = _place_unfit(team, question, rules) or _seat_unfit(
+            team.seat_of[agent], team, question, frozenset()
+        )
+        if why_not is None:
+            asked = Considered(candidate=agent)
+            return (team.team, agent), _about(question.concerned, (asked, *lost))
+        lost.append(Considered(candidate=agent, why_not=why_not))
+    return None, tuple(lost)
 
 
 def choose_queue(
@@ -107,7 +144,7 @@ def choose_team(question: Question, rules: Rules, rule: str, team: str) -> Choic
             return Choice(rule, 0, queue, winner, _about(question.concerned, looked_at))
     choice = choose(question, rules)
     considered = (*looked_at, *choice.considered)[:CONSIDERED_MAX]
-    return Choice(choice.rule, choice.rule_priority, choice.queue, choice.team, considered)
+    return replace(choice, considered=considered)
 
 
 def choose_seat(
@@ -161,7 +198,8 @@ def _pick(
     return winner.team, (*ranked, *lost)
 
 
-def _team_unfit(team: Team, question: Question, rules: Rules, skills: frozenset[str]) -> str | None:
+def _place_unfit(team: Team, question: Question, rules: Rules) -> str | None:
+    """Why nobody of a team may be asked at all, if so."""
     if question.concerned.bars_team(team.team):
         return CONCERNED
     if team.team in question.passed:
@@ -172,6 +210,13 @@ def _team_unfit(team: Team, question: Question, rules: Rules, skills: frozenset[
         return "district"
     if not rules.teams.open_at(team, question.at):
         return "off_duty"
+    return None
+
+
+def _team_unfit(team: Team, question: Question, rules: Rules, skills: frozenset[str]) -> str | None:
+    why_not = _place_unfit(team, question, rules)
+    if why_not is not None:
+        return why_not
     worst = "no_seat"
     for seat in team.seats:
         unfit = _seat_unfit(seat, team, question, skills)

@@ -124,6 +124,8 @@ class Rule(Schema):
     queue: Code
     skills: tuple[Code, ...] = ()
     """What a seat must be able to handle, all of them."""
+    representative: bool = False
+    """The customer's named representative is asked first, then the queue (DOMAIN rule 3)."""
     otherwise: Code | None = None
     """The queue when nobody of the first one may take it; None: the table's fallback."""
     priority: Points = 0
@@ -325,11 +327,29 @@ class Team(Schema):
         return self
 
 
+class Representative(Schema):
+    """Who looks after a portfolio of customers, by name (DOMAIN rule 3)."""
+
+    portfolio: Code
+    """As the channels name it: a company, or many people; never one person's own code."""
+    team: Code
+    agent: Code
+    deputies: tuple[Code, ...] = ()
+    """Of the same team; asked in this order when the representative may not or cannot take it."""
+
+
 class Teams(Schema):
     """`teams`: who there is, what they can do and when."""
 
     calendars: dict[Code, Hours]
     teams: tuple[Team, ...]
+    representatives: tuple[Representative, ...] = ()
+    """Who looks after which customers by name; all others go to the dedicated seats."""
+
+    @cached_property
+    def representative_of(self) -> Mapping[str, Representative]:
+        """Representatives by the portfolio they look after."""
+        return {one.portfolio: one for one in self.representatives}
 
     @cached_property
     def by_code(self) -> Mapping[str, Team]:
@@ -383,12 +403,26 @@ class Teams(Schema):
                     f"known are {', '.join(sorted(self.calendars))}"
                 )
                 raise Unsound.at("unknown", ("teams", number, "calendar"), problem)
+        _no_doubles("representatives", "portfolio", (one.portfolio for one in self.representatives))
+        for number, one in enumerate(self.representatives):
+            seated = self.by_code[one.team].seat_of if one.team in self.by_code else {}
+            for agent in (one.agent, *one.deputies):
+                if agent not in seated:
+                    problem = (
+                        f"portfolio {one.portfolio} names {agent!r}, who has no seat in "
+                        f"{one.team!r}: give them one there first, or name somebody else"
+                    )
+                    raise Unsound.at("unknown", ("representatives", number), problem)
         return self
 
     def with_team(self, team: Team) -> "Teams":
         """The same teams with this one new or changed."""
         others = tuple(one for one in self.teams if one.team != team.team)
-        return Teams(calendars=self.calendars, teams=(*others, team))
+        return Teams(
+            calendars=self.calendars,
+            teams=(*others, team),
+            representatives=self.representatives,
+        )
 
 
 # -- whom it complains of -----------------------------------------------------------------------

@@ -147,7 +147,7 @@ def routed(
     )
     if choice.team is None:
         return [event]
-    return [event, _asked(subject.cycle, choice.queue, choice.team, None, rules, at)]
+    return [event, _asked(subject.cycle, choice.queue, choice.team, choice.agent, rules, at)]
 
 
 def _asked(

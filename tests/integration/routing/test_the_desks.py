@@ -15,6 +15,7 @@ from contracts.values import (
     Category,
     Clock,
     ClockPurpose,
+    CustomerClass,
     Language,
     PaidBy,
     Payer,
@@ -448,3 +449,34 @@ def test_what_complains_of_staff_is_shown_at_home_to_managers_alone(desk: Office
     hear(desk, told(about))
     assert inbox(desk, "8101", "home_province") == []
     assert len(inbox(desk, "8102", "home_province", role="manager")) == 1
+
+
+def test_a_named_representative_is_asked_in_person_and_stays_one_when_the_team_changes(
+    desk: Office,
+) -> None:
+    """DOMAIN rule 3: group customers go to "their named representative"; a team that would lose
+    one is refused, and changing a team keeps who represents whom."""
+    company = profile(customer_class=CustomerClass.ENTERPRISE, portfolio="group-gd-01")
+    hear(desk, told(company))
+    work = desk.get(WORK, role="agent")
+    assert (work["team"], work["agent"], work["queue"]) == ("group-seats", "6101", "group")
+    [item] = queue(desk, "6101")
+    assert item["complaint"] == SUBJECT
+    assert queue(desk, "6102") == []
+
+    teams = desk.get("/teams", role="manager")["teams"]
+    [team] = [one for one in teams if one["team"] == "group-seats"]
+    body = {name: value for name, value in team.items() if name not in ("team", "names")}
+    fewer = {**body, "seats": [one for one in team["seats"] if one["agent"] != "6101"]}
+
+    def changed(to: dict[str, Any]) -> Any:
+        headers = desk.headers("manager", actor="agent:7001")
+        return Client(desk.api).request("PUT", "/teams/group-seats", headers=headers, json=to)
+
+    refused = changed(fewer)
+    assert (refused.status_code, refused.json()["rule"]) == (422, "team-unsound")
+    assert "group-gd-01" in refused.json()["detail"]
+    assert changed({**body, "calendar": "office"}).status_code == 200
+    other = str(UUID(int=77))
+    hear(desk, told(company), subject=other)
+    assert desk.get(f"/work/{other}", role="agent")["agent"] == "6101"

@@ -10,6 +10,7 @@ from contracts.intake import (
     ComplaintClosed,
     ComplaintContactLinked,
     ComplaintContactUnlinked,
+    ComplaintReclassified,
     ComplaintRegistered,
     ComplaintReopened,
     ComplaintWithdrawn,
@@ -21,11 +22,14 @@ from contracts.routing import WorkAnswered
 from contracts.values import (
     Category,
     ContactKind,
+    CustomerClass,
     Decision,
     Medium,
     NoticeKind,
     PolicyRef,
     SealedText,
+    Urgency,
+    ValueTier,
 )
 from libs.decider import To
 from services.intake.domain.commands import Reclassify, UnlinkContact
@@ -254,6 +258,24 @@ def test_a_message_brings_its_evidence_and_says_that_its_customer_is_another_ope
     told = registered.registration
     assert [one.model_dump() for one in told.evidence] == [bill]
     assert told.profile.other_operator
+
+
+def test_a_complaint_keeps_the_tier_it_began_with_whatever_later_contacts_say() -> None:
+    """DOMAIN rule 3: "a complaint keeps the treatment of the tier it began with"; the customer
+    has become important meanwhile, and what is new from then on is an important one's."""
+    world, _ = world_with_one()
+    later = {"value_tier": "important", "customer_class": "enterprise", "category": "billing"}
+    world.tell(told_at("2025-10-12T10:00:00+08:00", "n-1", **later))
+    (linked,) = world.happened(ComplaintContactLinked)
+    assert linked.urge_no == 1
+    change = Reclassify(at=world.clock.now(), urgency=Urgency.COMPLEX, reason="heard_again")
+    world.apply(To(str(message_key("10010", "call-7781")), change))
+    (changed,) = world.happened(ComplaintReclassified)
+    kept = changed.profile
+    assert (kept.value_tier, kept.customer_class) == (ValueTier.ORDINARY, CustomerClass.PERSONAL)
+    world.tell(told_at("2025-10-12T11:00:00+08:00", "n-2", **{**later, "category": "product"}))
+    new = world.happened(ComplaintRegistered)[-1].registration.profile
+    assert new.value_tier is ValueTier.IMPORTANT
 
 
 def test_facts_and_replies_are_no_urges() -> None:

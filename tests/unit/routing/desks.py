@@ -115,6 +115,8 @@ def profile(
     about: StaffRef | None = None,
     taken_by: StaffRef | None = None,
     media: bool = False,
+    portfolio: str | None = None,
+    other_operator: bool = False,
 ) -> Profile:
     """A complaint's profile; a personal customer's mobile call quality unless said otherwise."""
     return Profile(
@@ -131,6 +133,8 @@ def profile(
         about=about,
         taken_by=taken_by,
         media=media,
+        portfolio=portfolio,
+        other_operator=other_operator,
     )
 
 
