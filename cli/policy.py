@@ -1,13 +1,19 @@
 """`bihuan policy`: rules as files that people write, check, compare and bring into force."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from cli.client import Client
+from cli.operate import ACTOR, ROLE
+from cli.places import Places
 from cli.policy_check import Difference, Found, check, differences, owners, seed
-from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out
+from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, speaking
 from libs.eventlog.policies import content_digest
 from libs.eventlog.policy_files import PolicyFile, read_policy_file
 
@@ -47,13 +53,17 @@ def policy_check(
 def policy_diff(
     old: Annotated[str, typer.Argument(help="A file, or a policy's name: as it came with us.")],
     new: Annotated[str, typer.Argument(help="The file to compare with it.")],
+    in_force: Annotated[
+        bool, typer.Option("--in-force", help="A name means what the running system goes by now.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what one version says otherwise than another, entry by entry.
 
     With --json: {policy, from, to, differences: [{where, was, becomes}]}.
     """
-    before, after = _content(old, as_json), _content(new, as_json)
+    before = _in_force(old, as_json) if in_force else _content(old, as_json)
+    after = _content(new, as_json)
     if before.get("name") != after.get("name"):
         fail(
             f"{old} is the policy {before.get('name')}, {new} is {after.get('name')}",
@@ -87,10 +97,16 @@ def tell_faults(found: list[Found]) -> None:
         err.print(f"[red]✗[/red] {len(found)} wrong 发现 {len(found)} 处问题")
 
 
-def read_sound(path: Path, as_json: bool) -> PolicyFile:
-    """A file without faults; else they are told, and the command ends."""
+def read_sound(path: Path, as_json: bool, since: str | None = None) -> PolicyFile:
+    """A file without faults; else they are told, and the command ends.
+
+    `since`: it is to count from then, whatever it says itself.
+    """
     file = _read(path, as_json)
-    found = check([file])
+    dated = file
+    if since is not None and not file.faults:
+        dated = replace(file, content={**file.content, "effective_from": since})
+    found = check([dated])
     if found:
         if as_json:
             emit({"error": "the file has faults", "faults": [_as_json(one) for one in found]})
@@ -114,6 +130,27 @@ def _content(which: str, as_json: bool) -> Any:
         tell_faults(check([file]))
         raise typer.Exit(FOUND)
     return file.content
+
+
+@contextmanager
+def asking(as_json: bool) -> Iterator[Client]:
+    """The running system, asked as its administrator."""
+    with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
+        yield client
+
+
+def owner(name: str, as_json: bool) -> str:
+    """The service that follows a policy; ends the command when none does."""
+    if name not in owners():
+        known = ", ".join(sorted(owners()))
+        fail(f"unknown policy {name!r}: known are {known}", code=MISUSED, as_json=as_json)
+    return owners()[name].name
+
+
+def _in_force(name: str, as_json: bool) -> Any:
+    service = owner(name, as_json)
+    with asking(as_json) as client:
+        return client.get(service, f"/policies/{name}")["content"]
 
 
 def _told(content: Any) -> dict[str, str]:

@@ -4,8 +4,8 @@ All of it goes through the services' HTTP, so that it is decided and recorded wh
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +16,10 @@ from rich.markup import escape
 from rich.text import Text
 
 from cli import showing
-from cli.client import Client, Refused
-from cli.operate import ACTOR, ROLE
-from cli.places import Places
-from cli.policy import policy, read_sound
+from cli.client import Refused
+from cli.policy import asking, owner, policy, read_sound
 from cli.policy_check import Found, owners
-from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, speaking
+from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out
 from libs.decider.decider import wire_instant
 from libs.eventlog.policy_files import PolicyFile, seed_instant
 
@@ -38,12 +36,6 @@ STATES = {"past": "past 已失效", "in_force": "in force 生效中", "coming": 
 def register(app: typer.Typer) -> None:
     """Adds these commands; those of `policy` are there already."""
     app.add_typer(calendar, name="calendar")
-
-
-@contextmanager
-def _asking(as_json: bool) -> Iterator[Client]:
-    with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
-        yield client
 
 
 # --- into force ----------------------------------------------------------------------------------
@@ -71,15 +63,18 @@ def policy_activate(
     same file again does nothing. With --json: {policy, service, version, sha256, activated,
     active_from, state}. Exit 1: refused.
     """
-    file = read_sound(path, as_json)
-    name, version = str(file.content["name"]), str(file.content["version"])
-    service = owners()[name].name
-    body: dict[str, Any] = {"text": path.read_text(encoding="utf-8")}
+    body: dict[str, Any] = {}
     if since == NOW:
         body["at_once"] = True
-    elif since is not None:
-        body["effective_from"] = _instant(since, "--from", as_json)
-    with _asking(as_json) as client:
+        begins: str | None = datetime.now(UTC).isoformat()
+    else:
+        begins = since and _instant(since, "--from", as_json)
+        body["effective_from"] = begins
+    file = read_sound(path, as_json, begins)
+    body["text"] = path.read_text(encoding="utf-8")
+    name, version = str(file.content["name"]), str(file.content["version"])
+    service = owners()[name].name
+    with asking(as_json) as client:
         try:
             done = client.post(service, f"/policies/{name}", body)
         except Refused as error:
@@ -144,8 +139,8 @@ def policy_list(
     asked = {"name": name, "at": at and _instant(at, "--at", as_json)}
     services = sorted({one.name for one in owners().values()})
     if name is not None:
-        services = [_owner(name, as_json)]
-    with _asking(as_json) as client:
+        services = [owner(name, as_json)]
+    with asking(as_json) as client:
         found = [
             {**version, "service": service}
             for service in services
@@ -186,9 +181,9 @@ def policy_show(
 
     With --json: the version on record, and its content. Exit 1: nothing was in force then.
     """
-    with _asking(as_json) as client:
+    with asking(as_json) as client:
         told = client.get(
-            _owner(name, as_json),
+            owner(name, as_json),
             f"/policies/{name}",
             at=at and _instant(at, "--at", as_json),
             version=version,
@@ -227,7 +222,7 @@ def policy_touched(
             as_json=as_json,
         )
     path = f"/touched/{name}/{version}"
-    with _asking(as_json) as client:
+    with asking(as_json) as client:
         told = client.get("sla_watch", path)
         each = list(client.pages("sla_watch", f"{path}/clocks")) if clocks else None
     if as_json:
@@ -293,7 +288,7 @@ def calendar_show(
     With --json: {year, version, reaches, working_days, months: [{month, working_days, holidays:
     [{first, last, days, zh, en}], worked}]}. Exit 1: the calendar does not know that year.
     """
-    with _asking(as_json) as client:
+    with asking(as_json) as client:
         told = client.get(
             "sla_watch",
             "/calendar",
@@ -329,16 +324,6 @@ def _year(told: Mapping[str, Any]) -> RenderableType:
 
 
 # --- asking --------------------------------------------------------------------------------------
-
-
-def _owner(name: str, as_json: bool) -> str:
-    if name not in owners():
-        fail(
-            f"unknown policy {name!r}: known are {', '.join(sorted(owners()))}",
-            code=MISUSED,
-            as_json=as_json,
-        )
-    return owners()[name].name
 
 
 def _instant(said: str, option: str, as_json: bool) -> str:

@@ -65,6 +65,8 @@ def test_who_follows_the_page_changes_one_provinces_limit_and_sees_what_it_touch
         await _refused(data, bad_files(path, tmp_path))
         await _before_and_after(world, touched)
         await _asked_at_instants(data)
+        same = await told(data, "policy", "diff", "clocks", str(path), "--in-force")
+        assert (same[0], same[1]["differences"]) == (0, [])
 
     play(tmp_path / "data", START, scene)
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.unit.cli.test_policy_check import CLOCKS, bihuan
+from cli.policy_check import owners
+from tests.unit.cli.test_policy_check import CLOCKS, SEEDS, bihuan
 
 PAGE = Path(__file__).parents[3] / "docs" / "policies.md"
 ROW = "  - code: repair.broadband.rural\n"
@@ -46,3 +47,14 @@ def test_who_follows_the_page_gets_a_sound_version(tmp_path: Path) -> None:
 def test_the_forgotten_exception_is_told(tmp_path: Path) -> None:
     path = followed(tmp_path, leaving_out="except_provinces: [qinghai]")
     assert "overlap" in bihuan("check", path).stderr
+
+
+def test_the_page_names_every_policy_and_its_file() -> None:
+    rows = [
+        [cell.strip(" `") for cell in line.split("|")[1:-1]]
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `") and "/policy/" in line
+    ]
+    assert {row[0] for row in rows} == set(owners())
+    root = PAGE.parents[1]
+    assert {row[2] for row in rows} == {seed.relative_to(root).as_posix() for seed in SEEDS}
