@@ -251,8 +251,6 @@ def dead_letter_show(
     (name,) = _services(service, as_json)
     with _asking(as_json) as client:
         rows = client.get(name, f"/operations/parked/{_in_path(subject)}")
-    if not rows:
-        fail(f"{name} has set nothing aside of {subject}", as_json=as_json)
     if as_json:
         emit(rows)
     else:

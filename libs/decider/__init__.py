@@ -14,7 +14,7 @@ from libs.decider.decider import (
     To,
     Told,
 )
-from libs.decider.errors import Conflict, DomainError, NotFound, Refused, Stale
+from libs.decider.errors import Conflict, DomainError, NotFound, Refused, Stale, Standing
 from libs.decider.policy import Fault, Policies, PolicyInForce, PolicyMissing
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Refused",
     "Row",
     "Stale",
+    "Standing",
     "State",
     "TimerFired",
     "To",

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
+from libs.decider.errors import Standing
 from libs.decider.policy import Policies
 
 
@@ -166,6 +167,11 @@ def no_rows(_subject: str, _state: Any) -> Iterable[Row]:
     return ()
 
 
+def stands_nowhere(_state: Any) -> Standing | None:
+    """A stream of which nothing is refused for where it stands."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Decider(Generic[S]):
     """One kind of stream: what may be asked of it, what may happen, and how it folds.
@@ -180,6 +186,7 @@ class Decider(Generic[S]):
       cancelled; firing sends `TimerFired(timer=name, at=due)` to `decide`, which must lead to
       a state that no longer names that (name, due), or the timer is dropped with an alarm.
     - `rows(subject, state) -> rows`: the read models this stream keeps up to date.
+    - `stands(state) -> standing`: where it stands, told with whatever `decide` refuses.
     """
 
     kind: str
@@ -189,5 +196,6 @@ class Decider(Generic[S]):
     evolve: Callable[[S | None, Recorded[Any]], S]
     timers: Callable[[S], Mapping[str, datetime]] = no_timers
     rows: Callable[[str, S], Iterable[Row]] = no_rows
+    stands: Callable[[S], Standing | None] = stands_nowhere
     subject_is_id: bool = True
     timer_command: type[TimerFired] = TimerFired

@@ -7,7 +7,18 @@ DomainError
 └── Stale      412  the caller decided on an older state
 """
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a stream stands, for people who were refused something because of it."""
+
+    code: str
+    """For machines, e.g. `closed`."""
+    zh: str
+    en: str
 
 
 class DomainError(Exception):
@@ -20,9 +31,16 @@ class DomainError(Exception):
     status: ClassVar[int] = 422
     rule: ClassVar[str] = "refused"
     zh: ClassVar[str] = ""
+    standing: Standing | None = None
+    """Where the stream stood that refused it; None: it was not a stream's state that did."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail or (type(self).__doc__ or self.rule).split("\n", 1)[0])
+
+    def stood(self, standing: Standing | None) -> Self:
+        """The same, with where the stream stood, unless that is known already."""
+        self.standing = self.standing or standing
+        return self
 
     @property
     def detail(self) -> str:

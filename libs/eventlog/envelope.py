@@ -4,13 +4,14 @@ The bytes made here are stored, published and archived unchanged, so that a SHA-
 source can be checked anywhere (DESIGN, The event).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid5
 
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from libs.decider import Event, Recorded
@@ -24,6 +25,8 @@ STREAMS = UUID("3a4c0f5e-7b0d-5a52-8d0e-0c9f2a1be701")
 """Namespace of everything this project names by UUIDv5."""
 
 EVENT_BYTES_MAX = 256 * 1024
+
+FAULTS_TOLD_MAX = 10
 
 
 class Unreadable(ValueError):
@@ -142,13 +145,35 @@ def decode(state: bytes, types: Mapping[str, type[Event]]) -> Recorded[Any]:
     except (KeyError, TypeError, AttributeError) as error:
         raise Unreadable("bad-envelope", f"lacks {type(error).__name__}") from None
     except ValueError as error:
-        where = getattr(error, "errors", None)
-        detail = (
-            "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in where())
-            if callable(where)
-            else "a field has a wrong form"
-        )
+        detail = "a field has a wrong form"
+        if isinstance(error, ValidationError):
+            detail = _faults(known, error)
         raise Unreadable("bad-body", detail) from None
+
+
+def _faults(known: type[Event], error: ValidationError) -> str:
+    """Where a body is wrong and how, by names of our own: any other is the sender's own word."""
+    ours = frozenset(_names(known.model_json_schema()))
+    told = {
+        f"{'.'.join(_step(step, ours) for step in one['loc'])}: {one['type']}"
+        for one in error.errors(include_url=False, include_input=False, include_context=False)
+    }
+    return "; ".join(sorted(told)[:FAULTS_TOLD_MAX])
+
+
+def _step(step: int | str, ours: Collection[str]) -> str:
+    return str(step) if isinstance(step, int) or step in ours else "?"
+
+
+def _names(schema: Any) -> Iterator[str]:
+    """The names of all fields in a JSON schema, at any depth."""
+    if isinstance(schema, dict):
+        if isinstance(fields := schema.get("properties"), dict):
+            yield from fields
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from _names(inner)
 
 
 def _instant(text: str) -> datetime:

@@ -17,6 +17,7 @@ from libs.decider import (
     Command,
     Context,
     Decider,
+    DomainError,
     Event,
     Policies,
     Recorded,
@@ -229,7 +230,12 @@ class Work:
             policies=self.policies,
             subject=stream.subject,
         )
-        events = stream.decider.decide(stream.state, command, context)
+        try:
+            events = stream.decider.decide(stream.state, command, context)
+        except DomainError as refusal:
+            if stream.state is not None:
+                refusal.stood(stream.decider.stands(stream.state))
+            raise
         if not events:
             return []
         recorded = [self.record(stream, event, origin, evolve=True) for event in events]

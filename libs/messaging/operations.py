@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from libs.decider import NotFound
 from libs.decider.plain import Tables, tables
 from libs.eventlog import Table
-from libs.messaging.parking import Parking, Settled, listed, of_subject
+from libs.messaging.parking import NothingParked, Parking, Settled, listed, of_subject
 from libs.web.access import allow
 from libs.web.auth import Caller
 from libs.web.paging import Page, PageQuery, page_of
@@ -168,6 +168,8 @@ def _parked(router: Router, app: "App", action: str) -> None:
     ) -> list[ParkedRecord]:
         """The parked record of a subject and what waits behind it, in order."""
         rows = await app.query(of_subject, subject)
+        if not rows:
+            raise NothingParked
         return [
             ParkedRecord(
                 topic=row.topic,

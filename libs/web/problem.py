@@ -33,6 +33,15 @@ class Fault(BaseModel):
     do: str
 
 
+class Where(BaseModel):
+    """Where the thing stands that refused it, e.g. `closed`, 已结案, closed."""
+
+    model_config = ConfigDict(extra="forbid")
+    code: str = Field(description="for machines")
+    zh: str
+    en: str
+
+
 class Problem(BaseModel):
     """An error as RFC 9457 has it, with the rule that said no, in English and Chinese."""
 
@@ -43,6 +52,7 @@ class Problem(BaseModel):
     detail: str = Field(description="what is wrong and what to do")
     rule: str = Field(description="the rule's name, for machines")
     zh: str = Field(description="the same in Chinese")
+    state: Where | None = Field(None, description="the state that refused it; null where none did")
     errors: list[Fault] = Field(default_factory=list)
 
 
@@ -120,7 +130,8 @@ class Unavailable(RequestError):
 
 
 def problem_of(error: DomainError) -> Problem:
-    """What a caller is told of a refusal: status, rule, detail and both languages."""
+    """What a caller is told of a refusal: status, rule, detail, both languages, the state."""
+    stood = error.standing
     return Problem(
         type=f"urn:bihuan:problem:{error.rule}",
         title=error.rule.replace("-", " ").capitalize(),
@@ -128,6 +139,7 @@ def problem_of(error: DomainError) -> Problem:
         detail=error.detail,
         rule=error.rule,
         zh=error.zh,
+        state=stood and Where(code=stood.code, zh=stood.zh, en=stood.en),
         errors=[_told(one) for one in getattr(error, "faults", ())][:ERRORS_MAX],
     )
 

@@ -28,6 +28,8 @@ from libs.web.reading import (
     strict_json,
 )
 
+KEY_HEADER = "Idempotency-Key"
+
 BODY_BYTES_MAX_NAME = "x-body-bytes-max"
 """In a route's `openapi_extra`: how large its body may be, where that is not the service's own."""
 
@@ -48,12 +50,19 @@ class StrictRoute(APIRoute):
         declared = tuple(guards(self.dependant))
         body_type = _body_type(self)
         bytes_max = (self.openapi_extra or {}).get(BODY_BYTES_MAX_NAME)
+        takes_key = any(one.alias == KEY_HEADER for one in _headers(self.dependant))
 
         async def checked(request: Request) -> Response:
             for guard in declared:
                 await guard.check(request)
             _check_line_texts(request, known)
-            read = await _read(request, body_type, bytes_max)
+            try:
+                read = await _read(request, body_type, bytes_max)
+            except InvalidRequest as refusal:
+                if takes_key and KEY_HEADER not in request.headers:
+                    missing = fault_at("missing", "header", KEY_HEADER)
+                    refusal.faults = (missing, *refusal.faults)
+                raise
             return await handle(read)
 
         return checked
@@ -78,6 +87,12 @@ class Router(APIRouter):
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A POST whose handler returns `await ask(...)`; `response_model` documents the answer."""
         return self.post(path, status_code=status_code, response_model=response_model, **more)
+
+
+def _headers(dependant: Dependant) -> Iterator[Any]:
+    yield from dependant.header_params
+    for inner in dependant.dependencies:
+        yield from _headers(inner)
 
 
 def _query_names(dependant: Dependant) -> Mapping[str, bool]:

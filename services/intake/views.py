@@ -20,6 +20,7 @@ from services.intake.domain.identity import refusal_subject
 from services.intake.domain.matching import CONTACTS, NOTICES, OPEN, RECEIPTS, REFUSED, outcome
 from services.intake.domain.merging import COMPLAINTS
 from services.intake.domain.rows import DESK, ERASURES
+from services.intake.domain.standing import STATES
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -153,22 +154,6 @@ TABLES = (
         key=("notice",),
     ),
 )
-
-# --- the state in words --------------------------------------------------------------------------
-
-STATES = {
-    "being_registered": Names("登记中", "being registered"),
-    "registered": Names("已登记,待核实", "registered, being checked"),
-    "in_handling": Names("处理中", "in handling"),
-    "answered": Names("已答复", "answered"),
-    "asked": Names("已答复,待评价", "answered, we asked you about it"),
-    "rejected": Names("不予受理", "not taken up"),
-    "withdrawn": Names("已撤回", "withdrawn"),
-    "merged": Names("已并入另一投诉", "merged into another complaint"),
-    "closed": Names("已结案", "closed"),
-}
-"""What a customer is told about where the complaint stands (DOMAIN rule 2)."""
-
 
 # --- rows ----------------------------------------------------------------------------------------
 

@@ -70,6 +70,8 @@ def test_a_sample_with_a_field_more_or_less_is_not_read(event_type: str) -> None
     with pytest.raises(Unreadable) as refused:
         decode(json.dumps(more).encode(), DECODE)
     assert refused.value.kind == "bad-body"
+    assert str(refused.value).count("surprise") == 0, "a foreign name may be somebody's own word"
+    assert "?: extra_forbidden" in str(refused.value)
     required = [name for name, one in DECODE[event_type].model_fields.items() if one.is_required()]
     assert required, "an event that may be empty says nothing"
     for name in required:

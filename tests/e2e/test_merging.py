@@ -43,11 +43,14 @@ async def unmerges(stage: Stage, a: str) -> list[str]:
     return [one["type"] for one in done["events"]]
 
 
-async def refused(stage: Stage, a: str, b: str, **more: Any) -> tuple[int, str]:
-    """How the merge of A into B is refused."""
+async def refused(stage: Stage, a: str, b: str, **more: Any) -> tuple[int, str, str | None]:
+    """How the merge of A into B is refused: status, rule, and the state that refused it."""
     with pytest.raises(Denied) as no:
         await merges(stage, a, b, **more)
-    return no.value.status, str(no.value.problem["rule"])
+    told = no.value.problem
+    assert told["zh"]
+    assert told["detail"]
+    return no.value.status, str(told["rule"]), told["state"] and told["state"]["zh"]
 
 
 async def number(stage: Stage, complaint: str) -> str:
@@ -189,6 +192,11 @@ async def test_pain_stale_escalation_after_a_merge(stage: Stage) -> None:
     with pytest.raises(Denied) as late:
         await stage.desk(a, "accept")
     assert late.value.status == 409
+    assert late.value.problem["state"] == {
+        "code": "closed",
+        "zh": "升级已结束",
+        "en": "the case is closed",
+    }
     assert await cases(stage, b) == [("requested", None)], "four urges: one candidate, once"
     assert (await standing(stage, a))["desk.first_contact"] == "cancelled"
     await stage.at("2025-10-14 12:00:00")
@@ -281,17 +289,21 @@ async def test_a_merge_told_twice_too_early_or_too_late(stage: Stage) -> None:
     with pytest.raises(Denied) as early:
         await unmerges(stage, a)
     assert (early.value.status, early.value.problem["rule"]) == (409, "not-merged")
-    assert await refused(stage, a, a) == (422, "merge-into-itself")
-    assert await refused(stage, a, str(UUID(int=uuid4().int))) == (422, "survivor-unknown")
-    assert await refused(stage, b, a) == (422, "survivor-is-later")
-    assert await refused(stage, other, b) == (422, "different-customers")
+    assert await refused(stage, a, a) == (422, "merge-into-itself", None)
+    assert await refused(stage, a, str(UUID(int=uuid4().int))) == (422, "survivor-unknown", None)
+    assert await refused(stage, b, a) == (422, "survivor-is-later", "处理中")
+    assert await refused(stage, other, b) == (422, "different-customers", "处理中")
 
     assert await merges(stage, a, b) == ["complaint.merged.v1"]
     assert await merges(stage, a, b) == [], "told twice is told once"
     await stage.settle()
     assert await merges(stage, a, b) == []
-    assert await refused(stage, a, other, same_customer=True) == (409, "complaint-merged")
-    assert await refused(stage, other, a) == (409, "survivor-merged")
+    assert await refused(stage, a, other, same_customer=True) == (
+        409,
+        "complaint-merged",
+        "已并入另一投诉",
+    )
+    assert await refused(stage, other, a) == (409, "survivor-merged", "已并入另一投诉")
     assert await unmerges(stage, a) == ["complaint.unmerged.v1"]
     assert await unmerges(stage, a) == []
     await stage.settle()
@@ -301,7 +313,7 @@ async def test_a_merge_told_twice_too_early_or_too_late(stage: Stage) -> None:
     words = {"receipt": await number(stage, b), "subscriber": "18600008105"}
     await stage.say(kind="withdrawal", text="不投诉了", **words)
     await stage.settle()
-    assert await refused(stage, a, b) == (409, "survivor-not-open")
+    assert await refused(stage, a, b) == (409, "survivor-not-open", "已结案")
     assert (await shown(stage, a))["state"] == "in_handling"
 
 
@@ -329,7 +341,7 @@ async def test_merged_and_unmerged_before_others_hear_of_either(stage: Stage) ->
 async def test_race_8_answered_first_the_merge_is_refused(stage: Stage) -> None:
     a, b = await two(stage, "2025-10-20", "18600008108")
     await stage.answers(a, await stage.accepts(a))
-    assert await refused(stage, a, b) == (409, "merge-of-answered")
+    assert await refused(stage, a, b) == (409, "merge-of-answered", "已答复,待评价")
     assert await contacts(stage, b) == []
     assert len(await stage.events(a, "survey.asked")) == 1
 
@@ -368,7 +380,7 @@ async def at_the_desk(stage: Stage, day: str, subscriber: str) -> tuple[str, str
 async def test_race_8_accepted_first_the_merge_is_refused(stage: Stage) -> None:
     a, b = await at_the_desk(stage, "2025-10-22", "18600008110")
     await stage.desk(a, "accept")
-    assert await refused(stage, a, b) == (409, "merge-of-accepted-case")
+    assert await refused(stage, a, b) == (409, "merge-of-accepted-case", "处理中")
     assert await cases(stage, a) == [("accepted", None)]
     assert await contacts(stage, b) == []
 

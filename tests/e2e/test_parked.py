@@ -107,6 +107,12 @@ def test_a_rule_that_raises_parks_its_complaint_only_and_replay_catches_up(
         expected = await kinds_of(world, lucky)
 
         path = f"/operations/parked/{hit}/replay"
+        look = "/operations/parked/{}"
+        who_looks = {"role": "admin", "actor": "admin:ops"}
+        assert await world.player.get(service, look.format(hit), **who_looks)
+        with pytest.raises(Denied) as nothing:
+            await world.player.get(service, look.format(lucky), **who_looks)
+        assert (nothing.value.status, nothing.value.problem["rule"]) == (404, "nothing-parked")
         with pytest.raises(Denied):  # not mended yet
             await world.player.do(service, path, WHY, role="admin", actor="admin:ops")
         mend()

@@ -30,6 +30,7 @@ from services.escalation.domain.causes import decide_heard
 from services.escalation.domain.commands import DeskCommand, HeardCommand, MoneyCommand
 from services.escalation.domain.compensation import decide_money
 from services.escalation.domain.desk import decide_desk
+from services.escalation.domain.standing import stands
 from services.escalation.domain.state import (
     NOTHING,
     ZERO,
@@ -229,5 +230,6 @@ CASES: Decider[Cases] = Decider(
     ),
     decide=decide,
     evolve=evolve,
+    stands=stands,
 )
 """The case stream; `views` adds what it shows."""

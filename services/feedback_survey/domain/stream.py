@@ -39,6 +39,7 @@ from services.feedback_survey.domain.commands import (
 )
 from services.feedback_survey.domain.notices import decide_tell
 from services.feedback_survey.domain.reaching import decide_call, decide_delivery, decide_take
+from services.feedback_survey.domain.standing import stands
 from services.feedback_survey.domain.state import (
     CALL_INSTEAD,
     NOTHING,
@@ -297,6 +298,7 @@ FEEDBACK: Decider[Feedback] = Decider(
     decide=decide,
     evolve=evolve,
     timers=timers,
+    stands=stands,
     timer_command=FeedbackTimer,
 )
 """The feedback stream; `views` adds what it shows."""

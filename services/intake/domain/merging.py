@@ -19,10 +19,11 @@ from contracts.intake import (
     MergedContact,
 )
 from contracts.values import Contact, ContactKind, Kind
-from libs.decider import Conflict, Context, Event, Lookups, Refused, To
+from libs.decider import Conflict, Context, DomainError, Event, Lookups, Refused, To
 from services.intake.domain.closing import TIER_REGULATOR
 from services.intake.domain.commands import LinkMerged, Merge, UnlinkMerged, Unmerge
 from services.intake.domain.policy import contacts_policy
+from services.intake.domain.standing import stands
 from services.intake.domain.state import Complaint, Linked, fold, urges_standing
 
 COMPLAINTS = "complaints"
@@ -149,7 +150,12 @@ def choose_merge(subject: UUID, command: Merge, lookups: Lookups) -> Sequence[To
     if isinstance(merged, Complaint) and merged.merged_into != command.into:
         if command.into == subject:
             raise MergeIntoItself
-        _refuse_survivor(merged, lookups.state(STREAM, str(command.into)), command)
+        survivor: Complaint | None = lookups.state(STREAM, str(command.into))
+        try:
+            _refuse_survivor(merged, survivor, command)
+        except DomainError as refusal:
+            refusal.stood(None if survivor is None else stands(survivor))
+            raise
         arriving, leaving = _under_way(subject, merged, lookups)
         command = command.model_copy(update={"arriving": arriving, "leaving": leaving})
     return (To(str(subject), command),)
@@ -161,7 +167,7 @@ def choose_unmerge(subject: UUID, command: Unmerge, lookups: Lookups) -> Sequenc
     if isinstance(merged, Complaint) and merged.merged_into is not None:
         survivor = lookups.state(STREAM, str(merged.merged_into))
         if survivor.merged_into is not None:
-            raise SurvivorMovedOn
+            raise SurvivorMovedOn().stood(stands(survivor))
     return (To(str(subject), command),)
 
 

@@ -12,6 +12,7 @@ from services.intake.domain.matching import CONTACTS, NOTICES, OPEN, RECEIPTS, R
 from services.intake.domain.merging import COMPLAINTS
 from services.intake.domain.message import Refusal
 from services.intake.domain.person import Person
+from services.intake.domain.standing import state_of
 from services.intake.domain.state import Complaint, Linked
 from services.intake.domain.streams import COMPLAINT, MESSAGE, PERSON
 
@@ -19,21 +20,6 @@ DESK = "desk_tasks"
 ERASURES = "person_erasures"
 CLASSIFY = "classify"
 VERIFY = "verify"
-
-
-def state_of(complaint: Complaint) -> str:
-    """Where the complaint stands: a key of STATES."""
-    if complaint.closed is not None:
-        return "closed"
-    if complaint.merged_into is not None:
-        return "merged"
-    if complaint.withdrawn:
-        return "withdrawn"
-    if complaint.rejected:
-        return "rejected"
-    if complaint.answer is not None:
-        return "asked" if complaint.answer.ask else "answered"
-    return "registered" if complaint.valid is None else "in_handling"
 
 
 def complaint_rows(subject: str, complaint: Complaint) -> Iterator[Row]:

@@ -5,6 +5,7 @@ from libs.decider import Decider
 from services.intake.domain import commands, complaint, erasing, message, person
 from services.intake.domain.message import Refusal
 from services.intake.domain.person import Person
+from services.intake.domain.standing import stands
 from services.intake.domain.state import Complaint, evolve
 
 COMPLAINT: Decider[Complaint] = Decider(
@@ -35,6 +36,7 @@ COMPLAINT: Decider[Complaint] = Decider(
     decide=complaint.decide,
     evolve=evolve,
     timers=erasing.timers,
+    stands=stands,
     timer_command=commands.ErasureDue,
 )
 """Subject and stream id: the complaint's id."""

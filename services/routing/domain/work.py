@@ -22,6 +22,7 @@ from contracts.routing import (
 from libs.decider import Context, Decider, Event, TimerFired
 from services.routing.domain import answering, commands, handling, informing, queueing
 from services.routing.domain.commands import WorkCommand
+from services.routing.domain.standing import stands
 from services.routing.domain.state import Work, evolve, timers
 
 
@@ -110,6 +111,7 @@ WORK: Decider[Work] = Decider(
     decide=decide,
     evolve=evolve,
     timers=timers,
+    stands=stands,
     timer_command=WorkTimerFired,
 )
 """Streams of kind `work`, subject = complaint id. Rows are added by views."""

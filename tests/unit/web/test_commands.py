@@ -1,6 +1,7 @@
 """A command is done once per key, and its repetition returns the first outcome."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,20 @@ def test_a_command_without_a_key_is_told_to_bring_one(sample: Sample, client: Cl
     answer = client.post(TAKE, json=BODY, headers=headers)
     assert (answer.status_code, answer.json()["rule"]) == (400, "idempotency-key-required")
     assert "Idempotency-Key" in answer.json()["detail"]
+    assert sample.commands.submitted == []
+
+
+@pytest.mark.parametrize("body", [{"team": 1}, {"team": "a", "x": 1}, {"team": "a\x07"}])
+def test_a_missing_key_is_told_beside_what_is_wrong_with_the_body(
+    sample: Sample, client: Client, body: dict[str, Any]
+) -> None:
+    headers = sample.headers()
+    del headers["Idempotency-Key"]
+    answer = client.post(TAKE, json=body, headers=headers)
+    assert (answer.status_code, answer.json()["rule"]) == (422, "invalid-request")
+    where = [one["where"] for one in answer.json()["errors"]]
+    assert where[0] == "header.Idempotency-Key"
+    assert len(where) == 2
     assert sample.commands.submitted == []
 
 

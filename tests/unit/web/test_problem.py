@@ -7,7 +7,9 @@ import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from starlette.responses import Response
 
+from libs.decider import Conflict, Standing
 from libs.web import Ask, Router, command
+from libs.web.problem import problem_of
 from tests.unit.web.client import Client
 from tests.unit.web.sample import JOB, TAKEN_JOB, Sample, build_sample
 
@@ -33,8 +35,16 @@ def test_a_refusal_by_a_rule_has_its_status_rule_and_both_languages(
         "detail": "Somebody else has this job; take another.",
         "rule": "already-taken",
         "zh": "该任务已被他人领取",
+        "state": None,
         "errors": [],
     }
+
+
+def test_a_refusal_tells_the_state_that_refused_it_and_the_first_one_told_stays() -> None:
+    closed = Standing("closed", "已结案", "closed")
+    told = problem_of(Conflict().stood(closed).stood(Standing("open", "处理中", "open")))
+    assert told.state is not None
+    assert told.state.model_dump() == {"code": "closed", "zh": "已结案", "en": "closed"}
 
 
 def test_each_fault_says_where_what_and_what_to_do(sample: Sample, client: Client) -> None:
