@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from contracts.escalation import CorrectiveAction, ReportedWhat
 from contracts.messages import Words
-from contracts.values import ChannelKind, Code, Decision, Digest, Instant, Reason
+from contracts.values import ChannelKind, Code, Decision, Digest, Instant, Reason, Tier
 from libs.decider import To
 from libs.web import Ask, Caller, Page, PageQuery, Router, allow, command, page_of
 from services.escalation import views
@@ -149,9 +149,11 @@ class Refusing(_Body):
 
 
 class QueueQuery(PageQuery):
-    """Which cases: those nobody has taken, or in other stages."""
+    """Which cases: those nobody has taken, or in other stages; of all tiers, or of some."""
 
     stage: Annotated[list[Stage], Field(max_length=5)] = [Stage.REQUESTED]  # noqa: RUF012 - pydantic copies
+
+    tier: Annotated[list[Tier], Field(max_length=3)] = [2, 3, 4]  # noqa: RUF012 - as above
 
 
 class AwardQuery(PageQuery):
@@ -193,7 +195,7 @@ def desk_routes(query: Querying) -> Router:
     ) -> Page[views.ShownCase]:
         """The desk's queue: the highest tier first, then the longest waiting."""
         after = asked.after(int, datetime, UUID, int)
-        rows = await query(views.queue, asked.stage, after, asked.limit)
+        rows = await query(views.queue, asked.stage, asked.tier, after, asked.limit)
         shown, following = page_of(request, rows, asked.limit, views.queue_key)
         return Page(items=list(shown), next=following)
 
@@ -231,7 +233,7 @@ def case_routes(sealer: Sealer) -> Router:
         ask: Annotated[Ask, command("escalation.accept")],
     ) -> Response:
         """Take the case. The customer's first contact is still to be made."""
-        return await ask(To(str(complaint), AcceptCase(at=ask.now, case=case)))
+        return await ask(To(str(complaint), AcceptCase(at=ask.now, roles=_roles(ask), case=case)))
 
     @router.command("/decline")
     async def decline(
@@ -242,7 +244,9 @@ def case_routes(sealer: Sealer) -> Router:
     ) -> Response:
         """Do not take it, with the reason; a customer who asked is told."""
         words = await _seal(sealer, complaint, note=body.note)
-        told = DeclineCase(at=ask.now, case=case, reason=body.reason, note=words["note"])
+        told = DeclineCase(
+            at=ask.now, roles=_roles(ask), case=case, reason=body.reason, note=words["note"]
+        )
         return await ask(To(str(complaint), told))
 
     @router.command("/contacts")
@@ -255,6 +259,7 @@ def case_routes(sealer: Sealer) -> Router:
         """Record that the customer was called, reached or not."""
         told = ContactCustomer(
             at=ask.now,
+            roles=_roles(ask),
             case=case,
             channel=body.channel,
             reached=body.reached,
@@ -272,6 +277,7 @@ def case_routes(sealer: Sealer) -> Router:
         words = await sealer.seal_many(complaint, {"instruction": body.text})
         told = Instruct(
             at=ask.now,
+            roles=_roles(ask),
             case=case,
             team=body.team,
             due=body.due,
@@ -294,6 +300,7 @@ def case_routes(sealer: Sealer) -> Router:
         assert reasons is not None
         told = DecideCase(
             at=ask.now,
+            roles=_roles(ask),
             case=case,
             decision=body.decision,
             reasons=reasons,
@@ -313,7 +320,14 @@ def case_routes(sealer: Sealer) -> Router:
         ask: Annotated[Ask, command("escalation.report_back")],
     ) -> Response:
         """Record the report to the regulator, or that a corrective action is done."""
-        told = ReportOnCase(at=ask.now, case=case, what=body.what, ref=body.ref, digest=body.digest)
+        told = ReportOnCase(
+            at=ask.now,
+            roles=_roles(ask),
+            case=case,
+            what=body.what,
+            ref=body.ref,
+            digest=body.digest,
+        )
         return await ask(To(str(complaint), told))
 
     _ending_routes(router)
@@ -329,7 +343,7 @@ def _ending_routes(router: Router) -> None:
         ask: Annotated[Ask, command("escalation.close")],
     ) -> Response:
         """End a decided case; the complaint itself is closed by intake alone, once asked."""
-        told = CloseCase(at=ask.now, case=case, unfinished=body.unfinished)
+        told = CloseCase(at=ask.now, roles=_roles(ask), case=case, unfinished=body.unfinished)
         return await ask(To(str(complaint), told))
 
     @router.command("/pass-up")
@@ -340,7 +354,9 @@ def _ending_routes(router: Router) -> None:
         ask: Annotated[Ask, command("escalation.pass_up")],
     ) -> Response:
         """Hand it to the next tier, which is asked in the same decision."""
-        return await ask(To(str(complaint), PassUp(at=ask.now, case=case, reason=body.reason)))
+        return await ask(
+            To(str(complaint), PassUp(at=ask.now, roles=_roles(ask), case=case, reason=body.reason))
+        )
 
 
 def money_routes(query: Querying, sealer: Sealer) -> Router:
@@ -367,8 +383,7 @@ def money_routes(query: Querying, sealer: Sealer) -> Router:
         ask: Annotated[Ask, command("escalation.approve")],
     ) -> Response:
         """Give it, within your role's limit for the whole complaint; never your own proposal."""
-        roles = tuple(sorted(ask.caller.roles))
-        told = ApproveCompensation(at=ask.now, finding=finding, roles=roles)
+        told = ApproveCompensation(at=ask.now, finding=finding, roles=_roles(ask))
         return await ask(To(str(complaint), told))
 
     @router.command("/complaints/{complaint}/compensation/{finding}/refuse")
@@ -383,13 +398,17 @@ def money_routes(query: Querying, sealer: Sealer) -> Router:
         told = RefuseCompensation(
             at=ask.now,
             finding=finding,
-            roles=tuple(sorted(ask.caller.roles)),
+            roles=_roles(ask),
             reason=body.reason,
             note=words["note"],
         )
         return await ask(To(str(complaint), told))
 
     return router
+
+
+def _roles(ask: Ask) -> tuple[str, ...]:
+    return tuple(sorted(ask.caller.roles))
 
 
 async def _seal(sealer: Sealer, complaint: UUID, **texts: str | None) -> Mapping[str, str | None]:

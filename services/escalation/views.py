@@ -250,10 +250,17 @@ def queue_key(case: ShownCase) -> QueueKey:
 
 
 def queue(
-    conn: Connection[Any], stages: Sequence[Stage], after: QueueKey | None, limit: int
+    conn: Connection[Any],
+    stages: Sequence[Stage],
+    tiers: Sequence[int],
+    after: QueueKey | None,
+    limit: int,
 ) -> list[ShownCase]:
-    """Cases in these stages: the highest tier first, then the longest waiting; one row too many."""
-    where, values = "WHERE c.stage = ANY(%s) ", [[stage.value for stage in stages]]
+    """Cases in these stages and of these tiers: the highest tier first, then the longest waiting;
+    one row too many.
+    """
+    where = "WHERE c.stage = ANY(%s) AND c.tier = ANY(%s) "
+    values = ([stage.value for stage in stages], list(tiers))
     if after is not None:
         where += "AND (c.rank, c.requested_at, c.complaint, c.number) > (%s, %s, %s, %s) "
     found = conn.execute(

@@ -166,10 +166,12 @@ class World:
         )
         await self.settle()
 
-    async def desk(self, complaint: str, step: str, body: Any = None, case: int = 1) -> None:
-        """The 10015 desk does something with a case now."""
+    async def desk(
+        self, complaint: str, step: str, body: Any = None, case: int = 1, *, role: str = "desk"
+    ) -> None:
+        """The 10015 desk does something with a case now; `role` headquarters from tier 3 on."""
         path = f"/complaints/{complaint}/cases/{case}/{step}"
-        await self.player.do("escalation", path, body, role="desk", actor="agent:1501")
+        await self.player.do("escalation", path, body, role=role, actor="agent:1501")
         await self.settle()
 
     # -- looking ---------------------------------------------------------------------------------

@@ -136,9 +136,10 @@ class ProposeCompensation(Command):
 
 
 class CaseCommand(Command):
-    """The desk does something about one case."""
+    """The desk does something about one case; `roles` are the caller's."""
 
     case: Number
+    roles: Annotated[tuple[Code, ...], Field(min_length=1)]
 
 
 class AcceptCase(CaseCommand):

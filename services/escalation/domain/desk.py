@@ -44,6 +44,14 @@ class CaseUnknown(NotFound):
     zh = "该投诉没有此升级单"
 
 
+class AnotherTier(Refused):
+    """Each tier has its own desk; this case is of another one than the caller's."""
+
+    status = 403
+    rule = "another-tier"
+    zh = "该升级单属于其他层级,本岗位不能处理"
+
+
 class CaseTaken(Conflict):
     """Another officer has this case already."""
 
@@ -145,7 +153,10 @@ class NotYet(Refused):
 def decide_desk(state: Cases | None, command: DeskCommand, context: Context) -> Sequence[Event]:
     """What comes of what the desk does; raises the refusals above."""
     case = _case(state, command)
-    officer = pseudonym(context.actor)
+    officer, policy = pseudonym(context.actor), _policy(context, command.at)
+    if not policy.desks[case.tier].intersection(command.roles):
+        desks = " or ".join(sorted(policy.desks[case.tier]))
+        raise AnotherTier(f"This case is of tier {case.tier}, which {desks} works.")
     match command:
         case AcceptCase():
             return _accept(case, officer)
@@ -157,14 +168,14 @@ def decide_desk(state: Cases | None, command: DeskCommand, context: Context) -> 
             return _instruct(case, command)
         case DecideCase():
             assert state is not None
-            return _decide(state, case, command, _policy(context, command.at))
+            return _decide(state, case, command, policy)
         case ReportOnCase():
             return _report(case, command)
         case CloseCase():
             return _close(case, command)
         case PassUp():
             assert state is not None
-            return _pass_up(state, case, command, _policy(context, command.at))
+            return _pass_up(state, case, command, policy)
 
 
 def pseudonym(actor: str) -> str:

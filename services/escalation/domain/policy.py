@@ -98,6 +98,8 @@ class EscalationPolicy(_Part):
     urges: Annotated[int, Field(ge=1)]
     vip_severe: VipSevere
     tiers: Mapping[CaseTrigger, Tier]
+    desks: Mapping[Tier, Annotated[frozenset[Code], Field(min_length=1)]]
+    """Which roles act on the cases of a tier."""
     passes_up: Mapping[Tier, Tier]
     compensation: Compensation
 
@@ -107,6 +109,10 @@ class EscalationPolicy(_Part):
         if missing:
             problem = f"tiers says nothing about {', '.join(sorted(missing))}: add a line for each"
             raise Unsound.at("gap", ("tiers",), problem)
+        if orphaned := {2, 3, 4} - set(self.desks):
+            tiers = ", ".join(map(str, sorted(orphaned)))
+            problem = f"desks says nothing about tier {tiers}: name the roles that work its cases"
+            raise Unsound.at("gap", ("desks",), problem)
         for tier, higher in self.passes_up.items():
             if higher <= tier:
                 problem = f"a case of tier {tier} cannot pass up to tier {higher}: go higher"

@@ -129,6 +129,19 @@ def test_s5_money_over_http(desk: Office) -> None:
     assert granted == ["373.00", "373.00"]
 
 
+def test_a_desk_sees_its_tier_and_acts_on_no_other(desk: Office) -> None:
+    """DOMAIN rule 10: "each tier has its own clock and authority"."""
+    desk.hear(heard(breached(), NOON, "breach"))
+    desk.hear(heard(linked("appeal", ContactKind.REGULATOR_REFERRAL), NOON, "appeal"))
+    assert [one["tier"] for one in desk.get("/cases")["items"]] == [4, 2]
+    assert [one["tier"] for one in desk.get("/cases?tier=3&tier=4")["items"]] == [4]
+    appeal = f"/complaints/{SUBJECT}/cases/2/accept"
+    refused = desk.post(appeal)
+    assert (refused.status_code, refused.json()["rule"]) == (403, "another-tier")
+    assert desk.post(appeal, role="headquarters").status_code == 200
+    assert desk.post(f"{CASE}/accept", role="headquarters").status_code == 403
+
+
 def test_race_2_on_a_real_database_the_request_is_withdrawn_with_the_complaint(
     desk: Office,
 ) -> None:
@@ -149,4 +162,4 @@ def test_reads_and_commands_need_their_action(desk: Office) -> None:
 
 
 def test_schemathesis_finds_nothing(desk: Office) -> None:
-    assert findings(desk.api, desk.bearer("desk", "manager"), examples_max=4) == []
+    assert findings(desk.api, desk.bearer("desk", "headquarters", "manager"), examples_max=4) == []

@@ -45,7 +45,7 @@ REFERRAL = RegulatorReferral(ref="GX-2025-0412")
 
 
 def accepted(story: Story, case: int = 1) -> Story:
-    return story.when(AcceptCase(at=story.now, case=case), actor=OFFICER)
+    return story.when(AcceptCase(roles=("desk",), at=story.now, case=case), actor=OFFICER)
 
 
 def requests(*stories: Story) -> list[Event]:
@@ -351,7 +351,9 @@ def test_race_2_a_persons_request_stays_and_intake_reopens() -> None:
 
 def test_a_reopening_for_a_case_that_has_ended_meanwhile_asks_for_no_other() -> None:
     story = hear(nothing(), linked("wish", ContactKind.ESCALATION_WISH), NOON, "wish")
-    story = story.when(DeclineCase(at=NOON, case=1, reason="in_time"), actor=OFFICER)
+    story = story.when(
+        DeclineCase(roles=("desk",), at=NOON, case=1, reason="in_time"), actor=OFFICER
+    )
     event = reopened(ReopenRoute.ESCALATE, ReopenReason.ESCALATED, cause="request", case=1)
     hear(story, event, NOON).then_nothing()
 

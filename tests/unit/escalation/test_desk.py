@@ -42,6 +42,7 @@ from services.escalation.domain.commands import (
     ReportOnCase,
 )
 from services.escalation.domain.desk import (
+    AnotherTier,
     CaseAlreadyAccepted,
     CaseDecidedAlready,
     CaseNotAccepted,
@@ -70,6 +71,8 @@ from tests.unit.escalation.heard import (
 
 SEALED = "v1.sealed.reasons"
 DIGEST = "a" * 64
+BOTH = ("desk", "headquarters")
+"""One who may work at every tier."""
 ACTION = CorrectiveAction(owner="billing-team", due=NOON + timedelta(days=10))
 
 
@@ -91,7 +94,7 @@ def does(story: Story, command: Command, actor: str = OFFICER) -> Story:
 
 
 def accept(story: Story, case: int = 1) -> Story:
-    return does(story, AcceptCase(at=NOON, case=case))
+    return does(story, AcceptCase(at=NOON, roles=BOTH, case=case))
 
 
 def decide(
@@ -106,6 +109,7 @@ def decide(
         story,
         DecideCase(
             at=NOON,
+            roles=BOTH,
             case=case,
             decision=decision,
             reasons=SEALED,
@@ -117,7 +121,9 @@ def decide(
 
 def instruct(story: Story) -> Story:
     due = NOON + timedelta(hours=2)
-    return does(story, Instruct(at=NOON, case=1, team="network-gz", due=due, text=SEALED))
+    return does(
+        story, Instruct(at=NOON, roles=BOTH, case=1, team="network-gz", due=due, text=SEALED)
+    )
 
 
 def reported_back(story: Story, instruction: int = 1) -> Story:
@@ -139,7 +145,9 @@ def recorded_id(story: Story) -> UUID:
 
 def test_requested_accepted_contacted_instructed_decided_carried_out_closed() -> None:
     story = accept(requested()).then(CaseAccepted(cycle=1, case=1, tier=2, officer="1501"))
-    contact = ContactCustomer(at=NOON, case=1, channel=ChannelKind.HOTLINE_10015, reached=True)
+    contact = ContactCustomer(
+        at=NOON, roles=BOTH, case=1, channel=ChannelKind.HOTLINE_10015, reached=True
+    )
     story = does(story, contact).then_types(CaseCustomerContacted)
     story = instruct(story).then_types(CaseInstructed)
     story = decide(story).then_types(CaseDecided)
@@ -149,7 +157,7 @@ def test_requested_accepted_contacted_instructed_decided_carried_out_closed() ->
             cycle=1, case=1, tier=2, instruction=1, report=event_id("report-1")
         )
     )
-    does(story, CloseCase(at=NOON, case=1)).then(
+    does(story, CloseCase(at=NOON, roles=BOTH, case=1)).then(
         CaseClosed(
             cycle=1,
             case=1,
@@ -165,11 +173,11 @@ def test_requested_accepted_contacted_instructed_decided_carried_out_closed() ->
 def test_accepting_twice_is_accepting_once_and_another_officer_comes_too_late() -> None:
     story = accept(requested())
     accept(story).then_nothing()
-    does(story, AcceptCase(at=NOON, case=1), "agent:1502").then_refused(CaseTaken)
+    does(story, AcceptCase(at=NOON, roles=BOTH, case=1), "agent:1502").then_refused(CaseTaken)
 
 
 def test_declined_with_reason_tells_whether_the_customer_had_asked() -> None:
-    command = DeclineCase(at=NOON, case=1, reason="handled_in_time", note=SEALED)
+    command = DeclineCase(at=NOON, roles=BOTH, case=1, reason="handled_in_time", note=SEALED)
     declined = does(requested(), command).one(CaseDeclined)
     assert (declined.reason, declined.by, declined.customer_asked) == (
         "handled_in_time",
@@ -181,7 +189,7 @@ def test_declined_with_reason_tells_whether_the_customer_had_asked() -> None:
 
 
 def test_what_was_declined_is_over_and_a_new_cause_makes_a_new_case() -> None:
-    story = does(requested(), DeclineCase(at=NOON, case=1, reason="handled_in_time"))
+    story = does(requested(), DeclineCase(at=NOON, roles=BOTH, case=1, reason="handled_in_time"))
     accept(story).then_refused(CaseOver)
     hear(story, breached(), NOON, "breach").then_nothing()
     again = hear(story, linked("wish", ContactKind.ESCALATION_WISH), NOON, "wish")
@@ -189,23 +197,25 @@ def test_what_was_declined_is_over_and_a_new_cause_makes_a_new_case() -> None:
 
 
 def test_an_accepted_case_is_decided_and_not_declined() -> None:
-    command = DeclineCase(at=NOON, case=1, reason="handled_in_time")
+    command = DeclineCase(at=NOON, roles=BOTH, case=1, reason="handled_in_time")
     does(accept(requested()), command).then_refused(CaseAlreadyAccepted)
 
 
 def test_the_regulators_referral_is_not_declined() -> None:
-    command = DeclineCase(at=NOON, case=1, reason="not_ours")
+    command = DeclineCase(at=NOON, roles=BOTH, case=1, reason="not_ours")
     does(referred(), command).then_refused(ReferralNotDeclined)
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        ContactCustomer(at=NOON, case=1, channel=ChannelKind.HOTLINE_10015, reached=True),
-        Instruct(at=NOON, case=1, team="t", due=NOON + timedelta(hours=1), text=SEALED),
-        DecideCase(at=NOON, case=1, decision=Decision.UPHELD, reasons=SEALED),
-        CloseCase(at=NOON, case=1),
-        PassUp(at=NOON, case=1, reason="deadlock"),
+        ContactCustomer(
+            at=NOON, roles=BOTH, case=1, channel=ChannelKind.HOTLINE_10015, reached=True
+        ),
+        Instruct(at=NOON, roles=BOTH, case=1, team="t", due=NOON + timedelta(hours=1), text=SEALED),
+        DecideCase(at=NOON, roles=BOTH, case=1, decision=Decision.UPHELD, reasons=SEALED),
+        CloseCase(at=NOON, roles=BOTH, case=1),
+        PassUp(at=NOON, roles=BOTH, case=1, reason="deadlock"),
     ],
     ids=lambda one: type(one).__name__,
 )
@@ -220,10 +230,10 @@ def test_a_decision_is_made_once() -> None:
 
 def test_a_case_is_not_closed_undecided_or_with_an_instruction_open() -> None:
     story = instruct(accept(requested()))
-    does(story, CloseCase(at=NOON, case=1)).then_refused(CaseNotDecided)
+    does(story, CloseCase(at=NOON, roles=BOTH, case=1)).then_refused(CaseNotDecided)
     story = decide(story)
-    does(story, CloseCase(at=NOON, case=1)).then_refused(InstructionOpen)
-    closed = does(story, CloseCase(at=NOON, case=1, unfinished="team_dissolved"))
+    does(story, CloseCase(at=NOON, roles=BOTH, case=1)).then_refused(InstructionOpen)
+    closed = does(story, CloseCase(at=NOON, roles=BOTH, case=1, unfinished="team_dissolved"))
     assert closed.one(CaseClosed).reason == "team_dissolved"
 
 
@@ -234,20 +244,20 @@ def test_an_instruction_is_carried_out_once_and_unknown_ones_are_nothing() -> No
 
 
 def test_closing_twice_is_closing_once() -> None:
-    story = does(decide(accept(requested())), CloseCase(at=NOON, case=1))
-    does(story, CloseCase(at=NOON, case=1)).then_nothing()
+    story = does(decide(accept(requested())), CloseCase(at=NOON, roles=BOTH, case=1))
+    does(story, CloseCase(at=NOON, roles=BOTH, case=1)).then_nothing()
     decide(story).then_refused(CaseOver)
 
 
 def test_what_a_team_is_told_to_do_is_due_in_the_future() -> None:
     story = accept(requested())
-    does(story, Instruct(at=NOON, case=1, team="t", due=NOON, text=SEALED)).then_refused(
-        DueInThePast
-    )
+    does(
+        story, Instruct(at=NOON, roles=BOTH, case=1, team="t", due=NOON, text=SEALED)
+    ).then_refused(DueInThePast)
 
 
 def test_passing_up_requests_the_next_tier_in_the_same_decision() -> None:
-    story = does(accept(requested()), PassUp(at=NOON, case=1, reason="deadlock"))
+    story = does(accept(requested()), PassUp(at=NOON, roles=BOTH, case=1, reason="deadlock"))
     story.then(
         CaseClosed(
             cycle=1,
@@ -266,12 +276,12 @@ def test_passing_up_requests_the_next_tier_in_the_same_decision() -> None:
             passed_from=1,
         ),
     )
-    top = does(accept(story, case=2), PassUp(at=NOON, case=2, reason="deadlock"))
+    top = does(accept(story, case=2), PassUp(at=NOON, roles=BOTH, case=2, reason="deadlock"))
     top.then_refused(TopTier)
 
 
 def test_a_new_cause_joins_the_case_that_was_passed_up() -> None:
-    story = does(accept(requested()), PassUp(at=NOON, case=1, reason="deadlock"))
+    story = does(accept(requested()), PassUp(at=NOON, roles=BOTH, case=1, reason="deadlock"))
     story = hear(story, linked("wish", ContactKind.ESCALATION_WISH), NOON, "wish")
     assert [case.number for case in story.state.open_cases] == [2]
     assert story.state.cases[2].customer_asked
@@ -279,28 +289,28 @@ def test_a_new_cause_joins_the_case_that_was_passed_up() -> None:
 
 def test_the_regulators_case_is_closed_only_when_the_regulator_has_its_report() -> None:
     story = decide(accept(referred()), final=True)
-    does(story, CloseCase(at=NOON, case=1)).then_refused(RegulatorReportOwed)
+    does(story, CloseCase(at=NOON, roles=BOTH, case=1)).then_refused(RegulatorReportOwed)
     report = ReportOnCase(
-        at=NOON, case=1, what=ReportedWhat.REGULATOR_REPORT, ref="R-1", digest=DIGEST
+        at=NOON, roles=BOTH, case=1, what=ReportedWhat.REGULATOR_REPORT, ref="R-1", digest=DIGEST
     )
     story = does(story, report).then_types(CaseReported)
     does(story, report).then_nothing()
     does(story, report.model_copy(update={"ref": "R-2"})).then_refused(NothingToReport)
-    does(story, CloseCase(at=NOON, case=1)).then_types(CaseClosed)
+    does(story, CloseCase(at=NOON, roles=BOTH, case=1)).then_types(CaseClosed)
 
 
 def test_only_the_regulators_case_owes_the_regulator_a_report() -> None:
     report = ReportOnCase(
-        at=NOON, case=1, what=ReportedWhat.REGULATOR_REPORT, ref="R-1", digest=DIGEST
+        at=NOON, roles=BOTH, case=1, what=ReportedWhat.REGULATOR_REPORT, ref="R-1", digest=DIGEST
     )
     does(accept(requested()), report).then_refused(NothingToReport)
 
 
 def test_a_corrective_action_is_reported_even_after_the_case_is_closed() -> None:
     story = decide(accept(requested()), corrective_action=ACTION)
-    story = does(story, CloseCase(at=NOON, case=1))
+    story = does(story, CloseCase(at=NOON, roles=BOTH, case=1))
     done = ReportOnCase(
-        at=NOON, case=1, what=ReportedWhat.CORRECTIVE_ACTION, ref="CA-1", digest=DIGEST
+        at=NOON, roles=BOTH, case=1, what=ReportedWhat.CORRECTIVE_ACTION, ref="CA-1", digest=DIGEST
     )
     does(story, done).then_types(CaseReported)
 
@@ -308,7 +318,7 @@ def test_a_corrective_action_is_reported_even_after_the_case_is_closed() -> None
 def test_nothing_is_due_beyond_three_years() -> None:
     story = accept(requested())
     end_of_time = NOON.replace(year=9999)
-    far = Instruct(at=NOON, case=1, team="t", due=end_of_time, text=SEALED)
+    far = Instruct(at=NOON, roles=BOTH, case=1, team="t", due=end_of_time, text=SEALED)
     does(story, far).then_refused(DueTooFar)
 
 
@@ -323,7 +333,7 @@ def test_a_corrective_action_is_due_in_the_future() -> None:
 def settled(story: Story, case: int = 1, decision: Decision = Decision.UPHELD) -> Story:
     """Accepted, decided and closed."""
     story = decide(accept(story, case), case=case, decision=decision)
-    return does(story, CloseCase(at=NOON, case=case))
+    return does(story, CloseCase(at=NOON, roles=BOTH, case=case))
 
 
 def dissatisfied(story: Story, cycle: int) -> Story:
@@ -337,7 +347,7 @@ def test_dissatisfied_with_the_decision_of_tier_2_is_heard_by_tier_3() -> None:
     asked = dissatisfied(settled(requested()), 2).one(CaseRequested)
     assert (asked.case, asked.tier, asked.trigger) == (2, 3, CaseTrigger.DISSATISFIED)
     # Where tier 2 only declined or never decided, tier 2 it is.
-    declined = does(requested(), DeclineCase(at=NOON, case=1, reason="handled_in_time"))
+    declined = does(requested(), DeclineCase(at=NOON, roles=BOTH, case=1, reason="handled_in_time"))
     assert dissatisfied(declined, 2).one(CaseRequested).tier == 2
 
 
@@ -369,5 +379,42 @@ def test_dissatisfied_again_after_the_last_desk_tier_the_response_is_final_whate
     asked = fourth.one(CaseRequested)
     assert (asked.case, asked.tier) == (3, 3)
     assert decide(accept(fourth, 3), case=3).one(CaseDecided).final
-    passing = PassUp(at=NOON, case=3, reason="deadlock")
+    passing = PassUp(at=NOON, roles=BOTH, case=3, reason="deadlock")
     does(accept(fourth, 3), passing).then_refused(TopTier)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        AcceptCase(at=NOON, roles=("desk",), case=2),
+        DeclineCase(at=NOON, roles=("desk",), case=2, reason="not_ours"),
+        DecideCase(at=NOON, roles=("desk",), case=2, decision=Decision.UPHELD, reasons=SEALED),
+        PassUp(at=NOON, roles=("desk",), case=2, reason="deadlock"),
+        CloseCase(at=NOON, roles=("desk",), case=2),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_each_tier_has_its_own_desk(command: Command) -> None:
+    """DOMAIN rule 10: "each tier has its own clock and authority"."""
+    third = dissatisfied(settled(requested()), 2)
+    does(third, command).then_refused(AnotherTier)
+    assert AnotherTier.status == 403
+    headquarters = command.model_copy(update={"roles": ("headquarters",)})
+    assert not isinstance(does(third, headquarters).refusal, AnotherTier)
+    # Nor does headquarters work a case of the province's desk, or a manager one of either.
+    for roles in (("headquarters",), ("manager",)):
+        accepting = AcceptCase(at=NOON, roles=roles, case=1)
+        does(requested(), accepting).then_refused(AnotherTier)
+
+
+def test_the_regulators_case_is_headquarters() -> None:
+    does(referred(), AcceptCase(at=NOON, roles=("desk",), case=1)).then_refused(AnotherTier)
+    accepting = AcceptCase(at=NOON, roles=("headquarters",), case=1)
+    does(referred(), accepting).then_types(CaseAccepted)
+
+
+def test_an_operator_may_let_the_province_work_the_regulators_cases() -> None:
+    desks = {"2": ["desk"], "3": ["headquarters"], "4": ["desk", "headquarters"]}
+    appeal = linked("a", ContactKind.REGULATOR_REFERRAL, regulator=RegulatorReferral(ref="GX-1"))
+    story = hear(nothing(desks=desks), appeal, NOON)
+    does(story, AcceptCase(at=NOON, roles=("desk",), case=1)).then_types(CaseAccepted)

@@ -24,6 +24,7 @@ def test_the_seed_policy_is_what_domain_says() -> None:
         ("headquarters", None),
     ]
     assert policy.passes_up == {2: 3}
+    assert policy.desks == {2: {"desk"}, 3: {"headquarters"}, 4: {"headquarters"}}
 
 
 def test_the_policys_schema_is_not_stale() -> None:
@@ -37,6 +38,7 @@ def test_the_policys_schema_is_not_stale() -> None:
         {"urges": 0},
         {"passes_up": {"3": 2}},
         {"surprise": 1},
+        {"desks": {"2": ["desk"], "3": ["headquarters"]}},  # and who works tier 4?
         {"compensation": {"authorities": [{"role": "team", "limit": 200.0}]}},
         {"compensation": {"authorities": [{"role": "team", "limit": "200.00"}]}},  # and above?
         {

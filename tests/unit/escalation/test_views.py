@@ -28,7 +28,7 @@ def test_a_requested_case_stands_in_the_queue_with_its_causes() -> None:
     assert (shown["stage"], shown["tier"], shown["rank"]) == ("requested", 2, -2)
     assert (shown["trigger"], shown["causes"][0]["clock"]) == ("breach", "resolve")
     assert shown["requested_at"] == NOON
-    taken = story.when(AcceptCase(at=NOON, case=1), actor=OFFICER)
+    taken = story.when(AcceptCase(roles=("desk",), at=NOON, case=1), actor=OFFICER)
     assert dict(next(iter(taken.rows)).values)["stage"] == "accepted"
 
 
