@@ -98,7 +98,7 @@ _INTAKE = _of(
         i.ComplaintRegistered,
         {
             "sla_watch": "starts its clocks: clocks.started",
-            "escalation": "VIP and severe, media or regulator: case.requested",
+            "escalation": "VIP and severe, media, regulator or N-th repeat: case.requested",
             "audit": "its archive's cohort, and which receipt is which complaint",
             "intake": "of a person whose data is to be destroyed: person.erasure_noted{waits}",
         },

@@ -173,6 +173,9 @@ class Registration(Value):
     """The complaint it was part of before, when it was unlinked."""
     history: History | None = None
     """Set for a closed case taken over from an older system: it starts no work."""
+    repeat_no: Annotated[int, Field(ge=0)] = 0
+    """How many complaints of the same customer in the same category went before it within the
+    policy's days: it is their so manyth repeat; 0: the first."""
 
 
 class ComplaintRegistered(ComplaintEvent):

@@ -162,6 +162,13 @@ class AwardQuery(PageQuery):
     state: str = Field("submitted", pattern="^(submitted|granted|refused)$")
 
 
+class CorrectionQuery(PageQuery):
+    """Which corrective actions, and whose."""
+
+    state: views.Corrections = views.Corrections.OPEN
+    owner: Code | None = None
+
+
 class RateQuery(BaseModel):
     """Which month's complaints."""
 
@@ -197,6 +204,19 @@ def desk_routes(query: Querying) -> Router:
         after = asked.after(int, datetime, UUID, int)
         rows = await query(views.queue, asked.stage, asked.tier, after, asked.limit)
         shown, following = page_of(request, rows, asked.limit, views.queue_key)
+        return Page(items=list(shown), next=following)
+
+    @router.get("/corrective-actions")
+    async def corrective_actions(
+        request: Request,
+        asked: Annotated[CorrectionQuery, Query()],
+        _caller: Annotated[Caller, allow("escalation.corrections")],
+    ) -> Page[views.ShownCorrection]:
+        """What teams were told to set right, what is due first before; past due is breached."""
+        after = asked.after(datetime, UUID, int)
+        now = request.app.state.now()
+        rows = await query(views.corrections, asked.state, asked.owner, now, after, asked.limit)
+        shown, following = page_of(request, rows, asked.limit, views.correction_key)
         return Page(items=list(shown), next=following)
 
     @router.get("/complaints/{complaint}")

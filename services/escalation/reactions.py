@@ -138,7 +138,8 @@ def _from_work_and_clocks(recorded: Recorded[Any]) -> Sequence[Command]:
 
 
 def on_registered(recorded: Recorded[ComplaintRegistered]) -> Sequence[Command]:
-    """The regulator's referral, the media, an important customer (severe or not: policy).
+    """The regulator's referral, the media, an important customer (severe or not: policy), and a
+    complaint that repeats others (often enough or not: policy).
 
     History is no cause: it was over before it came.
     """
@@ -155,6 +156,7 @@ def on_registered(recorded: Recorded[ComplaintRegistered]) -> Sequence[Command]:
             trigger=trigger,
             contact=registration.contact.id,
             urgency=profile.urgency,
+            repeat_no=registration.repeat_no,
             regulator=registration.regulator if trigger is CaseTrigger.REGULATOR else None,
         )
 
@@ -164,6 +166,8 @@ def on_registered(recorded: Recorded[ComplaintRegistered]) -> Sequence[Command]:
         commands.append(cause(CaseTrigger.MEDIA))
     elif profile.value_tier is ValueTier.IMPORTANT:
         commands.append(cause(CaseTrigger.VIP_SEVERE))
+    if registration.repeat_no:
+        commands.append(cause(CaseTrigger.REPEATS))
     return commands
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -35,13 +36,14 @@ ESCALATION_CASE = Table(
         "final": "boolean not null",
         "corrective_owner": "text",
         "corrective_due": "timestamptz",
+        "corrected_at": "timestamptz",
         "reports": "jsonb not null",
         "outcome": "text",
         "reason": "text",
         "ended_at": "timestamptz",
     },
     key=("complaint", "number"),
-    indexes=("stage, rank, requested_at", "requested_at"),
+    indexes=("stage, rank, requested_at", "requested_at", "corrective_due, complaint, number"),
 )
 
 ESCALATION_AWARD = Table(
@@ -170,6 +172,8 @@ class ShownCase(_Shown):
     """The team that owes a corrective action."""
     corrective_due: Instant | None
     """By when."""
+    corrected_at: Instant | None
+    """When it was reported that it is done."""
     reports: dict[str, str]
     """Reports given: what -> the report's number."""
     outcome: CaseOutcome | None
@@ -215,6 +219,29 @@ class ShownAward(_Shown):
     """When."""
 
 
+class ShownCorrection(_Shown):
+    """A corrective action that somebody owes (DOMAIN rule 10; 003 限时整改)."""
+
+    complaint: UUID
+    """The complaint."""
+    receipt: str | None
+    """Its receipt number."""
+    number: int
+    """The case that ordered it."""
+    tier: int
+    """The tier that ordered it."""
+    owner: str
+    """The team that owes it."""
+    due: Instant
+    """By when."""
+    decided_at: Instant
+    """When it was ordered."""
+    corrected_at: Instant | None
+    """When it was reported that it is done."""
+    breached: bool
+    """Not done by its due, whether it was done later or is not yet."""
+
+
 class EscalationRate(_Shown):
     """How many of a month's complaints went to the desk; whole numbers, never a rounded share."""
 
@@ -236,7 +263,8 @@ _CASE = (
     "SELECT c.complaint, r.receipt, r.category, r.urgency, r.value_tier, c.number, c.tier, "
     "c.cycle, c.trigger, c.causes, c.customer_asked, c.stage, c.requested_at, c.officer, "
     "c.accepted_at, c.contacted_at, c.instructions, c.decision, c.decided_at, c.final, "
-    "c.corrective_owner, c.corrective_due, c.reports, c.outcome, c.reason, c.ended_at "
+    "c.corrective_owner, c.corrective_due, c.corrected_at, c.reports, c.outcome, "
+    "c.reason, c.ended_at "
     "FROM escalation_case c LEFT JOIN escalation_complaint r ON r.complaint = c.complaint "
 )
 
@@ -274,6 +302,60 @@ def cases_of(conn: Connection[Any], complaint: UUID) -> list[ShownCase]:
     """Every case of a complaint, oldest first."""
     found = conn.execute(_CASE + "WHERE c.complaint = %s ORDER BY c.number", (complaint,))
     return [ShownCase(**row) for row in found.fetchall()]
+
+
+class Corrections(StrEnum):
+    """Which corrective actions are asked for."""
+
+    OPEN = "open"
+    """Not done yet."""
+    OVERDUE = "overdue"
+    """Not done, and past their due."""
+    ALL = "all"
+    """Done ones, too."""
+
+
+CorrectionKey = tuple[datetime, UUID, int]
+"""(due, complaint, number): the order of corrective actions."""
+
+
+def correction_key(one: ShownCorrection) -> CorrectionKey:
+    """Where a corrective action stands in its list."""
+    return (one.due, one.complaint, one.number)
+
+
+def corrections(
+    conn: Connection[Any],
+    wanted: Corrections,
+    owner: str | None,
+    now: datetime,
+    after: CorrectionKey | None,
+    limit: int,
+) -> list[ShownCorrection]:
+    """Corrective actions, what is due first before; one row too many.
+
+    Met when done at its due at the latest (DOMAIN counting 6), judged at `now`.
+    """
+    late = "coalesce(c.corrected_at, %s) > c.corrective_due "
+    where, values = "", list[Any]([now])
+    if wanted is not Corrections.ALL:
+        where += "AND c.corrected_at IS NULL "
+    if wanted is Corrections.OVERDUE:
+        where, values = where + "AND c.corrective_due < %s ", [*values, now]
+    if owner is not None:
+        where, values = where + "AND c.corrective_owner = %s ", [*values, owner]
+    if after is not None:
+        where += "AND (c.corrective_due, c.complaint, c.number) > (%s, %s, %s) "
+    found = conn.execute(
+        "SELECT c.complaint, r.receipt, c.number, c.tier, c.corrective_owner AS owner, "
+        "c.corrective_due AS due, c.decided_at, c.corrected_at, "
+        f"{late}AS breached "
+        "FROM escalation_case c LEFT JOIN escalation_complaint r ON r.complaint = c.complaint "
+        f"WHERE c.corrective_due IS NOT NULL {where}"
+        "ORDER BY c.corrective_due, c.complaint, c.number LIMIT %s",
+        (*values, *(after or ()), limit + 1),
+    )
+    return [ShownCorrection(**row) for row in found.fetchall()]
 
 
 AwardKey = tuple[datetime, UUID, int]

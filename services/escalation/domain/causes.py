@@ -80,7 +80,9 @@ def _raise(state: Cases, command: RaiseCause, policy: EscalationPolicy) -> Seque
 
 
 def _is_cause(command: RaiseCause, policy: EscalationPolicy) -> bool:
-    """DOMAIN rule 10: breach of a resolution promise, the N-th urge, VIP and severe."""
+    """DOMAIN rule 10: breach of a resolution promise, the N-th urge, the N-th repeat and every one
+    after it (each is a complaint of its own), VIP and severe.
+    """
     match command.trigger:
         case CaseTrigger.BREACH:
             assert command.clock is not None
@@ -88,6 +90,8 @@ def _is_cause(command: RaiseCause, policy: EscalationPolicy) -> bool:
             return policy.resolution_promises.hold(command.clock.clock, command.purpose)
         case CaseTrigger.URGES:
             return command.urge_no == policy.urges
+        case CaseTrigger.REPEATS:
+            return command.repeat_no >= policy.repeats
         case CaseTrigger.VIP_SEVERE:
             return command.urgency in policy.vip_severe.urgencies
         case _:

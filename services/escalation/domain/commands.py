@@ -40,6 +40,7 @@ class RaiseCause(Command):
     purpose: ClockPurpose | None = None
     contact: UUID | None = None
     urge_no: int = 0
+    repeat_no: int = 0
     urgency: Urgency | None = None
     regulator: RegulatorReferral | None = None
 

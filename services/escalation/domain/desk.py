@@ -143,6 +143,13 @@ class DueTooFar(Refused):
     zh = "完成时限过远,请设在三年以内"
 
 
+class NothingToCorrect(Refused):
+    """What was rejected gives nothing to set right; decide at least partly for the customer."""
+
+    rule = "nothing-to-correct"
+    zh = "投诉不成立时不能下达整改要求"
+
+
 class NotYet(Refused):
     """A contact is reported when it has happened, not before."""
 
@@ -280,6 +287,8 @@ def _decide(
     if case.stage is Stage.DECIDED:
         raise CaseDecidedAlready
     if command.corrective_action is not None:
+        if command.decision is Decision.REJECTED:
+            raise NothingToCorrect
         _check_due(command.corrective_action.due, command.at)
     return [
         CaseDecided(

@@ -96,6 +96,7 @@ class EscalationPolicy(_Part):
 
     resolution_promises: ResolutionPromises
     urges: Annotated[int, Field(ge=1)]
+    repeats: Annotated[int, Field(ge=1)]
     vip_severe: VipSevere
     tiers: Mapping[CaseTrigger, Tier]
     desks: Mapping[Tier, Annotated[frozenset[Code], Field(min_length=1)]]

@@ -80,6 +80,7 @@ def _case_row(complaint: UUID, case: Case) -> Row:
         final=case.final,
         corrective_owner=corrective.owner if corrective else None,
         corrective_due=corrective.due if corrective else None,
+        corrected_at=case.corrected_at,
         reports={what.value: ref for what, ref in case.reports.items()},
         outcome=case.outcome.value if case.outcome else None,
         reason=case.reason,

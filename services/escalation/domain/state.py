@@ -61,6 +61,8 @@ class Case:
     decided_at: datetime | None = None
     final: bool = False
     corrective_action: CorrectiveAction | None = None
+    corrected_at: datetime | None = None
+    """When it was reported that the corrective action is done."""
     reports: Mapping[ReportedWhat, str] = field(default_factory=lambda: MappingProxyType({}))
     outcome: CaseOutcome | None = None
     reason: str | None = None

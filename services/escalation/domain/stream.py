@@ -24,6 +24,7 @@ from contracts.escalation import (
     CompensationLapsed,
     CompensationRefused,
     CompensationSubmitted,
+    ReportedWhat,
 )
 from libs.decider import Context, Decider, Event, Recorded
 from services.escalation.domain.causes import decide_heard
@@ -86,14 +87,14 @@ def _case(case: Case | None, event: CaseEvent, recorded: Recorded[Any]) -> Case:
             reached = case.contacted_at is None and event.reached
             return replace(case, contacted_at=at) if reached else case
         case CaseInstructed():
-            told = Instruction(event.instruction, event.team, event.due)
-            return replace(case, instructions=(*case.instructions, told))
+            new = Instruction(event.instruction, event.team, event.due)
+            return replace(case, instructions=(*case.instructions, new))
         case CaseInstructionCarriedOut():
-            done = tuple(
+            told = tuple(
                 replace(one, done=one.done or one.number == event.instruction)
                 for one in case.instructions
             )
-            return replace(case, instructions=done)
+            return replace(case, instructions=told)
         case CaseDecided():
             return replace(
                 case,
@@ -105,7 +106,9 @@ def _case(case: Case | None, event: CaseEvent, recorded: Recorded[Any]) -> Case:
                 corrective_action=event.corrective_action,
             )
         case CaseReported():
-            return replace(case, reports=MappingProxyType({**case.reports, event.what: event.ref}))
+            reports = MappingProxyType({**case.reports, event.what: event.ref})
+            done = at if event.what is ReportedWhat.CORRECTIVE_ACTION else case.corrected_at
+            return replace(case, reports=reports, corrected_at=done)
         case CaseClosed():
             return replace(
                 case,

@@ -40,7 +40,7 @@ from contracts.values import (
 from libs.decider import Lookups, Policies, Refused, To
 from services.intake.domain.commands import LinkContact, RegisterComplaint, Withdraw
 from services.intake.domain.identity import refusal_subject
-from services.intake.domain.merging import survivor_of
+from services.intake.domain.merging import COMPLAINTS, survivor_of
 from services.intake.domain.policy import contacts_policy, reopening_policy
 from services.intake.domain.receipt import (
     ReceiptMistyped,
@@ -200,6 +200,8 @@ def wants(told: Told) -> tuple[Wanted, ...]:
         wanted.append((RECEIPTS, {"receipt": receipt_of(told.key)}))
     if not told.anonymous and told.history is None:
         wanted.append((OPEN, {"person": told.person}))
+        if told.kind in FOUNDS and told.profile.kind is Kind.COMPLAINT:
+            wanted.append((COMPLAINTS, {"person": told.person}))
     return tuple(wanted)
 
 
@@ -225,7 +227,8 @@ def resolve(told: Told, lookups: Lookups, policies: Policies) -> Sequence[To]:
         return (To(str(target.complaint), _link(told, target)),)
     if told.kind not in FOUNDS or told.text is None:
         raise NothingToLink
-    return (To(str(told.key), RegisterComplaint(at=told.at, registration=_first(told, lookups))),)
+    registration = _first(told, lookups, policies)
+    return (To(str(told.key), RegisterComplaint(at=told.at, registration=registration)),)
 
 
 def find(told: Told, lookups: Lookups, policies: Policies) -> Target | None:
@@ -378,7 +381,30 @@ def _link(told: Told, target: Target) -> LinkContact:
     )
 
 
-def _first(told: Told, lookups: Lookups) -> Registration:
+def _repeat_no(told: Told, lookups: Lookups, policies: Policies) -> int:
+    """How many complaints this one repeats (DOMAIN rule 10: "N-th repeat in M days").
+
+    An urge is no repeat: it is linked. What was merged away counts as the one that goes on, what
+    was found not valid was no complaint, and history was over before we came.
+    """
+    profile = told.profile
+    if told.anonymous or told.history is not None or profile.kind is not Kind.COMPLAINT:
+        return 0
+    if profile.category is Category.UNCLASSIFIED:
+        return 0
+    policy = contacts_policy(policies, told.at)
+    return sum(
+        row["category"] == profile.category.value
+        and row["kind"] == Kind.COMPLAINT.value
+        and row["state"] not in ("merged", "rejected")
+        and not row["history"]
+        and row["outcome"] != Outcome.REJECTED.value
+        and policy.repeats(row["clock_from"], told.at)
+        for row in lookups.rows(COMPLAINTS, person=told.person)
+    )
+
+
+def _first(told: Told, lookups: Lookups, policies: Policies) -> Registration:
     assert told.text is not None
     profile = told.profile
     return Registration(
@@ -400,6 +426,7 @@ def _first(told: Told, lookups: Lookups) -> Registration:
         evidence=told.evidence,
         regulator=told.regulator,
         history=told.history,
+        repeat_no=_repeat_no(told, lookups, policies),
     )
 
 

@@ -168,6 +168,7 @@ class ContactsPolicy(Policy):
     """Which contact belongs to which complaint (DOMAIN rule 2)."""
 
     window_days: Days
+    repeat_days: Days
     future_seconds_max: Annotated[int, Field(ge=0, le=86_400)]
     contacts_max: Annotated[int, Field(ge=1, le=10_000)]
     merge_contacts_max: Annotated[int, Field(ge=1, le=50)]
@@ -179,6 +180,13 @@ class ContactsPolicy(Policy):
         A contact that was made earlier but came later belongs to it just as well.
         """
         return abs(at - clock_from) <= timedelta(days=self.window_days)
+
+    def repeats(self, earlier: datetime, at: datetime) -> bool:
+        """Whether a complaint told at `at` repeats one told at `earlier`; the last instant counts.
+
+        What was told later repeats this one, not the other way round.
+        """
+        return timedelta(0) <= at - earlier <= timedelta(days=self.repeat_days)
 
     @property
     def future_max(self) -> timedelta:

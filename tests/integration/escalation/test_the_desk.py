@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -140,6 +141,45 @@ def test_a_desk_sees_its_tier_and_acts_on_no_other(desk: Office) -> None:
     assert (refused.status_code, refused.json()["rule"]) == (403, "another-tier")
     assert desk.post(appeal, role="headquarters").status_code == 200
     assert desk.post(f"{CASE}/accept", role="headquarters").status_code == 403
+
+
+def test_open_corrective_actions_with_owner_and_due_date_and_what_is_past_due(
+    desk: Office,
+) -> None:
+    """DOMAIN rule 10: "a corrective action with owner and due date (003 限时整改)"."""
+    for number, owner in ((1, "billing-care"), (2, "network-operations")):
+        subject = str(UUID(int=number))
+        desk.hear(replace(heard(breached(), NOON, f"breach-{number}"), subject=subject))
+        case = f"/complaints/{subject}/cases/1"
+        assert desk.post(f"{case}/accept").status_code == 200
+        due = f"2025-10-1{5 + number}T12:00:00+08:00"
+        action = {"owner": owner, "due": due, "action": "更正账务规则"}
+        rejected = {"decision": "rejected", "reasons": "不成立", "corrective_action": action}
+        refused = desk.post(f"{case}/decision", rejected)
+        assert (refused.status_code, refused.json()["rule"]) == (422, "nothing-to-correct")
+        upheld = {**rejected, "decision": "upheld"}
+        assert desk.post(f"{case}/decision", upheld).status_code == 200
+    listed = [(one["owner"], one["breached"]) for one in _corrections(desk)]
+    assert listed == [("billing-care", False), ("network-operations", False)]
+    assert len(_corrections(desk, "?owner=billing-care")) == 1
+    desk.clock.jump(at("2025-10-16 12:00"))
+    assert _corrections(desk, "?state=overdue") == []  # at its due it may still be done
+    desk.clock.jump(at("2025-10-16 12:01"))
+    (late,) = _corrections(desk, "?state=overdue")
+    assert (late["owner"], late["breached"]) == ("billing-care", True)
+    done = {"what": "corrective_action", "ref": "CA-1", "digest": "a" * 64}
+    for number in (1, 2):
+        url = f"/complaints/{UUID(int=number)}/cases/1/reports"
+        assert desk.post(url, done).status_code == 200
+    assert _corrections(desk) == _corrections(desk, "?state=overdue") == []
+    # What was done late stays breached, what was done in time does not.
+    assert [one["breached"] for one in _corrections(desk, "?state=all&limit=1")] == [True]
+    assert [one["breached"] for one in _corrections(desk, "?state=all")] == [True, False]
+
+
+def _corrections(desk: Office, query: str = "") -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = desk.get(f"/corrective-actions{query}", role="manager")["items"]
+    return shown
 
 
 def test_race_2_on_a_real_database_the_request_is_withdrawn_with_the_complaint(

@@ -173,6 +173,7 @@ def registered(
     media: bool = False,
     regulator: RegulatorReferral | None = None,
     kind: Kind = Kind.COMPLAINT,
+    repeat_no: int = 0,
 ) -> ComplaintRegistered:
     """A complaint goes on record."""
     return ComplaintRegistered(
@@ -185,6 +186,7 @@ def registered(
             clock_from=at("2025-10-11 09:00"),
             summary="v1.sealed.words",
             regulator=regulator,
+            repeat_no=repeat_no,
         ),
         policy=REF,
     )

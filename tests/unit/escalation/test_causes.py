@@ -264,6 +264,25 @@ def test_neither_vip_nor_severe_alone_is_enough(tier: ValueTier, urgency: Urgenc
     hear(nothing(), registered(tier, urgency)).then_nothing()
 
 
+def test_the_third_repeat_in_thirty_days_asks_and_every_one_after_it() -> None:
+    """DOMAIN rule 10: "N-th repeat in M days"; each repeat is a complaint of its own."""
+    for number in (0, 1, 2):
+        hear(nothing(), registered(repeat_no=number)).then_nothing()
+    for number in (3, 4):
+        asked = hear(nothing(), registered(repeat_no=number)).one(CaseRequested)
+        assert (asked.trigger, asked.tier) == (CaseTrigger.REPEATS, 2)
+
+
+def test_an_operator_sets_which_repeat_asks() -> None:
+    story = hear(nothing(repeats=1), registered(repeat_no=1))
+    assert story.one(CaseRequested).trigger is CaseTrigger.REPEATS
+
+
+def test_a_repeat_that_the_media_have_is_one_case() -> None:
+    story = hear(nothing(), registered(media=True, repeat_no=3))
+    assert story.one(CaseRequested).trigger is CaseTrigger.MEDIA
+
+
 def test_media_exposure_asks_once_at_registration_or_later() -> None:
     story = hear(nothing(), registered(ValueTier.IMPORTANT, Urgency.URGENT, media=True))
     assert story.one(CaseRequested).trigger is CaseTrigger.MEDIA

@@ -53,6 +53,7 @@ from services.escalation.domain.desk import (
     DueInThePast,
     DueTooFar,
     InstructionOpen,
+    NothingToCorrect,
     NothingToReport,
     ReferralNotDeclined,
     RegulatorReportOwed,
@@ -320,6 +321,15 @@ def test_nothing_is_due_beyond_three_years() -> None:
     end_of_time = NOON.replace(year=9999)
     far = Instruct(at=NOON, roles=BOTH, case=1, team="t", due=end_of_time, text=SEALED)
     does(story, far).then_refused(DueTooFar)
+
+
+def test_a_rejected_complaint_has_nothing_to_be_set_right() -> None:
+    """DOMAIN rule 10: "an upheld complaint may open a corrective action"."""
+    story = accept(requested())
+    decide(story, decision=Decision.REJECTED, corrective_action=ACTION).then_refused(
+        NothingToCorrect
+    )
+    decide(story, decision=Decision.PARTLY, corrective_action=ACTION).then_types(CaseDecided)
 
 
 def test_a_corrective_action_is_due_in_the_future() -> None:
