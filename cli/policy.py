@@ -12,7 +12,7 @@ from rich.markup import escape
 from cli.client import Client
 from cli.operate import ACTOR, ROLE
 from cli.places import Places
-from cli.policy_check import Difference, Found, check, differences, owners, seed
+from cli.policy_check import ACCESS, Difference, Found, check, differences, known, owners, seed
 from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, speaking
 from libs.eventlog.policies import content_digest
 from libs.eventlog.policy_files import PolicyFile, read_policy_file
@@ -123,7 +123,7 @@ def _read(path: Path, as_json: bool) -> PolicyFile:
 
 
 def _content(which: str, as_json: bool) -> Any:
-    if not Path(which).exists() and which in owners():
+    if not Path(which).exists() and which in known():
         return seed(which)
     file = _read(Path(which), as_json)
     if file.faults:
@@ -141,9 +141,15 @@ def asking(as_json: bool) -> Iterator[Client]:
 
 def owner(name: str, as_json: bool) -> str:
     """The service that follows a policy; ends the command when none does."""
+    if name == ACCESS:
+        problem = (
+            "roles and actions come with the installation: each service reads them as it starts, "
+            "from the file that BIHUAN_ACCESS_TABLE names"
+        )
+        fail(problem, code=MISUSED, as_json=as_json)
     if name not in owners():
-        known = ", ".join(sorted(owners()))
-        fail(f"unknown policy {name!r}: known are {known}", code=MISUSED, as_json=as_json)
+        told = ", ".join(sorted(owners()))
+        fail(f"unknown policy {name!r}: known are {told}", code=MISUSED, as_json=as_json)
     return owners()[name].name
 
 

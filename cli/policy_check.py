@@ -5,15 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from cli.places import SERVICES
 from libs.decider.policy import Fault
 from libs.eventlog.policies import content_digest
 from libs.eventlog.policy_faults import faults_of
-from libs.eventlog.policy_files import PolicyFile, seed_instant
+from libs.eventlog.policy_files import PolicyFile, read_policy_file, seed_instant
 from libs.eventlog.service import Service
+from libs.web.access import AccessTable, load_access_table, vet_access_table
 
+_OUR_ACCESS = Path(__file__).parents[1] / "infra" / "access.v1.yaml"
 IDENTITIES = ("code", "id", "team", "agent")
 """By what the entries of a list are told apart when two versions are compared."""
 
@@ -43,6 +46,16 @@ class Found:
         return f"{self.file}:{self.line}: {self.kind} {_KINDS[self.kind]}: {self.problem}"
 
 
+ACCESS = "access"
+"""The table of roles and actions: checked like a policy, but each service reads it as it starts."""
+
+
+@cache
+def our_access() -> AccessTable:
+    """The table that came with the software; its actions are those that the routes declare."""
+    return load_access_table(_OUR_ACCESS)
+
+
 @cache
 def owners() -> Mapping[str, Service]:
     """Which service follows each policy."""
@@ -52,7 +65,14 @@ def owners() -> Mapping[str, Service]:
 
 def seed(name: str) -> Mapping[str, Any]:
     """The version that came with the software."""
+    if name == ACCESS:
+        return read_policy_file(_OUR_ACCESS).content
     return next(one for one in owners()[name].seed_policies if one["name"] == name)
+
+
+def known() -> frozenset[str]:
+    """The names of everything that can be checked and compared."""
+    return frozenset((*owners(), ACCESS))
 
 
 def check(files: Sequence[PolicyFile]) -> list[Found]:
@@ -62,17 +82,27 @@ def check(files: Sequence[PolicyFile]) -> list[Found]:
     for file in files:
         faults = list(file.faults) or _faults(file)
         found += [_found(file, fault) for fault in faults]
-        if not file.faults and file.content["name"] in owners():
+        if not file.faults and file.content["name"] in known():
             sound.append(file)
     return [*found, *_overlapping(sound)]
 
 
 def _faults(file: PolicyFile) -> list[Fault]:
     name, service = str(file.content["name"]), owners().get(str(file.content["name"]))
+    if name == ACCESS:
+        return faults_of(name, file.content, _access_table, _vet_access)
     if service is None:
-        known = ", ".join(sorted(owners()))
-        return [Fault("unknown", ("name",), f"unknown policy {name!r}: known are {known}")]
+        told = ", ".join(sorted(known()))
+        return [Fault("unknown", ("name",), f"unknown policy {name!r}: known are {told}")]
     return faults_of(name, file.content, service.compile_policy, service.vet_policy)
+
+
+def _access_table(_name: str, content: Mapping[str, Any]) -> AccessTable:
+    return AccessTable.model_validate(content)
+
+
+def _vet_access(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
+    return list(vet_access_table(_access_table(name, content), our_access()))
 
 
 def _overlapping(files: Sequence[PolicyFile]) -> Iterator[Found]:

@@ -73,7 +73,7 @@ def policy_activate(
     file = read_sound(path, as_json, begins)
     body["text"] = path.read_text(encoding="utf-8")
     name, version = str(file.content["name"]), str(file.content["version"])
-    service = owners()[name].name
+    service = owner(name, as_json)
     with asking(as_json) as client:
         try:
             done = client.post(service, f"/policies/{name}", body)

@@ -7,6 +7,7 @@ that says neither its action nor that it is open keeps the service from starting
 import re
 from collections.abc import Iterator
 from datetime import date
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from libs.decider.policy import Fault, Unsound
 from libs.web.auth import Authenticator, Caller
 from libs.web.problem import NotAllowed
 
@@ -49,11 +51,14 @@ class AccessTable(BaseModel):
     @model_validator(mode="after")
     def _well_formed(self) -> "AccessTable":
         for role, actions in self.roles.items():
-            for action in actions:
+            for number, action in enumerate(actions):
+                where = ("roles", role, number)
                 if not ACTION.match(action):
-                    raise ValueError(f"role {role}: {action!r} is not <service>.<verb>")
-            if len(set(actions)) != len(actions):
-                raise ValueError(f"role {role} names an action twice")
+                    problem = f"role {role}: {action!r} is not <service>.<verb>"
+                    raise Unsound.at("unsound", where, problem)
+                if action in actions[:number]:
+                    problem = f"role {role} names an action twice, {action}: keep one of them"
+                    raise Unsound.at("overlap", where, problem)
         return self
 
     @cached_property
@@ -73,6 +78,23 @@ class AccessTable(BaseModel):
 def load_access_table(path: Path) -> AccessTable:
     """The table in a YAML file; raises ValueError (pydantic's) naming what is wrong in it."""
     return AccessTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def vet_access_table(table: AccessTable, known: AccessTable) -> Iterator[Fault]:
+    """What is wrong with a next table beside the one whose actions the routes declare."""
+    for role, actions in table.roles.items():
+        for number, action in enumerate(actions):
+            if action not in known.actions:
+                near = get_close_matches(action, known.actions, n=1)
+                hint = f"did you mean {near[0]}?" if near else "no route declares it"
+                problem = f"unknown action {action!r}: {hint}"
+                yield Fault("unknown", ("roles", role, number), problem)
+        if role not in table.about:
+            problem = f"role {role} is not explained: say in `about` what it is, in both languages"
+            yield Fault("missing", ("roles", role), problem)
+    for action in sorted(known.actions - table.actions):
+        problem = f"nobody may do {action}, so its service would not start: give it to a role"
+        yield Fault("gap", ("roles",), problem)
 
 
 class UndeclaredRoute(RuntimeError):

@@ -20,6 +20,7 @@ ESCALATION = SERVICES / "escalation/policy/escalation.v1.yaml"
 TEXTS = SERVICES / "feedback_survey/policy/texts.v1.yaml"
 KEYWORDS = SERVICES / "intake/policy/keywords.v1.yaml"
 ROUTING = SERVICES / "routing/policy/routing.v1.yaml"
+ACCESS = SERVICES.parent / "infra/access.v1.yaml"
 TEAMS = SERVICES / "routing/policy/teams.v1.yaml"
 FEEDBACK = SERVICES / "feedback_survey/policy/feedback.v1.yaml"
 CONTACTS = SERVICES / "intake/policy/contacts.v1.yaml"
@@ -30,6 +31,7 @@ WORDS = SERVICES / "audit/policy/words.v1.yaml"
 NEXT = {
     'version: "1"': 'version: "2"',
     "version: v1": "version: v2",
+    "from: 2004-01-01": "from: 2026-12-07",
     '"2004-01-01"': '"2026-12-07"',
 }
 QINGHAI = """
@@ -353,6 +355,22 @@ OF_EVERY_POLICY: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
         *("limit", "within_days: -30", "greater than or equal to 0"),
     ),
     (
+        *("roles, an unknown action", ACCESS, ("    - routing.accept\n", "    - routing.acept\n")),
+        *("unknown", "- routing.acept", "did you mean routing.accept?"),
+    ),
+    (
+        *("roles, a gap: nobody may", ACCESS, ("    - vault.erase\n", "")),
+        *("gap", "roles:", "nobody may do vault.erase"),
+    ),
+    (
+        *(
+            "roles, an overlap: twice",
+            ACCESS,
+            ("    - vault.erase\n", '    - vault.erase\n    - "vault.erase"\n'),
+        ),
+        *("overlap", '- "vault.erase"', "keep one of them"),
+    ),
+    (
         *("words, an unknown field", WORDS, ("by policy: {checked}", "by policy: {chekced}")),
         *("unknown", "{chekced}", "has no field chekced"),
     ),
@@ -533,3 +551,16 @@ def test_a_diff_tells_entries_by_their_code_not_their_place(tmp_path: Path) -> N
     assert (told["from"]["version"], told["to"]["version"]) == ("1", "2")
     assert bihuan("diff", "clocks", CLOCKS).stdout.startswith("no difference")
     assert bihuan("diff", "clocks", ESCALATION).exit_code == 2
+
+
+def test_roles_are_checked_and_compared_but_come_with_the_installation(tmp_path: Path) -> None:
+    """DOMAIN rule 13: "who may do what is a table of roles and actions, in data"."""
+    assert bihuan("check", ACCESS).exit_code == 0
+    more = changed(
+        ACCESS, tmp_path, ("  partner:\n    - ", "  partner:\n    - intake.status\n    - ")
+    )
+    assert bihuan("check", more).exit_code == 0, bihuan("check", more).stderr
+    found = json.loads(bihuan("diff", "access", more, "--json").stdout)["differences"]
+    assert [one["where"] for one in found] == ["version", "effective_from", "roles.partner"]
+    ran = bihuan("activate", more)
+    assert (ran.exit_code, "BIHUAN_ACCESS_TABLE" in ran.stderr) == (2, True)
