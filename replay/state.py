@@ -53,13 +53,16 @@ def state_at(events: Iterable[Recorded[Any]], at: datetime) -> StateAt | None:
     if not story:
         return None
     assert len({one.subject for one in story}) == 1, "one complaint at a time"
+    recorded, happened = recorded_by(story, at), happened_by(story, at)
+    as_it_was = known(recorded)
+    same = [one.id for one in recorded] == [one.id for one in happened]
     return StateAt(
         complaint=story[0].subject,
         at=at,
         first=min(one.time for one in story),
         events=len(story),
-        as_it_was=known(recorded_by(story, at)),
-        as_known_now=known(happened_by(story, at)),
+        as_it_was=as_it_was,
+        as_known_now=as_it_was if same else known(happened),
     )
 
 
@@ -80,7 +83,7 @@ def _shown(domain: Domain, story: Story) -> Tables:
         decider = domain.by_event.get(type(one.data)) if one.source == domain.source else None
         if decider is not None:
             states[decider.kind] = decider.evolve(states.get(decider.kind), one)
-        for row in domain.heard_rows(one):
+        for row in domain.keeps(one):
             heard.setdefault((row.table, row.key), {}).update(row.values)
     subject = story[0].subject if story else ""
     own = (

@@ -35,7 +35,13 @@ def test_a_timeline_tells_who_when_why_and_in_both_languages(tmp_path: Path) -> 
             ]
             assert steps[0]["time"] == "2025-09-30T15:00:02.000000Z"
             assert steps[0]["actor"] == "channel:sms"
-            assert steps[0]["cause"] == {"kind": "message", "ref": "sms sms-1", "event": None}
+            assert steps[0]["cause"] == {
+                "kind": "message",
+                "ref": "sms sms-1",
+                "event": None,
+                "missing": False,
+            }
+            assert steps[0]["channel"] == "hotline_10010"
             assert steps[2]["cause"] == {
                 "kind": "event",
                 "ref": str(event_id(INTAKE, STORY, 2)),
@@ -46,6 +52,7 @@ def test_a_timeline_tells_who_when_why_and_in_both_languages(tmp_path: Path) -> 
                     "type": "complaint.verified.v1",
                     "time": "2025-09-30T15:00:05.000000Z",
                 },
+                "missing": False,
             }
             assert steps[2]["policies"] == [{"name": "routing", "version": "2025.1"}]
             assert steps[5]["en"] == "Closed: satisfied."
@@ -114,6 +121,11 @@ def test_a_cause_in_another_complaint_is_found_where_the_body_names_that_complai
             [step] = (await play.get(f"/complaints/{complaint(6)}/timeline")).json()["items"]
             assert step["cause"]["ref"] == origin.causation
             assert step["cause"]["event"] is None  # nothing names the other complaint
+            assert step["cause"]["missing"] is True
+            page = await play.get(f"/complaints/{complaint(6)}/timeline.html")
+            assert page.headers["content-type"] == "text/html; charset=utf-8"
+            assert "起因不在档案中 cause not in this archive" in page.text
+            assert 'stroke-dasharray="2 2"' in page.text  # and dashed in the graph
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(play(where))
