@@ -135,6 +135,8 @@ class MergedContact(Value):
     """The contact; `kind` is what it is to the survivor."""
     text: Sealed | None = None
     """Its words, sealed; None also where there are too many to move: its own complaint has them."""
+    evidence: Annotated[tuple[Evidence, ...], Field(max_length=20)] = ()
+    """What came with it; the same."""
 
 
 class History(Value):

@@ -13,7 +13,15 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.housekeeping import ErasureMode
-from contracts.values import CATEGORY_NAMES, CHANNELS, PROVINCES, Category, ChannelKind, Names
+from contracts.values import (
+    CATEGORY_NAMES,
+    CHANNELS,
+    PROVINCES,
+    Category,
+    ChannelKind,
+    Evidence,
+    Names,
+)
 from libs.decider import Instant
 from libs.eventlog import Table
 from services.intake.domain.identity import refusal_subject
@@ -40,6 +48,7 @@ TABLES = (
             "cycle": "integer not null",
             "words": "text",
             "merged_from": "uuid",
+            "evidence": "jsonb",
         },
         key=("message", "complaint"),
         indexes=("complaint, at",),
@@ -224,6 +233,8 @@ class ContactShown(_Shown):
     """Its words, sealed; `POST /open` opens them with a purpose."""
     merged_from: UUID | None = None
     """The merged complaint it came with."""
+    evidence: list[Evidence] | None = None
+    """What came with it and would vanish elsewhere: a reference, a digest where bytes are kept."""
 
 
 class ComplaintShown(_Shown):
@@ -411,8 +422,8 @@ def complaint_by_id(conn: "Connection[Any]", complaint: UUID) -> ComplaintShown 
     if row is None:
         return None
     contacts = conn.execute(
-        "SELECT message AS contact, kind, channel, at, cycle, held_by, words, merged_from "
-        f"FROM {CONTACTS} WHERE complaint = %s ORDER BY at, message",
+        "SELECT message AS contact, kind, channel, at, cycle, held_by, words, merged_from, "
+        f"evidence FROM {CONTACTS} WHERE complaint = %s ORDER BY at, message",
         (complaint,),
     ).fetchall()
     shown = [ContactShown.model_validate(one) for one in contacts]

@@ -18,7 +18,7 @@ from contracts.intake import (
     MatchedBy,
     MergedContact,
 )
-from contracts.values import Contact, ContactKind, Kind
+from contracts.values import Contact, ContactKind, Evidence, Kind
 from libs.decider import Conflict, Context, DomainError, Event, Lookups, Refused, To
 from services.intake.domain.closing import TIER_REGULATOR
 from services.intake.domain.commands import LinkMerged, Merge, UnlinkMerged, Unmerge
@@ -274,12 +274,12 @@ def _unmerged(complaint: Complaint, reason: str, note: str | None) -> ComplaintU
 def _moved(complaint: Complaint) -> Iterator[MergedContact]:
     """Its contacts as what they are to the survivor: the complaint itself is an urge to it."""
     told = complaint.registration
-    first = Linked(told.contact, 1, told.summary)
+    first = Linked(told.contact, 1, told.summary, evidence=told.evidence)
     for linked in (first, *complaint.contacts):
         if linked.stands and linked.contact.kind in MOVES:
             kind = _kind_moved(complaint, linked, is_first=linked is first)
             contact = linked.contact.model_copy(update={"kind": kind})
-            yield MergedContact(contact=contact, text=linked.text)
+            yield MergedContact(contact=contact, text=linked.text, evidence=linked.evidence)
 
 
 def _kind_moved(complaint: Complaint, linked: Linked, *, is_first: bool) -> ContactKind:
@@ -299,11 +299,15 @@ def _is_complaint(complaint: Complaint) -> bool:
 
 
 def _within(contacts: Sequence[MergedContact], characters_max: int) -> Iterator[MergedContact]:
-    """As many words as fit into one event, the first ones first."""
+    """As many words, and what came with them, as fit into one event, the first ones first."""
     left = characters_max
     for one in contacts:
-        left -= len(one.text or "")
-        yield one if left >= 0 else one.model_copy(update={"text": None})
+        left -= len(one.text or "") + sum(map(_characters, one.evidence))
+        yield one if left >= 0 else one.model_copy(update={"text": None, "evidence": ()})
+
+
+def _characters(evidence: Evidence) -> int:
+    return len(evidence.kind) + len(evidence.ref) + len(evidence.sha256 or "")
 
 
 # --- the survivor --------------------------------------------------------------------------------
@@ -324,6 +328,7 @@ def link(complaint: Complaint, command: LinkMerged, context: Context) -> list[Ev
             matched_by=MatchedBy.MERGE,
             merged_from=command.origin,
             text=moved.text,
+            evidence=moved.evidence,
             closed=complaint.closed is not None,
         )
         events.append(linked)

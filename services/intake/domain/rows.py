@@ -27,7 +27,8 @@ def complaint_rows(subject: str, complaint: Complaint) -> Iterator[Row]:
     identity = UUID(subject)
     told = complaint.registration
     receipt = told.correspondent.receipt
-    yield _contact_row(identity, Linked(told.contact, 1, told.summary), receipt)
+    first = Linked(told.contact, 1, told.summary, evidence=told.evidence)
+    yield _contact_row(identity, first, receipt)
     for linked in complaint.contacts:
         yield _contact_row(identity, linked, receipt)
         if linked.becomes is not None and linked.becomes_receipt is not None:
@@ -61,6 +62,7 @@ def _contact_row(identity: UUID, linked: Linked, receipt: str) -> Row:
         cycle=linked.cycle,
         words=linked.text,
         merged_from=linked.merged_from,
+        evidence=[one.model_dump() for one in linked.evidence] or None,
     )
 
 

@@ -80,6 +80,14 @@ def test_who_may_tell_may_not_take_over_history_without_the_right_to_import(
     assert intake.tell(BILLING).status_code == 201, "plain words need no such right"
 
 
+def test_what_came_with_the_words_is_shown_to_who_handles_it(intake: Desk) -> None:
+    """DOMAIN, Audit: "Evidence that will vanish elsewhere ... is referenced or snapshot"."""
+    bill = {"kind": "bill", "ref": "billing/2025-09/4711", "sha256": "ab" * 32}
+    intake.tell({**BILLING, "data": {**BILLING["data"], "evidence": [bill]}})
+    shown = intake.get(f"/complaints/{COMPLAINT}").json()
+    assert [one["evidence"] for one in shown["contacts"]] == [[bill]]
+
+
 def test_from_the_future_is_refused_by_rule(intake: Desk) -> None:
     told = intake.tell({**BILLING, "time": "2025-10-11T09:05:01+08:00"})
     assert (told.status_code, told.json()["rule"]) == (422, "from-the-future")

@@ -155,6 +155,23 @@ def test_the_survivor_links_every_contact_and_the_complaint_itself_counts_as_an_
     assert (two.shown(), two.shown(EARLIER)) == ("merged", "in_handling")
 
 
+def test_what_came_with_a_contact_goes_with_it_to_the_survivor_as_far_as_it_fits(
+    two: Matter,
+) -> None:
+    bill = {"kind": "bill", "ref": "billing/2025-09/4711", "sha256": "ab" * 32}
+    photos = [{"kind": "photo", "ref": f"store/{n}/" + "x" * 190} for n in range(20)]
+    two.tell("a-2", 11, "product", kind="fact", text="补充", evidence=[bill])
+    for number in range(3, 20):
+        two.tell(f"a-{number}", 11, "product", kind="fact", text="补充", evidence=photos)
+    two.merge()
+    two.settle()
+    moved = two.state(EARLIER).contacts
+    assert [one.model_dump() for one in moved[1].evidence] == [bill]
+    assert [len(one.evidence) for one in moved[2:]] == [20] * 16 + [0]
+    (merged,) = two.world.happened(ComplaintMerged)
+    assert len(merged.model_dump_json()) < 256 * 1024
+
+
 def test_a_suggestion_merged_into_a_complaint_is_a_fact_to_it(two: Matter) -> None:
     two.tell("c-1", 11, "product", complaint_kind="suggestion")
     two.merge(THIRD)
