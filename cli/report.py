@@ -74,6 +74,13 @@ def report(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Count the events of this file."),
     ] = None,
+    opened: Annotated[
+        bool,
+        typer.Option("--opened", help="With the sealed words in it, opened: of `records` only."),
+    ] = False,
+    purpose: Annotated[
+        str | None, typer.Option(help="What they are opened for, as a code; kept on record.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """See `_HELP`."""
@@ -81,6 +88,10 @@ def report(
         fail(f"no such report: {name}; there are {', '.join(REPORTS)}", code=MISUSED)
     if from_log and log is not None:
         fail("--replay or --log, not both", code=MISUSED)
+    if opened and (name != "records" or from_log or log is not None):
+        fail("--opened: sealed words open in the form `records` of a running system", code=MISUSED)
+    if opened != (purpose is not None):
+        fail("words are opened for a purpose: --opened --purpose CODE", code=MISUSED)
     period = _period(first, last, month)
     form = Format.JSON if as_json else (how or _form_of(out))
     if form is Format.XLSX and out is None:
@@ -90,7 +101,7 @@ def report(
         told = written(REPORTS[name](replayed.facts, period), form)
         err.print(_counted(replayed))
     else:
-        told = _live(name, period, form)
+        told = _live(name, period, form, purpose)
     _put(told, out)
 
 
@@ -148,13 +159,13 @@ def _day(text: str, *, end: bool) -> date:
 # -- from where -----------------------------------------------------------------------------------
 
 
-def _live(name: str, period: Period, form: Format) -> bytes:
+def _live(name: str, period: Period, form: Format, purpose: str | None) -> bytes:
+    asked = {"from": period.first.isoformat(), "to": period.last.isoformat(), "format": form.value}
     with speaking(), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
-        return client.get_bytes(
-            "audit",
-            f"/reports/{name}",
-            **{"from": period.first.isoformat(), "to": period.last.isoformat(), "format": form},
-        )
+        if purpose is None:
+            return client.get_bytes("audit", f"/reports/{name}", **asked)
+        told, _ = client.download("audit", f"/reports/{name}/opened", {**asked, "purpose": purpose})
+        return told
 
 
 def _from_file(log: Path) -> Replayed:

@@ -25,6 +25,7 @@ from services.audit import (
     export,
     knowing,
     legal_holds,
+    opened_records,
     printing,
     reactions,
     reports,
@@ -91,6 +92,7 @@ def build(settings: Settings, clock: Clock) -> App:
             legal_holds.routes(app),
             *trying.routes(app, TRIAL),
             reports.routes(app),
+            opened_records.routes(app, vault),
             policy_routes(app.service, app.query),
             operations(app),
         )

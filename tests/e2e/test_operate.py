@@ -4,11 +4,14 @@ import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from cli.notices import gateway_of
+from cli.player import Denied
 from libs.messaging.clients import running
 from libs.sheets import Format
 from services.audit.domain.reporting import REPORTS
@@ -55,6 +58,7 @@ def test_what_an_operations_engineer_sees_and_settles(tmp_path: Path) -> None:
         await _notices(world, data, complaint)
         await _connection(data)
         await _reports(world, data)
+        await _opened_record(world, data, complaint)
         await _dead_letters(world, data)
         await _proof(world, data)
 
@@ -112,6 +116,29 @@ async def _notices(world: World, data: Path, complaint: str) -> None:
     assert (await bihuan(data, "notices", "show", nobodys))[0] == 1
     assert (await bihuan(data, "notices", "report", nobodys, "failed"))[0] == 1
     assert (await bihuan(data, "notices", "report", notice["notice"], "lost"))[0] == 2
+
+
+async def _opened_record(world: World, data: Path, complaint: str) -> None:
+    """客户投诉记录表: a customer's words stand in it for who may, for a purpose, and on record."""
+    days = ("--from", "2025-10-01", "--to", "2025-10-31")
+    code, sealed, _ = await bihuan(data, "report", "records", *days)
+    assert (code, WORDS in sealed, "🔒" in sealed) == (0, False, True)
+    asked = ("report", "records", *days, "--opened")
+    code, opened, _ = await bihuan(data, *asked, "--purpose", "complaint_record")
+    assert (code, WORDS in opened) == (0, True)
+    await world.settle()
+    (export,) = [one for one in await world.log() if one.type == "export.made.v1"]
+    assert (export.data.what, export.data.purpose) == ("records_opened", "complaint_record")
+    assert (export.data.by, UUID(complaint) in export.data.complaints) == ("auditor:local", True)
+    accessed = [one.data for one in await world.log() if one.type == "person.accessed.v1"]
+    found = [one for one in accessed if one.complaint == UUID(complaint)]
+    assert "complaint_record" in {one.purpose for one in found}
+    body = {"from": "2025-10-01", "to": "2025-10-31", "purpose": "curiosity"}
+    for role in ("manager", "admin", "desk"):
+        with pytest.raises(Denied, match=r"^403"):
+            await world.player.do("audit", "/reports/records/opened", body, role=role)
+    assert (await bihuan(data, *asked))[0] == 2
+    assert (await bihuan(data, *asked, "--purpose", "x", "--replay"))[0] == 2
 
 
 async def _connection(data: Path) -> None:

@@ -16,7 +16,7 @@ from tests.integration.audit import oracle
 PERIOD = Period(date(2025, 9, 1), date(2026, 1, 31))
 AT_THE_END = "2026-02-10 00:00:00"
 """After the last instant of the other scenes of 2025."""
-SUBSCRIBER = "13800000901"
+SUBSCRIBER = "13812349901"
 
 
 @scene

@@ -1,8 +1,13 @@
 """SCENARIOS S6: service attitude, dissatisfied after reopening; instants are the page's own."""
 
+from datetime import date
+from typing import Any
+
 import pytest
 
 from cli.player import Denied
+from services.audit.domain.reporting import Period
+from services.audit.reports import made
 from tests.e2e.scenes import Stage, scene
 from tests.e2e.world import World, sh
 
@@ -124,3 +129,24 @@ async def _on_record(world: World, complaint: str) -> None:
     assert "8812" not in owners
     work = await world.player.get("routing", f"/work/{complaint}")
     assert work["owner_agent"] == "7001"
+    await _in_the_forms(world, complaint)
+
+
+async def _in_the_forms(world: World, complaint: str) -> None:
+    """S6, "Then report": the same in the forms of 004; the first answer did not solve it."""
+    october = Period(date(2025, 10, 1), date(2025, 10, 31))
+    receipt = await world.receipt(complaint)
+
+    async def lines(name: str) -> list[dict[str, Any]]:
+        sheet = await world.app("audit").query(made, name, october)
+        columns = [column.name for column in sheet.columns]
+        rows = [dict(zip(columns, row, strict=True)) for row in sheet.rows]
+        return [row for row in rows if row["receipt"] == receipt]
+
+    (record,) = await lines("records")
+    assert (record["cycle"], record["first_time"], record["score"]) == (3, False, 9)
+    assert (record["outcome"], record["closed_at"]) == ("satisfied", sh("2025-10-20 15:20:00"))
+    asked = await lines("revisits")
+    assert [(one["cycle"], one["score"], one["satisfied"]) for one in asked] == [
+        *((1, 3, False), (2, 2, False), (3, 9, True)),
+    ]

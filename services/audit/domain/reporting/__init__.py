@@ -11,7 +11,7 @@ from libs.sheets import Sheet
 from services.audit.domain.reporting.connection import connection
 from services.audit.domain.reporting.escalations import escalations
 from services.audit.domain.reporting.facts import COMPLAINT, TABLES, Fact, Facts, FactTable, Kept
-from services.audit.domain.reporting.forms import records, revisits
+from services.audit.domain.reporting.forms import records, revisits, told_in, with_words
 from services.audit.domain.reporting.hearing import HEARD, fact_rows
 from services.audit.domain.reporting.period import Period
 from services.audit.domain.reporting.promises import promises
@@ -55,4 +55,6 @@ __all__ = [
     "Period",
     "Report",
     "fact_rows",
+    "told_in",
+    "with_words",
 ]

@@ -3,10 +3,13 @@
 What is sealed is only marked: a form is filled with a customer's words by who may open them.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from contracts.feedback_survey import CallReason
+from contracts.intake import Outcome
 from contracts.values import CHANNELS, ChannelKind
 from libs.sheets import Cell, Column, Sheet
 from services.audit.domain.reporting.facts import (
@@ -45,6 +48,7 @@ RECORD_COLUMNS = (
     Column("answered_at", "答复时间", "answered at"),
     Column("refund", "退费(元)", "refund (CNY)"),
     Column("cycle", "办理轮次", "cycles"),
+    Column("first_time", "一次解决", "solved at once"),
     Column("urges", "催办次数", "urges"),
     Column("score", "满意度评分", "last score"),
     Column("closed_at", "办结时间", "closed at"),
@@ -61,12 +65,8 @@ def records(facts: Facts, period: Period) -> Sheet:
     money: dict[Any, Decimal] = {}
     for one in facts.of_told(REFUND, period):
         money[one["complaint"]] = money.get(one["complaint"], Decimal("0.00")) + one["amount"]
-    found = sorted(
-        facts.dated(COMPLAINT, "told_on", period),
-        key=lambda one: (one["told_at"], one["complaint"]),
-    )
     rows = []
-    for one in found:
+    for one in told_in(facts, period):
         complaint = one["complaint"]
         rows.append(
             _record(
@@ -81,6 +81,29 @@ def records(facts: Facts, period: Period) -> Sheet:
     return Sheet("records", "客户投诉记录表", "Complaint record", about, RECORD_COLUMNS, rows)
 
 
+def told_in(facts: Facts, period: Period) -> list[Fact]:
+    """What the form's lines are of, in their order."""
+    found = facts.dated(COMPLAINT, "told_on", period)
+    return sorted(found, key=lambda one: (one["told_at"], one["complaint"]))
+
+
+def with_words(sheet: Sheet, opened: Sequence[Mapping[str, str]]) -> Sheet:
+    """The form with what was opened of each line: `customer`, `words`, `opinion`."""
+    names = [column.name for column in sheet.columns]
+    rows = [
+        [texts.get(name, cell) for name, cell in zip(names, row, strict=True)]
+        for row, texts in zip(sheet.rows, opened, strict=True)
+    ]
+    return replace(sheet, rows=rows)
+
+
+def _first_time(told: Fact) -> bool | None:
+    """Whether the first answer was enough; None while nobody can say."""
+    if told["cycle"] > 1:
+        return False
+    return True if told["outcome"] == Outcome.SATISFIED else None
+
+
 def _record(
     told: Fact, work: Fact, answer: Fact, score: int | None, refund: Decimal | None
 ) -> tuple[Cell, ...]:
@@ -92,7 +115,7 @@ def _record(
         *(work.get("owner_team"), work.get("owner_agent")),
         *(answer.get("team") or work.get("team"), answer.get("agent") or work.get("agent")),
         *(SEALED if answer else None, answer.get("decision"), told["answered_at"], refund),
-        *(told["cycle"], told["urges"], score, told["closed_at"]),
+        *(told["cycle"], _first_time(told), told["urges"], score, told["closed_at"]),
         "merged" if told["merged_into"] is not None else told["outcome"],
         told["history"],
     )
