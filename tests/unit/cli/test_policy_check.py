@@ -113,6 +113,18 @@ BAD: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
         *("limit", "limit: -24 hours", "greater than or equal to 1"),
     ),
     (
+        *("nothing refunded", ROUTING, ("overcharge_times: 2", "overcharge_times: 0")),
+        *("limit", "overcharge_times: 0", "greater than or equal to 1"),
+    ),
+    (
+        *("nobody above", ESCALATION, ("headquarters, limit: null", 'headquarters, limit: "9.00"')),
+        *("gap", 'limit: "9.00"', "nobody could approve"),
+    ),
+    (
+        *("a tier without a desk", ESCALATION, ('    "4": [headquarters]\n', "")),
+        *("gap", "desks:", "name the roles"),
+    ),
+    (
         *("a negative amount", ESCALATION, ('limit: "200.00"', 'limit: "-200.00"')),
         *("unsound", 'limit: "-200.00"', "`limit` is '-200.00'"),
     ),
