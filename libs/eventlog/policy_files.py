@@ -13,6 +13,9 @@ import yaml
 
 from libs.decider.policy import Fault, as_read
 
+THINGS_MAX = 50_000
+"""Keys and values in one policy, references written out: a few lines could stand for millions."""
+
 BYTES_MAX = 200_000
 """An event holds 256 KB at most, and it holds the whole policy (DESIGN, The event)."""
 
@@ -67,8 +70,11 @@ def read_policy(text: str) -> PolicyFile:
     if len(text.encode()) > BYTES_MAX:
         return _unreadable(f"it is larger than {BYTES_MAX} bytes: nobody can activate it")
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = plain(yaml.safe_load(text))
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is not None and _things(node, {}) > THINGS_MAX:
+            return _unreadable("its `*` references stand for too much: write them out")
+        content = None if node is None else plain(loader.construct_document(node))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "something is wrong"
@@ -131,6 +137,20 @@ def plain(value: Any) -> Any:
 
 def _unreadable(problem: str, line: int = 1) -> PolicyFile:
     return PolicyFile(Path(), {}, {("",): line}, (Fault("unreadable", ("",), problem),))
+
+
+def _things(node: yaml.Node, counted: dict[int, int]) -> int:
+    """How many things a node stands for once its references are written out, or too many."""
+    if id(node) in counted:
+        return counted[id(node)]
+    counted[id(node)] = THINGS_MAX + 1  # what holds itself never ends
+    below: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        below = [one for pair in node.value for one in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        below = list(node.value)
+    counted[id(node)] = 1 + sum(_things(one, counted) for one in below)
+    return counted[id(node)]
 
 
 def _walk(

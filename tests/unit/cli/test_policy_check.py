@@ -521,6 +521,12 @@ def test_a_calendar_year_without_a_holiday_is_a_gap(tmp_path: Path) -> None:
     assert "2027 has no holiday at all" in ran.stderr
 
 
+REFERENCES = b"a: &a0 [1]\n" + b"".join(
+    b"b%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 9)
+)
+"""Nine lines that stand for 43 million things."""
+
+
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
@@ -531,8 +537,10 @@ def test_a_calendar_year_without_a_holiday_is_a_gap(tmp_path: Path) -> None:
         (b"name: clocks\nversion: '2'", "`effective_from` is missing"),
         (b"? [a, b]\n: 1", "found unhashable key"),
         (b"[" * 3000, "cannot be read"),
+        (REFERENCES, "write them out"),
+        (b"a: &a [*a]", "write them out"),
     ],
-    ids=["empty", "list", "bytes", "large", "head", "odd key", "deep"],
+    ids=["empty", "list", "bytes", "large", "head", "odd key", "deep", "references", "of itself"],
 )
 def test_what_is_no_policy_at_all_is_told_too(tmp_path: Path, raw: bytes, problem: str) -> None:
     path = tmp_path / "x.yaml"
