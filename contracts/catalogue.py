@@ -218,6 +218,7 @@ _ROUTING = _of(
         {
             "sla_watch": "the partner clock is met",
             "escalation": "the instruction was carried out",
+            "feedback_survey": "a partner's answer: the confirming call-back",
         },
     ),
     (

@@ -43,6 +43,8 @@ class CallReason(StrEnum):
     """To tell a notice that no message can carry."""
     SURVEY = "survey"
     """To ask whether the answer is enough, instead of a message (DOMAIN rule 11)."""
+    CONFIRM = "confirm"
+    """To confirm with the customer that the partner has answered (DOMAIN rule 7)."""
     VISIT = "visit"
     """To follow up on an important customer after the closing (004 客户回访)."""
 

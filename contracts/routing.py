@@ -303,6 +303,8 @@ class WorkContacted(ComplaintEvent):
     """How."""
     reached: bool
     """Whether the customer was reached: then the first contact is met."""
+    partner: Code | None = None
+    """The partner who spoke with the customer and so answered them (DOMAIN rule 7); None: we."""
     occurred_at: Instant | None = None
     """When it happened, if an authorised late report says so; the envelope's `occurredat`."""
 

@@ -16,10 +16,13 @@ from contracts.intake import (
     ComplaintWithdrawn,
 )
 from contracts.routing import (
+    HandlerKind,
     PromiseKind,
+    ReportedCause,
     WaitingFor,
     WorkAnswered,
     WorkPromised,
+    WorkReportedBack,
     WorkSuspended,
 )
 from contracts.sla_watch import ClockBreached, ClocksStarted, StartCause, VerdictBasis
@@ -31,6 +34,7 @@ from services.feedback_survey.domain.commands import (
     CancelAsking,
     ForgetPerson,
     HearReply,
+    PlanConfirmation,
     PlanVisit,
     ReportDelivery,
     Tell,
@@ -134,6 +138,17 @@ def on_work_answered(recorded: Recorded[WorkAnswered]) -> Sequence[To]:
         NoticeFact(name="next_steps", sealed=event.next_steps),
         answer=recorded.id,
     )
+
+
+def on_work_reported_back(recorded: Recorded[WorkReportedBack]) -> Sequence[To]:
+    """A partner's answer is confirmed with the customer by a call (DOMAIN rule 7).
+
+    One that only says that the cause lies elsewhere is no answer: the partner still owes one.
+    """
+    event = recorded.data
+    if event.kind is not HandlerKind.PARTNER or event.cause is not ReportedCause.OWN:
+        return ()
+    return (To(recorded.subject, PlanConfirmation(at=recorded.at, cycle=event.cycle)),)
 
 
 def on_complaint_answered(recorded: Recorded[ComplaintAnswered]) -> Sequence[To]:
@@ -265,6 +280,7 @@ _ON: Mapping[type[Event], Callable[[Recorded[Any]], Sequence[To]]] = {
     WorkSuspended: on_work_suspended,
     WorkPromised: on_work_promised,
     WorkAnswered: on_work_answered,
+    WorkReportedBack: on_work_reported_back,
     ClocksStarted: on_clocks_started,
     ClockBreached: on_clock_breached,
     CaseDeclined: on_case_declined,

@@ -210,6 +210,8 @@ class Waiting(_Body):
 class ContactMade(_Body):
     """An attempt to speak with the customer."""
 
+    handler: Code | None = None
+    """The partner who made it, when the desk writes it down; left out: the caller."""
     channel: ChannelKind
     """How."""
     reached: bool
@@ -586,6 +588,7 @@ def waiting_routes(sealer: Sealer) -> Router:
         told = RecordContact(
             at=ask.now,
             by=staff(ask),
+            handler=body.handler,
             channel=body.channel,
             reached=body.reached,
             occurred_at=body.occurred_at,

@@ -70,6 +70,7 @@ TABLES: tuple[Table, ...] = (
             "findings": "jsonb",
             "home_province": "text",
             "seen": "jsonb",
+            "duties": "jsonb",
         },
         key=("complaint",),
         indexes=("team", "queue", "owner_team", "home_province"),
@@ -94,6 +95,7 @@ TABLES: tuple[Table, ...] = (
             "about_staff": "boolean not null",
             "home_province": "text",
             "seen": "jsonb",
+            "duties": "jsonb",
         },
         key=("complaint",),
         indexes=("owner_team, ended_at", "home_province"),
@@ -261,6 +263,18 @@ class ClockView(View):
     warned: str | None
 
 
+class PartnerDutyView(View):
+    """A partner answers the customer and 10010, for each forward."""
+
+    forward: int
+    partner: str
+    reached_at: Instant | None
+    told_10010_at: Instant | None
+    told_customer_at: Instant | None
+    owes: list[str]
+    """Of `10010` and `customer` those not answered yet."""
+
+
 class WorkView(View):
     """One complaint's work."""
 
@@ -304,6 +318,8 @@ class WorkView(View):
     promises: list[dict[str, Any]] = []
     findings: list[dict[str, Any]] = []
     clocks: list[ClockView] = []
+    partner_duties: list[PartnerDutyView] = []
+    """What each partner it was forwarded to owes, or has done (DOMAIN rule 7)."""
     instructions: list[dict[str, Any]] = []
     delay_plans_wanted: list[str] = []
     """Clocks from 80 % on without a delay plan (EVENTS 28)."""
@@ -543,6 +559,7 @@ def work_of(conn: Connection[Any], complaint: UUID) -> WorkView | None:
     clocks = known_clocks(heard)
     row["promises"] = row.get("promises") or []
     row["findings"] = row.get("findings") or []
+    row["partner_duties"] = row.pop("duties") or []
     row.pop("seen")
     view = WorkView.model_validate({**row, "instructions": told})
     view.clocks = [

@@ -91,6 +91,12 @@ class CallOffVisit(Command):
     cycle: Cycle
 
 
+class PlanConfirmation(Command):
+    """A partner has answered: the customer is called back to confirm it (DOMAIN rule 7)."""
+
+    cycle: Cycle
+
+
 class CancelAsking(Command):
     """The complaint ends another way: withdrawn, or merged into another."""
 
@@ -111,6 +117,7 @@ FeedbackCommand = (
     | RecordCall
     | PlanVisit
     | CallOffVisit
+    | PlanConfirmation
     | CancelAsking
     | ForgetPerson
 )

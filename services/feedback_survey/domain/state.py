@@ -186,6 +186,9 @@ class Feedback(State):
 
     def overtaken(self, call: Call) -> bool:
         """Whether it has nothing to tell or ask any more."""
+        if call.reason is CallReason.CONFIRM:
+            over = call.cycle < self.cycle or call.cycle <= self.withdrawn_in
+            return self.stopped or over
         if self.stopped or call.notice is None:
             return self.stopped
         notice = self.notices[call.notice]

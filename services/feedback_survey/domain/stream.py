@@ -31,12 +31,14 @@ from services.feedback_survey.domain.commands import (
     FeedbackCommand,
     ForgetPerson,
     HearReply,
+    PlanConfirmation,
     PlanVisit,
     RecordCall,
     ReportDelivery,
     TakeCall,
     Tell,
 )
+from services.feedback_survey.domain.confirming import decide_confirm
 from services.feedback_survey.domain.notices import decide_tell
 from services.feedback_survey.domain.reaching import decide_call, decide_delivery, decide_take
 from services.feedback_survey.domain.standing import stands
@@ -89,6 +91,8 @@ def decide(
             return decide_plan(known, command, context)
         case CallOffVisit():
             return decide_call_off(known, command)
+        case PlanConfirmation():
+            return decide_confirm(known, command, context)
         case CancelAsking():
             return decide_cancel(known, command)
         case ForgetPerson():

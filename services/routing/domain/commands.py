@@ -208,6 +208,8 @@ class Resume(Asked):
 class RecordContact(Asked):
     """The customer was called or written to."""
 
+    handler: Code | None = None
+    """The partner who did, as the desk writes it down; None: whoever records it."""
     channel: ChannelKind
     reached: bool
     occurred_at: Instant | None = None

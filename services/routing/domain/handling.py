@@ -335,7 +335,8 @@ def take_reply(work: Work | None, command: TakeReply) -> list[Event]:
 def contact(work: Work | None, command: RecordContact, context: Context) -> list[Event]:
     """An attempt to speak with the customer; only one who was reached meets a clock.
 
-    Also after the answer: a call-back is a contact (DOMAIN rules 7 and 11).
+    Also after the answer: a call-back is a contact (DOMAIN rules 7 and 11). A partner's own, told
+    by itself or written down by the desk, is its answer to the customer; it owes one to 10010 too.
     """
     work = known(work)
     if work.phase is not Phase.ANSWERED:
@@ -343,9 +344,8 @@ def contact(work: Work | None, command: RecordContact, context: Context) -> list
     rules = Rules.at(context.policies, command.at)
     if fact_time(command) > command.at:
         raise FromTheFuture
-    forward = work.forward
-    partner = forward is not None and command.by.team == forward.to
-    if not partner:
+    partner = _partner(work, command)
+    if partner is None or partner not in (command.by.team, command.by.agent):
         who = unconcerned(work, command.by, rules)
         if not (is_handler(work, who) or on_owners_desk(work, who)):
             raise NotTheirs
@@ -354,6 +354,17 @@ def contact(work: Work | None, command: RecordContact, context: Context) -> list
             cycle=work.cycle,
             channel=command.channel,
             reached=command.reached,
+            partner=partner,
             occurred_at=command.occurred_at,
         )
     ]
+
+
+def _partner(work: Work, command: RecordContact) -> str | None:
+    """The partner whose contact it was; raises NoSuchForward for one that was forwarded nothing."""
+    asked = {one.partner for one in work.duties}
+    if command.handler is not None:
+        if command.handler not in asked:
+            raise NoSuchForward
+        return command.handler
+    return next((one for one in (command.by.team, command.by.agent) if one in asked), None)

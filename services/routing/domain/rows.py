@@ -29,7 +29,7 @@ from libs.decider import Decider, Recorded, Row
 from libs.decider.decider import wire_instant
 from services.routing.domain import TEAM, WORK
 from services.routing.domain.commands import ClockState, SettledAs
-from services.routing.domain.state import Finding, Phase, Promised, TeamState, Work
+from services.routing.domain.state import Finding, PartnerDuty, Phase, Promised, TeamState, Work
 
 SOURCE = "/bihuan/routing"
 """The `source` of routing's own events."""
@@ -64,6 +64,7 @@ def work_rows(subject: str, work: Work) -> Iterable[Row]:
         "clock_from": work.clock_from,
         "about_staff": work.profile.about is not None,
         "home_province": work.informed_home,
+        "duties": [_duty(one) for one in work.duties] or None,
         "seen": {who.value: dict(upto) for who, upto in work.seen.items()} or None,
     }
     for step in work.steps:
@@ -107,6 +108,20 @@ def work_rows(subject: str, work: Work) -> Iterable[Row]:
         promises=[_promise(one) for one in work.promises] or None,
         findings=[_finding(one, work) for one in work.findings] or None,
     )
+
+
+def _duty(duty: PartnerDuty) -> dict[str, Any]:
+    def wire(at: datetime | None) -> str | None:
+        return wire_instant(at) if at else None
+
+    return {
+        "forward": duty.forward,
+        "partner": duty.partner,
+        "reached_at": wire(duty.reached_at),
+        "told_10010_at": wire(duty.told_10010_at),
+        "told_customer_at": wire(duty.told_customer_at),
+        "owes": list(duty.owes),
+    }
 
 
 def _promise(promised: Promised) -> dict[str, Any]:

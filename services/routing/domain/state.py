@@ -78,6 +78,23 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class PartnerDuty:
+    """What a partner owes for one forward: an answer to the customer and one to 10010 (rule 7)."""
+
+    forward: int
+    partner: str
+    reached_at: datetime | None
+    told_10010_at: datetime | None = None
+    told_customer_at: datetime | None = None
+
+    @property
+    def owes(self) -> tuple[str, ...]:
+        """Whom the partner has not answered yet."""
+        whom = {"10010": self.told_10010_at, "customer": self.told_customer_at}
+        return tuple(name for name, at in whom.items() if at is None)
+
+
+@dataclass(frozen=True, slots=True)
 class Suspension:
     """Work waits for somebody else."""
 
@@ -179,6 +196,8 @@ class Work(State):
     proposals: tuple[Proposal, ...] = ()
     asks: Mapping[int, UUID] = field(default_factory=dict)
     """Finding -> the event that asked for money last: a proposal, or its own as a correction."""
+    duties: tuple[PartnerDuty, ...] = ()
+    """What each partner owes or has done, forward by forward."""
     steps: tuple[Step, ...] = ()
     seen: Mapping[Informed, Mapping[str, int]] = field(default_factory=dict)
     """How far the steps of each source have been seen, by whom is informed of them."""
@@ -264,7 +283,10 @@ def _moved(work: Work | None, recorded: Recorded[Any]) -> Work:  # noqa: C901 - 
             return replace(work, suspension=None)
         case WorkContacted():
             first = work.contacted_at or (at if event.reached else None)
-            return replace(work, contacted_at=first)
+            contacted = replace(work, contacted_at=first)
+            if event.partner is None or not event.reached:
+                return contacted
+            return replace(contacted, duties=_told_customer(work.duties, event.partner, at))
         case WorkPromised():
             promised = Promised(
                 event.promise, event.kind, event.of_clock, event.old_due, event.new_due, at
@@ -413,16 +435,42 @@ def _transferred(work: Work, event: WorkTransferred) -> Work:
         event.reason,
         event.back_by,
     )
+    duties = work.duties
+    if event.kind is HandlerKind.PARTNER:
+        duties = _owed(duties, PartnerDuty(event.forward, event.to, event.reached_at))
     if work.forward is not None and work.forward.number == event.forward:
-        return replace(work, forward=forward)
+        return replace(work, forward=forward, duties=duties)
     away = event.kind is HandlerKind.PROVINCE and event.to != work.profile.home_province
     return replace(
         work,
         phase=Phase.FORWARDED,
         forwards=event.forward,
         forward=forward,
+        duties=duties,
         accept_by=None,
         went_away=work.went_away or away,
+    )
+
+
+def _owed(duties: tuple[PartnerDuty, ...], duty: PartnerDuty) -> tuple[PartnerDuty, ...]:
+    """The same duties with that of a new forward, or a known one as it has now arrived."""
+    if any(one.forward == duty.forward for one in duties):
+        return tuple(
+            replace(one, reached_at=duty.reached_at) if one.forward == duty.forward else one
+            for one in duties
+        )
+    return (*duties, duty)
+
+
+def _told_customer(
+    duties: tuple[PartnerDuty, ...], partner: str, at: datetime
+) -> tuple[PartnerDuty, ...]:
+    """The partner has answered the customer: for whatever it was forwarded till then."""
+    return tuple(
+        replace(one, told_customer_at=at)
+        if one.partner == partner and one.told_customer_at is None
+        else one
+        for one in duties
     )
 
 
@@ -434,6 +482,14 @@ def _reported_back(work: Work, event: WorkReportedBack, at: datetime) -> Work:
     reported = replace(work, reported_at=at, opinions=work.opinions + 1, carried_out=carried)
     # A partner whose cause lies elsewhere is not released from answering (DOMAIN rule 7).
     still_owed = event.kind is HandlerKind.PARTNER and event.cause is not ReportedCause.OWN
+    if event.kind is HandlerKind.PARTNER and not still_owed:
+        told = tuple(
+            replace(one, told_10010_at=one.told_10010_at or at)
+            if one.forward == event.forward
+            else one
+            for one in work.duties
+        )
+        reported = replace(reported, duties=told)
     if work.forward is not None and work.forward.number == event.forward and not still_owed:
         reported = replace(reported, forward=None)
     if not work.is_open or work.owner is None:

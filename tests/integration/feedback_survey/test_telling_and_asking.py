@@ -24,6 +24,7 @@ from tests.unit.feedback_survey.heard import (
     heard,
     reply,
 )
+from tests.unit.feedback_survey.test_confirming import report as partner_report
 from tests.unit.web.conformance import findings
 
 ASKED = at("2025-10-18 16:00")
@@ -192,3 +193,18 @@ def test_an_unknown_call_and_a_foreign_role_are_refused(desk: Office) -> None:
 
 def test_schemathesis_finds_nothing(desk: Office) -> None:
     assert findings(desk.api, desk.bearer("desk", "manager"), examples_max=4) == []
+
+
+def test_a_partners_answer_is_confirmed_by_a_call_of_a_desk(desk: Office) -> None:
+    """DOMAIN rule 7: "the customer gets a confirming call-back"."""
+    desk.hear(heard(clocks_started(correspondent()), at("2025-10-17 17:00")))
+    desk.hear(heard(partner_report(), at("2025-10-17 18:00")))
+    (call,) = desk.get("/calls?reason=confirm")["items"]
+    url = f"/calls/{call['call']}"
+    assert desk.post(f"{url}/take").status_code == 200
+    script = desk.get(f"{url}/script")
+    assert (script["reply_to"]["address"], script["words"]) == (ADDRESS, [])
+    scored = desk.post(f"{url}/attempts", {"reached": True, "score": 9})
+    assert (scored.status_code, scored.json()["rule"]) == (422, "nothing-asked")
+    assert desk.post(f"{url}/attempts", {"reached": True}).status_code == 200
+    assert desk.get("/calls")["items"] == []

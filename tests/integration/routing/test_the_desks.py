@@ -480,3 +480,38 @@ def test_a_named_representative_is_asked_in_person_and_stays_one_when_the_team_c
     other = str(UUID(int=77))
     hear(desk, told(company), subject=other)
     assert desk.get(f"/work/{other}", role="agent")["agent"] == "6101"
+
+
+def test_a_partners_two_answers_are_tracked_over_http(desk: Office) -> None:
+    """DOMAIN rule 7: the partner answers customer and 10010, and a cause not its own releases it
+    from neither."""
+    hear(desk, told(profile(Category.VALUE_ADDED_CANCEL_ONE)))
+    assert post(desk, "5401", "accept", {}).status_code == 200
+    passing = {
+        "to": "sp-17",
+        "kind": "partner",
+        "reason": "partners_service",
+        "complexity": "simple",
+        "reached_at": "2025-10-09T12:00:00+08:00",
+    }
+    assert post(desk, "5401", "transfer", passing).status_code == 200
+
+    def partner(what: str, body: dict[str, Any]) -> Any:
+        return desk.post(f"{WORK}/{what}", body, role="partner", actor="agent:sp-17")
+
+    def owes() -> list[list[str]]:
+        duties = desk.get(WORK, role="agent")["partner_duties"]
+        assert [one["partner"] for one in duties] == ["sp-17"]
+        return [one["owes"] for one in duties]
+
+    assert owes() == [["10010", "customer"]]
+    not_ours = {"opinion": "网络原因", "cause": "network", "responsible": "network"}
+    assert partner("report-back", not_ours).status_code == 200
+    assert owes() == [["10010", "customer"]]
+    told_customer = {"channel": "email", "reached": True}
+    assert partner("contact", told_customer).status_code == 200
+    assert owes() == [["10010"]]
+    stranger = desk.post(f"{WORK}/contact", told_customer, role="partner", actor="agent:sp-18")
+    assert stranger.status_code == 422, "nothing was forwarded to them"
+    assert partner("report-back", {"opinion": "已退订并退费"}).status_code == 200
+    assert owes() == [[]]

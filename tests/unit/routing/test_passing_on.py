@@ -11,6 +11,7 @@ from contracts.routing import (
     WorkAccepted,
     WorkAnswered,
     WorkAssigned,
+    WorkContacted,
     WorkReportedBack,
     WorkRouted,
     WorkTransferred,
@@ -21,6 +22,7 @@ from services.routing.domain.commands import (
     Accept,
     Answer,
     ConfirmForward,
+    RecordContact,
     ReportBack,
     Staff,
     TakePartnerReport,
@@ -335,3 +337,82 @@ def test_a_late_report_is_dated_when_it_happened_never_in_the_future() -> None:
     told = opinion(forwarded(), PARTNER, occurred_at=t("2025-10-09 11:30"))
     assert told.one(WorkReportedBack).occurred_at == t("2025-10-09 11:30")
     opinion(forwarded(), PARTNER, occurred_at=t("2025-10-09 12:01")).then_refused(FromTheFuture)
+
+
+# -- "the partner answers customer **and** 10010" -------------------------------------------------
+
+
+def owes(told: Story) -> tuple[str, ...]:
+    [duty] = told.state.duties
+    return duty.owes
+
+
+def contacts(told: Story, by: Staff, *, reached: bool = True, handler: str | None = None) -> Story:
+    return told.when(
+        RecordContact(at=told.now, by=by, channel="email", reached=reached, handler=handler)
+    )
+
+
+def test_the_partner_owes_two_answers_and_each_is_tracked() -> None:
+    """DOMAIN rule 7: "the partner answers customer **and** 10010 (mail or fax)"."""
+    told = news(forwarded(), reached_at=NOON)
+    assert owes(told) == ("10010", "customer")
+    customer_first = went(contacts(told, PARTNER))
+    assert customer_first.one(WorkContacted).partner == "sp-17"
+    assert owes(customer_first) == ("10010",)
+    both = went(opinion(customer_first, PARTNER))
+    assert owes(both) == ()
+    us_first = went(opinion(told, PARTNER))
+    assert owes(us_first) == ("customer",)
+    assert owes(went(contacts(us_first, PARTNER))) == (), "10010 had its answer; it still may"
+    [row] = [one for one in both.rows if one.table == "work"]
+    assert dict(row.values)["duties"] == [
+        {
+            "forward": 1,
+            "partner": "sp-17",
+            "reached_at": "2025-10-09T04:00:00.000000Z",
+            "told_10010_at": "2025-10-09T04:00:00.000000Z",
+            "told_customer_at": "2025-10-09T04:00:00.000000Z",
+            "owes": [],
+        }
+    ]
+
+
+def test_an_attempt_that_reached_nobody_answers_nobody() -> None:
+    assert owes(went(contacts(forwarded(), PARTNER, reached=False))) == ("10010", "customer")
+
+
+def test_what_we_tell_the_customer_is_not_the_partners_answer() -> None:
+    told = went(contacts(forwarded(), VALUE_ADDED))
+    assert told.one(WorkContacted).partner is None
+    assert owes(told) == ("10010", "customer")
+
+
+def test_the_desk_writes_down_that_the_partner_answered_the_customer() -> None:
+    told = went(contacts(forwarded(), VALUE_ADDED, handler="sp-17"))
+    assert owes(told) == ("10010",)
+    contacts(forwarded(), VALUE_ADDED, handler="sp-18").then_refused(NoSuchForward)
+    contacts(accepted(), MOBILE_1, handler="sp-17").then_refused(NoSuchForward)
+    contacts(forwarded(), NETWORK, handler="sp-17").then_refused(NotTheirs)
+
+
+def test_a_returned_cause_releases_the_partner_from_neither_answer() -> None:
+    """DOMAIN rule 7: causes that go back to the responsible company do "not release the partner
+    from answering"."""
+    told = opinion(forwarded(), PARTNER, ReportedCause.NETWORK)
+    assert told.one(WorkRouted).queue == "network"
+    assert owes(told) == ("10010", "customer")
+    told = went(contacts(told, PARTNER))
+    assert owes(told) == ("10010",)
+    assert owes(went(opinion(told, PARTNER))) == ()
+
+
+def test_a_second_forward_is_a_duty_of_its_own() -> None:
+    told = went(opinion(went(contacts(forwarded(), PARTNER)), PARTNER))
+    again = went(transfer(told, "sp-17", HandlerKind.PARTNER, by=VALUE_ADDED))
+    assert [(one.forward, one.owes) for one in again.state.duties] == [
+        (1, ()),
+        (2, ("10010", "customer")),
+    ]
+    bounced = news(again, bounced="mailbox_full", forward=2)
+    assert [one.forward for one in bounced.state.duties] == [1, 2], "sent again is no new duty"
