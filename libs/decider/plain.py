@@ -9,7 +9,7 @@ from uuid import UUID
 
 from libs.decider.decider import wire_instant
 
-TOKEN_START = "v1."  # noqa: S105 - how a sealed token of the vault begins; it opens nothing
+TOKEN_START = "bs1."  # noqa: S105 - how a sealed token of the vault begins; it opens nothing
 MARK_HEX_DIGITS = 16
 
 Tables = Mapping[str, list[dict[str, Any]]]

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import psycopg
 import yaml
 
+from libs.vault.sealing import PREFIX
 from tests.e2e.commands import bihuan, told
 from tests.e2e.world import DATABASES, World, play, read_log
 
@@ -51,8 +52,14 @@ async def _at_an_instant(world: World, data: Path, complaint: str, folder: Path)
     file.write_bytes(b"\n".join(await read_log(world.system)) + b"\n")
     assert await told(data, "show", complaint, "--at", at, "--log", str(file)) == (0, shown)
 
+    words = [one["words"] for one in shown["as_it_was"]["services"]["intake"]["contacts"]]
+    assert all(one.startswith("🔒") for one in words)
     code, out, _ = await bihuan(data, "show", complaint)
     assert code == 0
+    assert words[0] in unfolded(out)
+    for secret in (WORDS, SUBSCRIBER, PREFIX):
+        assert secret not in out
+        assert secret not in str(shown)
     assert "first_contact" in out
     assert (await bihuan(data, "show", complaint, "--at", "2025-10-09T10:00:00"))[0] == 2
     assert (await bihuan(data, "show", complaint, "--at", "2025-10-08T10:00:00Z"))[0] == 1
@@ -133,7 +140,7 @@ async def _timeline(data: Path, complaint: str, html: Path) -> None:
     for step in steps:
         assert step["zh"] in page.text
         assert step["en"] in page.text
-    for secret in (WORDS, SUBSCRIBER, "v1."):
+    for secret in (WORDS, SUBSCRIBER, PREFIX):
         assert secret not in text
     pieces = text[text.index("<svg") : text.rindex("</svg>") + 6]
     drawn = ET.fromstring(f"<all>{pieces}</all>")  # noqa: S314 - our own drawing

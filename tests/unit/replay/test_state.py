@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from libs.decider.plain import canonical, plain, tables
+from libs.decider.plain import TOKEN_START, canonical, plain, tables
+from libs.vault.sealing import PREFIX
 from replay.state import Known, StateAt, state_at
 from replay.story import LogBroken, told_once
 from tests.unit.replay.played import story
@@ -104,11 +105,12 @@ def test_the_state_does_not_depend_on_the_zone_an_instant_was_told_in() -> None:
 
 
 def test_sealed_words_are_marks_that_tell_apart_and_open_nothing() -> None:
-    one, other = plain("v1.abc"), plain("v1.abd")
+    one, other = plain("bs1.abc"), plain("bs1.abd")
     assert one != other
     assert one.startswith("🔒")
+    assert TOKEN_START == PREFIX, "what the vault makes"
     assert "abc" not in one
-    assert plain({"words": ["v1.abc"]}) == {"words": [one]}
+    assert plain({"words": ["bs1.abc"]}) == {"words": [one]}
 
 
 def test_rows_are_canonical_whatever_order_they_came_in() -> None:
