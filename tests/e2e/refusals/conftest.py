@@ -10,6 +10,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from libs.web.access import guards
+from libs.web.routing import BODY_BYTES_MAX_NAME
 from tests.e2e.world import DATABASES, World, world
 from tests.stack import room
 
@@ -27,6 +28,8 @@ class Door:
     action: str | None
     takes_body: bool
     takes_key: bool
+    takes_large: bool
+    """Its body may be larger than the service's others."""
 
     def __str__(self) -> str:
         return f"{self.service}: {self.method} {self.path}"
@@ -66,6 +69,7 @@ def _doors(service: str, api: Any) -> Iterator[Door]:
                 guard,
                 bool(list(_bodies(route.dependant))),
                 "idempotency-key" in flat,
+                BODY_BYTES_MAX_NAME in (getattr(route.original_route, "openapi_extra", None) or {}),
             )
 
 
