@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
 from libs.decider import Event, To
@@ -24,6 +25,7 @@ from libs.messaging.stepping import Stepper
 from libs.sheets import FORMATS, Format, written
 from libs.timekeeping.clock import SteppedClock
 from libs.web.auth import issue_token, make_signing_key
+from services.audit import reports
 from services.audit.domain.reporting import REPORTS, Period
 from services.audit.main import build as build_audit
 from services.audit.main import describe as describe_audit
@@ -188,7 +190,9 @@ async def made_again(service: Service, where: Room, topic_id: str) -> None:
         store.close()
 
 
-def test_s8_promises_and_volume_are_the_same_live_rebuilt_and_replayed(tmp_path: Path) -> None:
+def test_s8_promises_and_volume_are_the_same_live_rebuilt_and_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """S8: 49 of 50 kept, 48 of 50 not, 195 of 199 not; from everywhere the same bytes (5)."""
 
     async def play(where: Room) -> None:
@@ -212,6 +216,11 @@ def test_s8_promises_and_volume_are_the_same_live_rebuilt_and_replayed(tmp_path:
             watched = await running.get("sla_watch", "/promises")
             assert as_sla_watch_tells(_json(watched)) == as_sla_watch_tells(document)
             await _refusals(running)
+            with monkeypatch.context() as smaller:
+                smaller.setattr(reports, "ROWS_MAX", 3)
+                url = "/reports/promises?from=2025-10-01&to=2026-01-31"
+                refused = _json(await running.get("audit", url, 422))
+                assert refused["rule"] == "too-many-rows"
         values = await values_of(where)
         _by_the_oracle(values, document, _json(live["volume", Format.JSON]))
         again = replay(values).facts

@@ -7,8 +7,21 @@ from uuid import UUID
 
 import pytest
 
-from libs.decider import Row
-from services.audit.domain.reporting import REPORTS, Kept, Period
+from contracts.housekeeping import PolicyActivated
+from contracts.sla_watch import (
+    CancelReason,
+    ClockBreached,
+    ClockCorrected,
+    ClockMet,
+    ClocksCancelled,
+    ClocksStarted,
+    StartCause,
+    Verdict,
+    VerdictBasis,
+)
+from contracts.values import Clock, ClockRef, EventRef, PolicyRef
+from libs.decider import Event, Recorded, Row
+from services.audit.domain.reporting import REPORTS, Kept, Period, fact_rows
 from services.audit.domain.reporting.facts import COMPLAINT, REFUND, RULE
 from services.audit.domain.reporting.period import DAYS_MAX
 
@@ -153,3 +166,135 @@ def test_a_period_has_an_order_and_a_limit() -> None:
         Period(date(2025, 10, 2), date(2025, 10, 1))
     with pytest.raises(ValueError, match=f"at most {DAYS_MAX} days"):
         Period.asked(date(2000, 1, 1), date(2025, 10, 1))
+
+
+# --- S8, from events to the table ----------------------------------------------------------------
+
+RESOLVE: dict[str, Any] = {
+    "clock": "resolve",
+    "instance": "",
+    "started_in": 1,
+    "purpose": "resolve",
+}
+DUE = datetime(2025, 10, 31, 16, tzinfo=UTC)
+"""2025-11-01 00:00 in Shanghai: the last counted date is 31 October."""
+
+
+class Watch:
+    """What sla_watch tells about `resolve` clocks of one complaint each."""
+
+    def __init__(self) -> None:
+        self.kept = Kept()
+        promised = {"code": "resolve", "promised": "98/100", "title": {"zh": "投诉解决", "en": "-"}}
+        self.tell(
+            0,
+            PolicyActivated(
+                name="clocks",
+                version="1",
+                sha256="0" * 64,
+                content={"version": "1", "clocks": [promised]},
+                effective_from=EVER,
+                seed=True,
+            ),
+        )
+
+    def tell(self, complaint_number: int, event: Event) -> None:
+        self.kept.keep(
+            fact_rows(
+                Recorded(
+                    id=UUID(int=1),
+                    source="/bihuan/sla_watch",
+                    type=event.type,
+                    subject=str(UUID(int=complaint_number)),
+                    time=DUE,
+                    sequence=1,
+                    actor="system:sla_watch",
+                    data=event,
+                )
+            )
+        )
+
+    def start(self, complaint_number: int) -> None:
+        clock = Clock(
+            **RESOLVE,
+            due=DUE,
+            last_counted=date(2025, 10, 31),
+            clock_from=datetime(2025, 10, 24, 2, tzinfo=UTC),
+            policy=PolicyRef(name="clocks", version="1"),
+        )
+        self.tell(
+            complaint_number,
+            ClocksStarted(
+                cycle=1, cause=StartCause.REGISTERED, clock_from=clock.clock_from, clocks=(clock,)
+            ),
+        )
+
+    def meet(self, complaint_number: int) -> None:
+        self.start(complaint_number)
+        met = ClockMet(cycle=1, fact=FACT, at=DUE, due=DUE, **RESOLVE)
+        self.tell(complaint_number, met)
+
+    def breach(self, complaint_number: int) -> None:
+        self.start(complaint_number)
+        complete = VerdictBasis.COMPLETE
+        self.tell(complaint_number, ClockBreached(cycle=1, due_at=DUE, basis=complete, **RESOLVE))
+
+    def cancel(self, complaint_number: int) -> None:
+        self.start(complaint_number)
+        named = ClockRef(clock="resolve", instance="", started_in=1)
+        gone = CancelReason.WITHDRAWN
+        self.tell(
+            complaint_number, ClocksCancelled(cycle=1, clocks=(named,), since=DUE, reason=gone)
+        )
+
+    def line(self, period: Period = OCTOBER) -> tuple[Any, ...]:
+        (row,) = REPORTS["promises"](self.kept, period).rows
+        month, *_, met, breached, cancelled, shown, promised, kept = row
+        return (month, met, breached, cancelled, str(shown), promised, kept)
+
+
+FACT = EventRef(event=UUID(int=9), source="/bihuan/routing", type="work.answered.v1")
+
+
+@pytest.mark.parametrize(
+    ("met", "breached", "cancelled", "shown", "kept"),
+    [
+        (49, 1, 3, "98.00 %", True),
+        (48, 2, 0, "96.00 %", False),
+        (195, 4, 0, "97.98… %", False),
+        (0, 0, 2, "None", None),
+    ],
+)
+def test_s8_from_the_clocks_events_to_the_table(
+    met: int, breached: int, cancelled: int, shown: str, kept: bool | None
+) -> None:
+    watch = Watch()
+    numbers = iter(range(1, 1000))
+    for _ in range(met):
+        watch.meet(next(numbers))
+    for _ in range(breached):
+        watch.breach(next(numbers))
+    for _ in range(cancelled):
+        watch.cancel(next(numbers))
+    assert watch.line() == ("2025-10", met, breached, cancelled, shown, "98 %", kept)
+    november = Period(date(2025, 11, 1), date(2025, 11, 30))
+    assert REPORTS["promises"](watch.kept, november).rows == []
+
+
+def test_a_corrected_verdict_replaces_the_one_it_corrects() -> None:
+    """DOMAIN counting 10: what is heard late corrects; nothing is counted twice."""
+    watch = Watch()
+    watch.breach(1)
+    corrected = ClockCorrected(
+        cycle=1,
+        corrects=UUID(int=1),
+        was=Verdict.BREACHED,
+        now=Verdict.MET,
+        fact=FACT,
+        at=DUE,
+        due=DUE,
+        heard_late_ms=1,
+        **RESOLVE,
+    )
+    watch.tell(1, corrected)
+    assert watch.line() == ("2025-10", 1, 0, 0, "100.00 %", "98 %", True)
