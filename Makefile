@@ -77,6 +77,7 @@ bench: setup ## measure (see docs/benchmarks.md)
 	@$(BIN)/python -m tests.bench.inbox
 	@$(BIN)/python -m tests.bench.rebuild
 	@$(BIN)/python -m tests.bench.state
+	@$(BIN)/python -m tests.bench.verify
 	@$(BIN)/python -m tests.bench.system
 
 clean: ## remove the environment and local state

@@ -22,6 +22,7 @@ from libs.messaging.app import App
 from libs.messaging.stepping import Stepper
 from libs.timekeeping.clock import SteppedClock
 from libs.web.auth import issue_token, make_signing_key
+from services.audit import main
 from services.audit.config import Settings
 from services.audit.main import build
 from tests.integration.runtime.toys import KEEPING, make_app
@@ -30,6 +31,9 @@ from tests.stack import Room
 START = datetime(2025, 9, 30, 15, 0, tzinfo=UTC)
 """23:00 of the last day of September in Shanghai: stories begin in one cohort's month and go on
 into the next."""
+
+POLICIES = len(list((Path(main.__file__).parent / "policy").glob("*.v*.yaml")))
+"""Audit's own policies in force: so many events, each a stream of its own, before any story."""
 
 SAMPLES = Path(__file__).parents[3] / "contracts" / "samples"
 

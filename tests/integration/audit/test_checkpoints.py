@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from psycopg.rows import dict_row
 from typer.testing import CliRunner
 
@@ -21,8 +24,17 @@ from services.audit.domain.checkpoint import read_note, read_verifier_key
 from services.audit.domain.leaves import read_list
 from services.audit.domain.tree import EMPTY_ROOT, is_consistent
 from services.audit.signing import is_signed
-from tests.integration.audit.tellers import Playing, complaint, playing, tell_stories
+from tests.integration.audit.tellers import (
+    POLICIES,
+    Playing,
+    complaint,
+    playing,
+    tell_stories,
+)
 from tests.stack import Room, room
+
+ONE, TWO = 6 + POLICIES, 8 + POLICIES
+"""How many events `seal_twice` seals: a story's six; then one more, and the first checkpoint."""
 
 FOUR = datetime(2025, 9, 30, 16, 0, tzinfo=UTC)
 
@@ -87,7 +99,11 @@ def test_each_hour_in_which_something_came_is_sealed_over_everything_until_then(
             signed = read_note(note)
             first = signed.checkpoint
             assert first.sealed_at == FOUR
-            assert (first.origin, first.size, first.streams) == ("bihuan/audit", 19, 7)
+            assert (first.origin, first.size, first.streams) == (
+                "bihuan/audit",
+                18 + POLICIES,
+                6 + POLICIES,
+            )
             ordered = [digest for _, run in sorted(before.items()) for digest in run]
             assert first.root == root_by_hand(ordered)
             assert [(one.partition, one.records) for one in first.partitions] == [
@@ -104,12 +120,12 @@ def test_each_hour_in_which_something_came_is_sealed_over_everything_until_then(
             await until(lambda: len(notes(drop)) == 2)
             second = read_note(notes(drop)[1]).checkpoint
             assert second.sealed_at == FOUR + timedelta(hours=1)
-            assert (second.size, second.streams) == (21, 2)
-            assert (second.previous_size, second.previous_root) == (19, first.root)
+            assert (second.size, second.streams) == (20 + POLICIES, 2)
+            assert (second.previous_size, second.previous_root) == (18 + POLICIES, first.root)
             after = archived(where)
             for partition, run in sorted(after.items()):
                 ordered += run[len(before.get(partition, ())) :]
-            assert second.root == root_by_hand(ordered[:21])
+            assert second.root == root_by_hand(ordered[: 20 + POLICIES])
             for number, checkpoint in enumerate((first, second)):
                 path = sorted(drop.glob("*.leaves"))[number]
                 read = read_list(path.read_text(encoding="utf-8"))
@@ -164,7 +180,7 @@ def test_a_webhook_that_refuses_gets_every_checkpoint_later_and_in_order(
                 await seal_twice(play)
                 await until(lambda: len(server.asked) == 5)
             sizes = [key for key, _ in server.asked]
-            assert sizes == [*["checkpoint-7"] * 4, "checkpoint-9"]
+            assert sizes == [*[f"checkpoint-{ONE}"] * 4, f"checkpoint-{TWO}"]
             assert [body for _, body in server.asked[3:]] == notes(tmp_path / "drop")
 
     with room(("intake", "routing", "audit")) as where:
@@ -203,7 +219,7 @@ def test_a_tree_that_is_lost_is_made_again_and_goes_on(tmp_path: Path) -> None:
             await play.stepper.run_until(FOUR + timedelta(hours=7))
             await until(lambda: len(notes(tmp_path / "drop")) == 3)
         last = read_note(notes(tmp_path / "drop")[-1]).checkpoint
-        assert last.previous_size == 9
+        assert last.previous_size == TWO
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(play(where))
@@ -254,19 +270,19 @@ def test_every_event_is_proven_to_be_in_and_the_log_to_have_only_grown(tmp_path:
         async with playing(where, tmp_path, **sealing(tmp_path)) as play:
             await seal_twice(play)
             listed = (await play.get("/checkpoints")).json()["items"]
-            assert [one["size"] for one in listed] == [9, 7]
+            assert [one["size"] for one in listed] == [TWO, ONE]
             first = (await play.get("/checkpoints?limit=1")).json()
             assert (await play.get(first["next"])).json()["items"] == [listed[1]]
-            assert (await play.get("/checkpoints/7")).json() == listed[1]
-            assert (await play.get("/checkpoints/8")).status_code == 404
+            assert (await play.get(f"/checkpoints/{ONE}")).json() == listed[1]
+            assert (await play.get(f"/checkpoints/{ONE + 1}")).status_code == 404
             (key,) = (await play.get("/checkpoint-keys")).json()["keys"]
             assert key == (tmp_path / "checkpoint.key.pub").read_text().strip()
-            indexes = {7: set(), 9: set()}
+            indexes = {ONE: set(), TWO: set()}
             with psycopg.connect(where.dsns["audit"]) as conn:
                 rows = conn.execute("SELECT source, subject, sequence, state FROM archive")
                 events = rows.fetchall()
-            assert len(events) == 10  # and the last checkpoint, which no other covers yet
-            for size, root in ((7, listed[1]["root"]), (9, listed[0]["root"])):
+            assert len(events) == TWO + 1  # and the last checkpoint, which no other covers yet
+            for size, root in ((ONE, listed[1]["root"]), (TWO, listed[0]["root"])):
                 for source, subject, sequence, state in events:
                     event = f"{source.rpartition('/')[2]}/{subject}/{sequence}"
                     answer = await play.get(f"/proofs/inclusion?event={event}&size={size}")
@@ -278,12 +294,12 @@ def test_every_event_is_proven_to_be_in_and_the_log_to_have_only_grown(tmp_path:
                     assert told["digest"] == leaf.hex()
                     assert up(leaf, told["index"], size, told["path"]).hex() == root
                     indexes[size].add(told["index"])
-            assert indexes == {7: set(range(7)), 9: set(range(9))}
-            told = (await play.get("/proofs/consistency?from=7&to=9")).json()
+            assert indexes == {ONE: set(range(ONE)), TWO: set(range(TWO))}
+            told = (await play.get(f"/proofs/consistency?from={ONE}&to={TWO}")).json()
             assert is_consistent(
-                7,
+                ONE,
                 bytes.fromhex(listed[1]["root"]),
-                9,
+                TWO,
                 bytes.fromhex(listed[0]["root"]),
                 [bytes.fromhex(one) for one in told["path"]],
             )
@@ -291,8 +307,8 @@ def test_every_event_is_proven_to_be_in_and_the_log_to_have_only_grown(tmp_path:
                 ("/proofs/inclusion?event=intake/nobody/1", 404),
                 ("/proofs/inclusion?event=intake", 422),
                 ("/proofs/inclusion?event=nobody/x/1", 422),
-                ("/proofs/consistency?from=7&to=8", 404),
-                ("/proofs/consistency?from=0&to=9", 422),
+                (f"/proofs/consistency?from={ONE}&to={ONE + 1}", 404),
+                (f"/proofs/consistency?from=0&to={TWO}", 422),
                 ("/checkpoints/x", 422),
             ):
                 assert (await play.get(url)).status_code == status, url
@@ -320,15 +336,20 @@ def test_a_kept_checkpoint_is_checked_and_held_against_the_archive_from_elsewher
             await until(lambda: len(notes(tmp_path / "drop")) == 2)
             kept, later = sorted((tmp_path / "drop").glob("*.checkpoint"))
             code, told = await cli(play, "checkpoint", "list")
-            assert (code, [one["size"] for one in told["checkpoints"]]) == (0, [9, 7])
-            assert (await cli(play, "checkpoint", "show", "7"))[1]["note"] == kept.read_text()
+            assert (code, [one["size"] for one in told["checkpoints"]]) == (0, [TWO, ONE])
+            assert (await cli(play, "checkpoint", "show", str(ONE)))[1]["note"] == kept.read_text()
             code, told = await cli(play, "checkpoint", "check", str(kept))
-            assert (code, told["signed"], told["listed"], told["consistent"]) == (0, True, True, 9)
+            assert (code, told["signed"], told["listed"], told["consistent"]) == (
+                0,
+                True,
+                True,
+                TWO,
+            )
             for one in (kept, later):
                 code, told = await cli(play, "verify", "--checkpoint", str(one))
                 assert (code, told["faults"], told["held"]) == (0, [], True)
             forged = tmp_path / "forged.checkpoint"
-            forged.write_text(kept.read_text().replace("streams 3", "streams 4"))
+            forged.write_text(kept.read_text().replace("\nstreams ", "\nstreams 1", 1))
             code, told = await cli(play, "checkpoint", "check", str(forged))
             assert (code, told["signed"], told["consistent"]) == (1, False, None)
             code, told = await cli(play, "verify", "--checkpoint", str(forged))
@@ -347,3 +368,68 @@ def test_a_kept_checkpoint_is_checked_and_held_against_the_archive_from_elsewher
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(play(where))
+
+
+# -- the page for auditors ------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[3] / "docs" / "auditors.md"
+
+
+def dumped(where: Room) -> list[bytes]:
+    """The log as `kcat -f '%p\\t%o\\t%s\\n'` prints it, read with a client that is none of ours."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": where.bootstrap,
+            "group.id": f"{where.prefix}auditor",
+            "enable.auto.commit": False,
+        }
+    )
+    topic, lines = f"{where.prefix}complaints.log", []
+    try:
+        for partition in range(where.topics[0].partitions):
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition))
+            consumer.assign([TopicPartition(topic, partition, low)])
+            for _ in range(high - low):
+                message = consumer.poll(10)
+                assert message is not None
+                assert message.error() is None
+                value = message.value()
+                assert isinstance(value, bytes)
+                lines.append(b"%d\t%d\t%s\n" % (partition, message.offset() or 0, value))
+    finally:
+        consumer.close()
+    return lines
+
+
+def run_the_page(lines: list[bytes]) -> list[str]:
+    """The program that the page prints, in plain Python."""
+    program = PAGE.read_text("utf-8").split("```python\n")[1].split("```")[0]
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program],
+        input=b"".join(lines),
+        capture_output=True,
+        check=True,
+    )
+    return ran.stdout.decode().splitlines()
+
+
+def test_the_page_for_auditors_makes_the_roots_from_kafka_alone(tmp_path: Path) -> None:
+    async def play(where: Room) -> list[bytes]:
+        async with playing(where, tmp_path, **sealing(tmp_path)) as play:
+            await seal_twice(play)
+        return dumped(where)
+
+    with room(("intake", "routing", "audit")) as where:
+        lines = asyncio.run(play(where))
+    roots = [read_note(note).checkpoint.root.hex() for note in notes(tmp_path / "drop")]
+    assert run_the_page(lines) == [f"holds {ONE} {roots[0]}", f"holds {TWO} {roots[1]}"]
+    assert run_the_page([*lines, lines[0]]) == [
+        f"holds {ONE} {roots[0]}",
+        f"holds {TWO} {roots[1]}",
+    ]
+    second = (b'"source":"/bihuan/intake"', b'"sequence":"2"')
+    at = next(n for n, line in enumerate(lines) if all(one in line for one in second))
+    changed = lines[at].replace(b'"actor":"', b'"actor":"x', 1)
+    said = run_the_page([*lines[:at], changed, *lines[at + 1 :]])
+    assert sum(line.startswith("WRONG /bihuan/") for line in said) == 1
+    assert said[-2:] == [f"WRONG {ONE} {roots[0]}", f"WRONG {TWO} {roots[1]}"]

@@ -32,7 +32,7 @@ from services.audit.holding import Exported
 from services.audit.main import build, describe
 from services.audit.verification import Asked, Verified, prove
 from tests.integration.audit.tampering import ACTS
-from tests.integration.audit.tellers import complaint, settings
+from tests.integration.audit.tellers import POLICIES, complaint, settings
 from tests.integration.audit.test_archive import Relays, keep
 from tests.stack import Room, room
 
@@ -123,8 +123,8 @@ def test_what_nobody_touched_holds(kept: Kept) -> None:
         verified = kept.proven(conn, listed=True)
     assert verified.faults == []
     assert verified.held
-    # the log, audit's own words policy, and the checkpoint itself
-    assert verified.events == EVENTS + 2
+    # the log, audit's own policies, and the checkpoint itself
+    assert verified.events == EVENTS + POLICIES + 1
 
 
 def test_every_act_is_found_and_every_event_it_harmed_is_named(kept: Kept) -> None:
