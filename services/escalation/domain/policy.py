@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.values import CaseTrigger, ClockPurpose, Code, Money, Tier, Urgency
 from libs.decider.policy import Unsound
+from services.escalation.domain.state import REGULATOR_TIER
 
 POLICY = "escalation"
 """The policy's name."""
@@ -114,7 +115,14 @@ class EscalationPolicy(_Part):
             tiers = ", ".join(map(str, sorted(orphaned)))
             problem = f"desks says nothing about tier {tiers}: name the roles that work its cases"
             raise Unsound.at("gap", ("desks",), problem)
+        for trigger, tier in self.tiers.items():
+            if (tier == REGULATOR_TIER) is not (trigger is CaseTrigger.REGULATOR):
+                problem = "tier 4 is the regulator's referral, and nothing else is: mend the tier"
+                raise Unsound.at("unsound", ("tiers", trigger.value), problem)
         for tier, higher in self.passes_up.items():
+            if higher == REGULATOR_TIER:
+                problem = "nobody passes a case to the regulator, the customer appeals: end below"
+                raise Unsound.at("unsound", ("passes_up", str(tier)), problem)
             if higher <= tier:
                 problem = f"a case of tier {tier} cannot pass up to tier {higher}: go higher"
                 raise Unsound.at("unsound", ("passes_up", str(tier)), problem)

@@ -38,6 +38,9 @@ def test_the_policys_schema_is_not_stale() -> None:
         {"urges": 0},
         {"passes_up": {"3": 2}},
         {"surprise": 1},
+        {"passes_up": {"2": 3, "3": 4}},  # the regulator's tier is the regulator's to open
+        {"tiers": {**content()["content"]["tiers"], "wish": 4}},
+        {"tiers": {**content()["content"]["tiers"], "regulator": 3}},
         {"desks": {"2": ["desk"], "3": ["headquarters"]}},  # and who works tier 4?
         {"compensation": {"authorities": [{"role": "team", "limit": 200.0}]}},
         {"compensation": {"authorities": [{"role": "team", "limit": "200.00"}]}},  # and above?
