@@ -109,7 +109,10 @@ def identity(client: Client, which: str) -> str:
 def _folded(which: str, at: str | None, log: str, as_json: bool) -> Any:
     try:
         subject = str(UUID(which))
-        then = datetime.now(UTC) if at is None else read_instant(at)
+        now = datetime.now(UTC)
+        then = now if at is None else read_instant(at)
+        if then > now:
+            fail("--at: that instant has not come yet", code=MISUSED, as_json=as_json)
         found = state_at(sources.events(log, subject), then)
     except NoInstant as error:
         fail(f"--at: {error}", code=MISUSED, as_json=as_json)
