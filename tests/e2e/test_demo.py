@@ -25,7 +25,8 @@ def test_everything_the_demo_claims_happens_and_up_is_left_alone(tmp_path: Path)
     instants = {claim["text"]: claim["at"] for claim in told["claims"]}
     broke = "the repair promise broke once, at exactly 10:00:00.000000"
     assert instants[broke] == "2025-10-10T02:00:00+00:00"
-    (fault,) = told["faults"]
+    (sealed, fault) = sorted(told["faults"], key=lambda one: str(one["kind"]) == "changed")
+    assert (sealed["kind"], sealed["source"]) == ("checkpoint", "/bihuan/audit")
     assert (fault["kind"], fault["source"]) == ("changed", "/bihuan/routing")
     assert told["floor"]["told"] >= 11
     assert (data / "kept").read_text() == "state of `up`"
