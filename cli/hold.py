@@ -33,13 +33,13 @@ def place(
     name: Name,
     ground: Ground,
     complaint: Annotated[list[UUID] | None, typer.Option(help="This one; may be repeated.")] = None,
-    person: Annotated[UUID | None, typer.Option(help="All complaints of this person.")] = None,
+    person: Annotated[UUID | None, typer.Option(help="All complaints this person has now.")] = None,
     told_from: Moment = None,
     told_to: Moment = None,
     until: Moment = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep complaints whatever their age: these, a person's, or all told in a time (500 at most).
+    """Keep complaints whatever their age: these, a person's, or all of a time (500 at most).
 
     Exit 1: unknown complaints, or a hold of this name is on with another ground or date.
     """

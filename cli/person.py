@@ -114,16 +114,28 @@ def export(
     """Write everything on record of a person, opened, into a file that only you can read.
 
     Each complaint with every event of every service, as it is on record, sealed words in clear;
-    that they were opened is on record. What stays closed says why (locked, erased, another
-    person's). Exit 1: nothing is on record.
+    of other people's complaints the events that hold words of this person; that they were opened
+    is on record. What stays closed says why (locked, erased, another person's). Exit 1: nothing is
+    on record, or the file exists.
     """
+    if to.exists():
+        fail(f"{to} exists already; choose another file")
     with _asking(as_json=False) as client:
         about = client.get("intake", f"/persons/{who}")
         complaints = [
             {**one, "records": _opened(client, who, one["complaint"])}
             for one in about["complaints"]
         ]
-    document = {"person": str(who), "complaints": complaints, "erasure": about["erasure"]}
+        others = [
+            {"complaint": one, "records": _opened(client, who, one, only_theirs=True)}
+            for one in about["others"]
+        ]
+    document = {
+        "person": str(who),
+        "complaints": complaints,
+        "others": others,
+        "erasure": about["erasure"],
+    }
     try:
         descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
@@ -131,13 +143,15 @@ def export(
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(document, file, ensure_ascii=False, indent=1)
         file.write("\n")
-    events = sum(len(one["records"]) for one in complaints)
+    events = sum(len(one["records"]) for one in (*complaints, *others))
     err.print(f"[green]✓[/green] {len(complaints)} complaints, {events} events: {to}")
 
 
-def _opened(client: Client, who: UUID, complaint: str) -> list[Any]:
-    """A complaint's events with the person's own words in clear."""
+def _opened(client: Client, who: UUID, complaint: str, *, only_theirs: bool = False) -> list[Any]:
+    """A complaint's events with the person's own words in clear; or only those that hold any."""
     records = list(client.pages("audit", f"/complaints/{complaint}/records"))
+    if only_theirs:
+        records = [one for one in records if any(_is_of(who, token) for token in _tokens(one))]
     tokens = sorted({token for record in records for token in _tokens(record)})
     mine = [token for token in tokens if _is_of(who, token)]
     words: dict[str, Any] = {

@@ -100,7 +100,6 @@ _INTAKE = _of(
             "sla_watch": "starts its clocks: clocks.started",
             "escalation": "VIP and severe, media, regulator or N-th repeat: case.requested",
             "audit": "its archive's cohort, and which receipt is which complaint",
-            "intake": "of a person whose data is to be destroyed: person.erasure_noted{waits}",
         },
     ),
     (

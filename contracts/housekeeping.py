@@ -77,6 +77,8 @@ class PersonErased(HousekeepingEvent):
     """Until when it is locked; None when destroyed or not yet known."""
     complaints: tuple[UUID, ...] = ()
     """The person's complaints, whose asks and notices are cancelled."""
+    others: tuple[UUID, ...] = ()
+    """Other people's complaints that hold words of this person: kept for, asked about as ever."""
     to_be_destroyed: bool = False
     """Locked only for as long as one of these complaints is open, held, appealed or under the floor
     (EVENTS race 15); then the key is destroyed."""

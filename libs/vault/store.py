@@ -5,6 +5,7 @@ database, never stands in an exception, a `repr` or a log. State of keys is read
 only unwrapping is remembered, so locking and destroying count at once, on every instance.
 """
 
+import contextlib
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -302,8 +303,8 @@ class Vault:
             return locked.rowcount
 
     def check(self, person: UUID) -> None:
-        """Raises PersonUnknown for whom nothing was ever sealed, Erased where all is destroyed."""
-        with self._pool.connection() as connection:
+        """Raises PersonUnknown for whom nothing was ever sealed."""
+        with self._pool.connection() as connection, contextlib.suppress(Erased):
             self._refuse_nobody(connection, person)
 
     def unlock(self, person: UUID) -> bool:

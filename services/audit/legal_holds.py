@@ -10,7 +10,7 @@ from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
-from contracts.values import Code, Instant, Reason, Told
+from contracts.values import Instant, Reason, Told
 from libs.decider import Lookups, NotFound, Refused, To
 from libs.eventlog import Table
 from libs.messaging.app import App
@@ -53,7 +53,7 @@ class _Body(BaseModel):
 
 
 class Span(_Body):
-    """Complaints first told in a time."""
+    """Complaints that came on record in a time; of history, when they were told back then."""
 
     told_from: Told
     """At or after this instant."""
@@ -61,10 +61,14 @@ class Span(_Body):
     """Before this instant."""
 
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$", max_length=96)]
+"""A code without a slash, for it stands in a path when the hold is lifted."""
+
+
 class Placing(_Body):
     """A hold, and on what: exactly one of complaints, person, told."""
 
-    hold: Code
+    hold: Name
     """Its name, e.g. a court's or a regulator's reference."""
     ground: Reason
     """Why."""
@@ -73,9 +77,9 @@ class Placing(_Body):
     complaints: Annotated[list[UUID], Field(min_length=1, max_length=AT_ONCE_MAX)] | None = None
     """These complaints."""
     person: UUID | None = None
-    """All complaints of this person."""
+    """All complaints that this person has on record now."""
     told: Span | None = None
-    """All complaints told in this time."""
+    """All complaints that came on record in this time."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -120,7 +124,7 @@ def holds(conn: Connection[Any], after: tuple[str, UUID] | None, limit: int) -> 
 
 
 def told_between(conn: Connection[Any], start: datetime, end: datetime) -> list[UUID]:
-    """Complaints first told in a time; one more than may be held at once, at most."""
+    """Complaints that came on record in a time; one more than may be held at once, at most."""
     found = conn.execute(
         "SELECT complaint FROM complaint WHERE registered_at >= %s AND registered_at < %s "
         "ORDER BY complaint LIMIT %s",
@@ -158,7 +162,7 @@ def routes(app: App) -> Router:
 
     @router.command("/{hold}/lift")
     async def lift(
-        hold: Code, body: Lifting, ask: Annotated[Ask, command("audit.hold")]
+        hold: Name, body: Lifting, ask: Annotated[Ask, command("audit.hold")]
     ) -> Response:
         """End a hold on every complaint that it is on."""
         now, by = ask.now, ask.caller.actor

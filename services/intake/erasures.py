@@ -7,13 +7,11 @@ Personal data: destroyed ids are applied again after a restore).
 
 import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-
-from psycopg import Error
-from psycopg_pool import PoolTimeout
 
 from contracts.housekeeping import ErasureMode, PersonErased
 from libs.decider import Recorded
@@ -22,48 +20,79 @@ from libs.vault.store import Vault
 log = logging.getLogger("bihuan.erasures")
 
 RETRY_SECONDS = 2.0
+AGAIN_SECONDS = 60.0
+WAIT_SECONDS = 5.0
 Decided = tuple[ErasureMode, UUID, datetime]
 
 
 class Erasures:
-    """One instance's hand in the vault; `committed` may be called from any thread."""
+    """One instance's hand in the vault: a thread of its own, for the writer must not wait for it.
 
-    def __init__(self, vault: Vault) -> None:
+    `on_record` reads everything decided so far; it is read at the start and every minute, for
+    another instance may have died between its commit and the vault.
+    """
+
+    def __init__(self, vault: Vault, on_record: Callable[[], Sequence[Decided]]) -> None:
         self._vault = vault
-        self._late: list[Decided] = []
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
+        self._on_record = on_record
+        self._waiting: list[Decided] = []
+        self._changed = threading.Condition()
+        self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def start(self, on_record: Sequence[Decided]) -> None:
-        """Applies everything on record, and from now on what could not be applied at once."""
-        self._apply(on_record)
-        self._stopped.clear()
-        self._thread = threading.Thread(target=self._again, name="erasures", daemon=True)
+    def start(self) -> None:
+        """Applies everything on record, then goes on in a thread."""
+        self._apply(self._on_record())
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="erasures", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """What is still late is applied at the next start."""
-        self._stopped.set()
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
     def committed(self, events: Sequence[Recorded[Any]], _started_s: float) -> None:
-        """These are on record now: those about erasing are carried out."""
+        """These are on record now: those about erasing are carried out, at once if possible."""
         decided = [
             (one.data.mode, UUID(one.subject), one.time)
             for one in events
             if isinstance(one.data, PersonErased)
         ]
-        if not decided:
-            return
-        try:
-            self._apply(decided)
-        except (Error, PoolTimeout) as error:
-            log.warning("the vault is away; erased later", extra={"error": type(error).__name__})
-            with self._lock:
-                self._late += decided
+        if decided:
+            with self._changed:
+                self._waiting += decided
+                self._changed.notify_all()
+
+    def wait(self, seconds: float = WAIT_SECONDS) -> bool:
+        """Whether all that was committed is carried out, after so many seconds at most."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, seconds)
+
+    def _run(self) -> None:
+        read_at = time.monotonic()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping or bool(self._waiting), AGAIN_SECONDS)
+                if self._stopping:
+                    return
+                now = list(self._waiting)
+            try:
+                if time.monotonic() - read_at > AGAIN_SECONDS:
+                    self._apply(self._on_record())
+                    read_at = time.monotonic()
+                self._apply(now)
+            except Exception as error:  # noqa: BLE001 - it is tried again, whatever it was
+                log.warning("erased later", extra={"error": type(error).__name__})
+                time.sleep(RETRY_SECONDS)
+                continue
+            with self._changed:
+                del self._waiting[: len(now)]
+                self._changed.notify_all()
 
     def _apply(self, decided: Sequence[Decided]) -> None:
         self._vault.lock_again(
@@ -72,14 +101,3 @@ class Erasures:
         self._vault.destroy_again(
             (person, at) for mode, person, at in decided if mode is ErasureMode.DESTROYED
         )
-
-    def _again(self) -> None:
-        while not self._stopped.wait(RETRY_SECONDS):
-            with self._lock:
-                late, self._late = self._late, []
-            if late:
-                try:
-                    self._apply(late)
-                except (Error, PoolTimeout):
-                    with self._lock:
-                        self._late += late

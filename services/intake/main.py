@@ -29,7 +29,7 @@ from services.intake.domain.person import RecordAccess
 from services.intake.domain.policy import compile_policy
 from services.intake.domain.vetting import vet_policy
 from services.intake.door import IntakeDoor
-from services.intake.erasures import Erasures
+from services.intake.erasures import Decided, Erasures
 from services.intake.persons import person_routes
 
 
@@ -61,14 +61,14 @@ def build(settings: Settings, clock: Clock) -> App:
     interface = Interface(
         title="Bihuan Intake 受理",
         version="0.1.0",
-        routers=lambda app: _routers(app, vault),
+        routers=lambda app: _routers(app, vault, erasures),
     )
-    erasures = Erasures(vault)
 
-    def carry_out() -> None:
+    def on_record() -> Sequence[Decided]:
         with app.store.connection() as connection:
-            on_record = views.decided_erasures(connection)
-        erasures.start(on_record)
+            return views.decided_erasures(connection)
+
+    erasures = Erasures(vault, on_record)
 
     app = App(
         describe(),
@@ -76,14 +76,14 @@ def build(settings: Settings, clock: Clock) -> App:
         clock,
         interface,
         make_door=door,
-        opening=[vault.start, carry_out],
+        opening=[vault.start, erasures.start],
         closing=[erasures.stop, vault.close],
     )
     app.writer.on_commit.append(erasures.committed)
     return app
 
 
-def _routers(app: App, vault: Vault) -> Sequence[Router]:
+def _routers(app: App, vault: Vault, erasures: Erasures) -> Sequence[Router]:
     async def tell(
         raw: RawMessage,
     ) -> tuple[Mapping[str, Any], Sequence[Recorded[Any]]]:
@@ -100,7 +100,7 @@ def _routers(app: App, vault: Vault) -> Sequence[Router]:
     return (
         *api.routes(app.query, tell),
         vault_routes.routes(vault, app.beside, accessed, persons_of),
-        person_routes(app.query, vault, app.beside, accessed),
+        person_routes(app.query, vault, app.beside, accessed, erasures.wait),
         policy_routes(app.service, app.query),
         operations(app),
     )

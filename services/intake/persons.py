@@ -1,6 +1,6 @@
 """Persons over HTTP: whom a number belongs to, locking and erasing on their request (PIPL).
 
-A number never stands in a URL: it is asked for in a body, and every asking is on record.
+A number never stands in a URL: it is asked for in a body, and every finding is on record.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,6 +20,7 @@ from libs.web import Ask, Caller, Page, Paging, Router, allow, command, page_of
 from services.intake import views
 from services.intake.api import Querying
 from services.intake.domain.identity import subscriber_key
+from services.intake.domain.matching import CONTACTS
 from services.intake.domain.merging import COMPLAINTS
 from services.intake.domain.person import Erase, Lock
 
@@ -70,8 +71,12 @@ def person_routes(
     vault: Vault,
     in_thread: Callable[..., Awaitable[Any]],
     accessed: Accessed,
+    carried_out: Callable[[], bool],
 ) -> Router:
-    """Finding, showing, locking and erasing; `in_thread` runs a blocking call beside the loop."""
+    """Finding, showing, locking and erasing; `in_thread` runs a blocking call beside the loop.
+
+    `carried_out` waits a little until the vault has followed what is on record.
+    """
     router = Router(prefix="/persons", tags=["persons"])
 
     @router.post("/find")
@@ -114,10 +119,13 @@ def person_routes(
         now = ask.now
 
         def chosen(lookups: Lookups) -> Sequence[To]:
-            told = Lock(at=now, basis=body.basis, complaints=complaints_of(person, lookups))
+            own, others = complaints_of(person, lookups)
+            told = Lock(at=now, basis=body.basis, complaints=own, others=others)
             return [To(str(person), told)]
 
-        return await ask(chosen)
+        answer = await ask(chosen)
+        await in_thread(carried_out)
+        return answer
 
     @router.command("/{person}/erase")
     async def erase(
@@ -128,18 +136,28 @@ def person_routes(
         now = ask.now
 
         def chosen(lookups: Lookups) -> Sequence[To]:
-            told = Erase(at=now, basis=body.basis, complaints=complaints_of(person, lookups))
+            own, others = complaints_of(person, lookups)
+            told = Erase(at=now, basis=body.basis, complaints=own, others=others)
             return [To(str(person), told)]
 
-        return await ask(chosen)
+        answer = await ask(chosen)
+        await in_thread(carried_out)
+        return answer
 
     return router
 
 
-def complaints_of(person: UUID, lookups: Lookups) -> tuple[UUID, ...]:
-    """All complaints of a person, and those they were merged into: they hold the same words."""
-    rows = lookups.rows(COMPLAINTS, person=person)
-    ids = {row["complaint"] for row in rows} | {
-        row["merged_into"] for row in rows if row["merged_into"] is not None
-    }
-    return tuple(sorted(ids))
+def complaints_of(person: UUID, lookups: Lookups) -> tuple[tuple[UUID, ...], tuple[UUID, ...]]:
+    """A person's complaints, and other people's that hold their words.
+
+    Words are there because the person spoke on another's complaint, or because a complaint of
+    theirs was merged into it, however often.
+    """
+    own = {row["complaint"] for row in lookups.rows(COMPLAINTS, person=person)}
+    found: set[UUID] = set()
+    todo = own | {row["complaint"] for row in lookups.rows(CONTACTS, person=person)}
+    while todo:
+        found |= todo
+        rows = [row for one in sorted(todo) for row in lookups.rows(COMPLAINTS, complaint=one)]
+        todo = {row["merged_into"] for row in rows if row["merged_into"] is not None} - found
+    return tuple(sorted(own)), tuple(sorted(found - own))

@@ -21,7 +21,6 @@ from contracts.intake import (
     ComplaintContactUnlinked,
     ComplaintErasureNoted,
     ComplaintMerged,
-    ComplaintRegistered,
     ComplaintUnmerged,
     HoldState,
     NotedState,
@@ -47,7 +46,6 @@ from services.intake.domain.commands import (
 from services.intake.domain.person import NoteComplaint, NoteErasure
 
 HEARD: tuple[type[Event], ...] = (
-    ComplaintRegistered,
     ComplaintContactUnlinked,
     ComplaintMerged,
     ComplaintUnmerged,
@@ -105,12 +103,9 @@ def on_erasing(recorded: Recorded[Any]) -> list[To]:
     """What keeps a person's data from being destroyed, and what does no more (EVENTS race 15)."""
     at, told = recorded.at, recorded.data
     match told:
-        case ComplaintRegistered():
-            command = NoteComplaint(at=at, complaint=UUID(recorded.subject))
-            return [To(str(told.registration.correspondent.person), command)]
         case PersonErased() if told.to_be_destroyed:
             waits = AwaitErasure(at=at, person=UUID(recorded.subject))
-            return [To(str(complaint), waits) for complaint in told.complaints]
+            return [To(str(complaint), waits) for complaint in (*told.complaints, *told.others)]
         case PersonErasureNoted() if told.state is ErasureState.WAITS:
             waits = AwaitErasure(at=at, person=UUID(recorded.subject))
             return [To(str(told.complaint), waits)]
@@ -130,7 +125,9 @@ def on_contact_unlinked(recorded: Recorded[ComplaintContactUnlinked]) -> list[To
     if becomes is None:
         return []
     command = RegisterComplaint(at=recorded.at, registration=becomes.registration)
-    return [To(str(becomes.complaint), command)]
+    person = becomes.registration.correspondent.person
+    noted = NoteComplaint(at=recorded.at, complaint=becomes.complaint)
+    return [To(str(becomes.complaint), command), To(str(person), noted)]
 
 
 def on_merged(recorded: Recorded[ComplaintMerged]) -> list[To]:

@@ -49,9 +49,10 @@ TABLES = (
             "words": "text",
             "merged_from": "uuid",
             "evidence": "jsonb",
+            "person": "uuid not null",
         },
         key=("message", "complaint"),
-        indexes=("complaint, at",),
+        indexes=("complaint, at", "person"),
     ),
     Table(
         RECEIPTS,
@@ -612,6 +613,8 @@ class PersonShown(BaseModel):
     """The person's random id."""
     complaints: list[PersonsComplaint]
     """Earliest first."""
+    others: list[UUID]
+    """Other people's complaints that hold words of this person."""
     erasure: ErasureShown | None
     """Whether the data is locked or destroyed."""
 
@@ -629,10 +632,20 @@ def person_by_id(conn: "Connection[Any]", person: UUID) -> PersonShown | None:
     erasure = conn.execute(
         f"SELECT {_ERASURE} FROM {ERASURES} WHERE person = %s", (person,)
     ).fetchone()
-    if not complaints and erasure is None:
+    others = conn.execute(
+        f"SELECT DISTINCT c.complaint FROM {CONTACTS} c JOIN {COMPLAINTS} o USING (complaint) "
+        "WHERE c.person = %s AND o.person <> %s ORDER BY c.complaint",
+        (person, person),
+    ).fetchall()
+    if not complaints and not others and erasure is None:
         return None
     return PersonShown.model_validate(
-        {"person": person, "complaints": complaints, "erasure": erasure}
+        {
+            "person": person,
+            "complaints": complaints,
+            "others": [row["complaint"] for row in others],
+            "erasure": erasure,
+        }
     )
 
 

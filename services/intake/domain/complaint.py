@@ -213,7 +213,7 @@ def decide(
     """What follows from a command; raises DomainError to refuse; [] when it is told twice."""
     if complaint is not None and isinstance(command, AwaitErasure | NoteHold | ErasureDue):
         return erasing.decide(complaint, command)
-    return with_erasures(complaint, _decide(complaint, command, context))
+    return with_erasures(complaint, _decide(complaint, command, context), context.now)
 
 
 def _decide(

@@ -15,14 +15,13 @@ from contracts.housekeeping import ErasureState
 from contracts.intake import (
     ComplaintErasureNoted,
     ComplaintHoldNoted,
-    ComplaintReopened,
     HoldState,
 )
 from contracts.values import Kind
 from libs.decider import Event
 from services.intake.domain.closing import TIER_REGULATOR
 from services.intake.domain.commands import AwaitErasure, ErasureDue, NoteHold
-from services.intake.domain.state import Complaint
+from services.intake.domain.state import Complaint, fold
 
 FLOOR_MONTHS = 6
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -45,18 +44,19 @@ def floor_ends(closed_at: datetime) -> datetime:
 def kept_until(complaint: Complaint) -> datetime | None:
     """Until when the complaint keeps its person's data; None: until something happens to it.
 
-    One that was merged away is kept by the complaint it went into. What runs no loop (suggestions,
+    One that was merged away is kept by the complaint it went into, which then keeps the data of
+    everybody whose words it took over (`merging.choose_merge`). What runs no loop (suggestions,
     praise, consultations) counts from when it was told, and history from its import.
     """
     if complaint.holds or complaint.has_case(TIER_REGULATOR):
         return None
     if complaint.merged_into is not None:
         return complaint.registered_at
-    if complaint.history:
+    if complaint.history and complaint.cycle == 1:
         return floor_ends(complaint.registered_at)
     if complaint.closed is not None:
         return floor_ends(complaint.closed.at)
-    if complaint.profile.kind is not Kind.COMPLAINT:
+    if complaint.profile.kind is not Kind.COMPLAINT and complaint.cycle == 1:
         return floor_ends(complaint.clock_from)
     return None
 
@@ -86,6 +86,14 @@ def decide(complaint: Complaint, command: AwaitErasure | NoteHold | ErasureDue) 
         case ErasureDue():
             if timers(complaint).get(TIMER) != command.at:
                 return []
+            if not command.complete:
+                # Something earlier may not have been heard, a hold or an appeal. Destroying cannot
+                # be taken back, so it waits on: noted, and due again at once.
+                return [
+                    _noted(complaint, one.person, ErasureState.WAITS)
+                    for one in complaint.erasures
+                    if not one.free
+                ]
             return [
                 _noted(complaint, one.person, ErasureState.FREE)
                 for one in complaint.erasures
@@ -100,13 +108,22 @@ def waiting_again(complaint: Complaint) -> Sequence[Event]:
     ]
 
 
-def with_erasures(complaint: Complaint | None, events: Sequence[Event]) -> Sequence[Event]:
-    """A decision's events, and what a reopening among them means for erasures."""
-    if complaint is None or not any(isinstance(one, ComplaintReopened) for one in events):
+def with_erasures(
+    complaint: Complaint | None, events: Sequence[Event], now: datetime
+) -> Sequence[Event]:
+    """A decision's events, and what they mean for erasures that had been free.
+
+    Reopened, no longer merged, or appealed: the complaint keeps the data once more.
+    """
+    if complaint is None or not events or not any(one.free for one in complaint.erasures):
         return events
-    cycle = complaint.cycle + 1
-    again = [one.model_copy(update={"cycle": cycle}) for one in waiting_again(complaint)]
-    return [*events, *again]
+    after = complaint
+    for event in events:
+        after = fold(after, event, now)
+    until = kept_until(after)
+    if until is not None and until <= now:
+        return events
+    return [*events, *waiting_again(after)]
 
 
 def _noted(complaint: Complaint, person: UUID, state: ErasureState) -> ComplaintErasureNoted:

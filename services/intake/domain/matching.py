@@ -41,6 +41,7 @@ from libs.decider import Lookups, Policies, Refused, To
 from services.intake.domain.commands import LinkContact, RegisterComplaint, Withdraw
 from services.intake.domain.identity import refusal_subject
 from services.intake.domain.merging import COMPLAINTS, survivor_of
+from services.intake.domain.person import NoteComplaint
 from services.intake.domain.policy import contacts_policy, reopening_policy
 from services.intake.domain.receipt import (
     ReceiptMistyped,
@@ -223,12 +224,19 @@ def resolve(told: Told, lookups: Lookups, policies: Policies) -> Sequence[To]:
     target = None if told.history is not None else find(told, lookups, policies)
     if target is not None:
         if told.kind is MessageKind.WITHDRAWAL and _may_withdraw(told, target):
-            return (To(str(target.complaint), _withdraw(told)),)
-        return (To(str(target.complaint), _link(told, target)),)
+            return (To(str(target.complaint), _withdraw(told)), _words_in(told, target.complaint))
+        return (To(str(target.complaint), _link(told, target)), _words_in(told, target.complaint))
     if told.kind not in FOUNDS or told.text is None:
         raise NothingToLink
     registration = _first(told, lookups, policies)
-    return (To(str(told.key), RegisterComplaint(at=told.at, registration=registration)),)
+    register = RegisterComplaint(at=told.at, registration=registration)
+    return (To(str(told.key), register), _words_in(told, told.key))
+
+
+def _words_in(told: Told, complaint: UUID) -> To:
+    """This complaint holds words of whoever spoke: in the same decision, so that an erasure that
+    waits for the person's complaints cannot miss it."""
+    return To(str(told.person), NoteComplaint(at=told.at, complaint=complaint))
 
 
 def find(told: Told, lookups: Lookups, policies: Policies) -> Target | None:

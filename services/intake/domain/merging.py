@@ -22,6 +22,7 @@ from contracts.values import Contact, ContactKind, Evidence, Kind
 from libs.decider import Conflict, Context, DomainError, Event, Lookups, Refused, To
 from services.intake.domain.closing import TIER_REGULATOR
 from services.intake.domain.commands import LinkMerged, Merge, UnlinkMerged, Unmerge
+from services.intake.domain.person import NoteComplaint
 from services.intake.domain.policy import contacts_policy
 from services.intake.domain.standing import stands
 from services.intake.domain.state import Complaint, Linked, fold, urges_standing
@@ -158,7 +159,19 @@ def choose_merge(subject: UUID, command: Merge, lookups: Lookups) -> Sequence[To
             raise
         arriving, leaving = _under_way(subject, merged, lookups)
         command = command.model_copy(update={"arriving": arriving, "leaving": leaving})
+        noted = NoteComplaint(at=command.at, complaint=command.into)
+        speakers = (To(str(one), noted) for one in sorted(speakers_of(merged, lookups)))
+        return (To(str(subject), command), *speakers)
     return (To(str(subject), command),)
+
+
+def speakers_of(complaint: Complaint, lookups: Lookups) -> frozenset[UUID]:
+    """Everybody whose words the complaint holds, those that earlier merges brought included."""
+    others = (one.standalone.person for one in complaint.contacts if one.standalone is not None)
+    found = {complaint.registration.correspondent.person, *others}
+    for origin in {one.merged_from for one in complaint.contacts if one.merged_from is not None}:
+        found |= speakers_of(lookups.state(STREAM, str(origin)), lookups)
+    return frozenset(found)
 
 
 def choose_unmerge(subject: UUID, command: Unmerge, lookups: Lookups) -> Sequence[To]:

@@ -32,11 +32,12 @@ class RecordAccess(Command):
 class Lock(Command):
     """Lock the data to storage: operations cannot read it, an auditor only with a purpose (PIPL).
 
-    `complaints` are all the person has now, and those they were merged into.
+    `complaints` are all the person has now, `others` those of other people that hold their words.
     """
 
     basis: Reason
     complaints: tuple[UUID, ...] = ()
+    others: tuple[UUID, ...] = ()
 
 
 class Erase(Lock):
@@ -80,6 +81,8 @@ class Person(State):
     """Complaints that keep the data."""
     known: frozenset[UUID] = frozenset()
     """All complaints that the erasure concerns."""
+    own: frozenset[UUID] = frozenset()
+    """Those of them that are the person's own."""
 
     @property
     def destroyed(self) -> bool:
@@ -109,7 +112,10 @@ def decide(person: Person | None, command: PersonCommand, _context: Context) -> 
                 return []
             return [
                 PersonErased(
-                    mode=ErasureMode.LOCKED, basis=command.basis, complaints=command.complaints
+                    mode=ErasureMode.LOCKED,
+                    basis=command.basis,
+                    complaints=command.complaints,
+                    others=command.others,
                 )
             ]
         case NoteComplaint():
@@ -121,17 +127,19 @@ def decide(person: Person | None, command: PersonCommand, _context: Context) -> 
 
 
 def _erase(person: Person, command: Erase) -> list[Event]:
-    if person.destroyed:
+    concerned = {*command.complaints, *command.others}
+    if person.destroyed and concerned <= person.known:
         raise AlreadyDestroyed
     if person.to_be_destroyed:
         return []
-    if not command.complaints:
+    if not concerned:
         return [PersonErased(mode=ErasureMode.DESTROYED, basis=command.basis)]
     return [
         PersonErased(
             mode=ErasureMode.LOCKED,
             basis=command.basis,
             complaints=command.complaints,
+            others=command.others,
             to_be_destroyed=True,
         )
     ]
@@ -148,7 +156,7 @@ def _noted(person: Person, command: NoteErasure) -> list[Event]:
             PersonErased(
                 mode=ErasureMode.DESTROYED,
                 basis=person.basis,
-                complaints=tuple(sorted(person.known)),
+                complaints=tuple(sorted(person.own)),
             )
         )
     return events
@@ -159,7 +167,7 @@ def evolve(person: Person | None, recorded: Recorded[Any]) -> Person:
     known = person or Person()
     match recorded.data:
         case PersonErased() as told:
-            complaints = frozenset(told.complaints)
+            complaints = frozenset((*told.complaints, *told.others))
             return replace(
                 known,
                 erased=told.mode,
@@ -169,6 +177,7 @@ def evolve(person: Person | None, recorded: Recorded[Any]) -> Person:
                 to_be_destroyed=told.to_be_destroyed,
                 keeping=complaints if told.to_be_destroyed else frozenset(),
                 known=known.known | complaints,
+                own=known.own | frozenset(told.complaints),
             )
         case PersonErasureNoted() as told:
             one = {told.complaint}

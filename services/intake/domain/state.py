@@ -271,9 +271,7 @@ def _keeping(
         holds = complaint.holds | {event.hold} if on else complaint.holds - {event.hold}
         return replace(complaint, holds=holds)
     others = tuple(one for one in complaint.erasures if one.person != event.person)
-    known = next((one for one in complaint.erasures if one.person == event.person), None)
-    since = known.since if known else time
-    erasure = Erasure(event.person, since, free=event.state is ErasureState.FREE)
+    erasure = Erasure(event.person, time, free=event.state is ErasureState.FREE)
     return replace(complaint, erasures=(*others, erasure))
 
 

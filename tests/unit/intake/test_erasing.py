@@ -1,6 +1,7 @@
 """Locked at once, destroyed when nothing keeps it any more (DOMAIN, Audit; EVENTS race 15)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,14 +11,18 @@ from contracts.housekeeping import ErasureMode, ErasureState, PersonErased, Pers
 from contracts.intake import (
     ComplaintErasureNoted,
     ComplaintHoldNoted,
+    ComplaintMerged,
     ComplaintReopened,
+    ComplaintUnmerged,
     HoldState,
 )
 from contracts.values import ContactKind
+from libs.decider import To
 from libs.decider.story import Story
 from services.intake.domain import rows
-from services.intake.domain.commands import AwaitErasure, NoteHold
+from services.intake.domain.commands import AwaitErasure, Merge, NoteHold, Unmerge
 from services.intake.domain.erasing import floor_ends
+from services.intake.domain.merging import choose_merge
 from services.intake.domain.person import (
     AlreadyDestroyed,
     Erase,
@@ -26,13 +31,14 @@ from services.intake.domain.person import (
     NoteErasure,
     RecordAccess,
 )
+from services.intake.persons import complaints_of
 from tests.unit.intake.given import (
     closed,
     link,
     open_complaint,
     with_regulator_case,
 )
-from tests.unit.intake.world import COMPLAINT, HOUR, PERSON, TOLD, at, event_id
+from tests.unit.intake.world import COMPLAINT, HOUR, PERSON, TOLD, World, at, event_id, message
 
 WAITS, FREE = ErasureState.WAITS, ErasureState.FREE
 AWAIT = AwaitErasure(at=TOLD + 5 * HOUR, person=PERSON)
@@ -133,6 +139,30 @@ def test_reopened_when_it_was_free_the_erasure_waits_again() -> None:
     assert story.one(ComplaintErasureNoted) == noted(WAITS, cycle=2)
 
 
+def test_what_was_not_heard_cannot_be_destroyed_so_it_waits_on() -> None:
+    """A gap may hide a hold or an appeal, and destroying cannot be taken back."""
+    story = closed().when(AWAIT)
+    due = story.timers["erasable"]
+    late = due + timedelta(minutes=15)
+    blind = story.decider.timer_command(timer="erasable", at=due, complete=False)
+    story = story.when(blind, now=late).then(noted(WAITS))
+    assert story.timers == {"erasable": late}
+    story.fire("erasable").then(noted(FREE))
+
+
+def test_merged_it_is_free_and_unmerged_it_keeps_the_data_again() -> None:
+    survivor = event_id(55)
+    merged = open_complaint().given(
+        ComplaintMerged(cycle=1, into=survivor, reason="same_matter", contacts=()), at=TOLD + HOUR
+    )
+    story = merged.when(AWAIT)
+    story = story.fire("erasable").then(noted(FREE))
+    unmerge = Unmerge(at=TOLD + 9 * HOUR, reason="another_matter")
+    story = story.when(unmerge).then_types(ComplaintUnmerged, ComplaintErasureNoted)
+    assert story.one(ComplaintErasureNoted).state is WAITS
+    assert story.timers == {}
+
+
 def test_an_erasure_changes_nothing_about_the_loop() -> None:
     assert open_complaint().when(AWAIT).state.open
     assert closed().when(AWAIT).state.closed == closed().state.closed
@@ -195,6 +225,21 @@ def test_what_was_free_and_is_reopened_keeps_it_again() -> None:
     story.when(note(FREE)).then_types(PersonErasureNoted, PersonErased)
 
 
+def test_other_peoples_complaints_that_hold_their_words_keep_the_data_too() -> None:
+    told = Erase(at=TOLD, basis="asked_by_the_person", others=(OTHER,))
+    story = PERSONS.when(told).then_types(PersonErased)
+    assert story.one(PersonErased).mode is ErasureMode.LOCKED
+    story = story.when(note(FREE, OTHER)).then_types(PersonErasureNoted, PersonErased)
+    assert story.one(PersonErased).complaints == ()  # nobody else's customer is left unasked
+
+
+def test_whoever_speaks_anew_after_it_can_be_erased_anew() -> None:
+    gone = PERSONS.when(erase(COMPLAINT)).when(note(FREE))
+    gone.when(erase(COMPLAINT)).then_refused(AlreadyDestroyed)
+    again = gone.when(erase(COMPLAINT, OTHER)).then_types(PersonErased)
+    assert again.one(PersonErased).mode is ErasureMode.LOCKED
+
+
 def test_only_locked_it_waits_for_nothing_and_may_be_erased_later() -> None:
     story = PERSONS.when(Lock(at=TOLD, basis="purpose_lapsed", complaints=(COMPLAINT,)))
     story = story.then_types(PersonErased)
@@ -209,3 +254,58 @@ def test_an_access_is_on_record_even_after_it_is_locked() -> None:
     story = PERSONS.when(erase(COMPLAINT)).when(access)
     assert story.state.accesses == 1
     assert story.state.to_be_destroyed
+
+
+# -- whose words stand where ----------------------------------------------------------------------
+
+MINE, THEIRS = "13800000001", "13800000002"
+
+
+def person_of(world: World, complaint: UUID) -> UUID:
+    person: UUID = world.complaint(complaint).registration.correspondent.person
+    return person
+
+
+def said(world: World, name: str, number: str, **more: Any) -> UUID:
+    told = message(name, subscriber=number, category="billing.overcharge", **more)
+    return UUID(str(world.tell(told)[0]["complaint"]))
+
+
+def test_words_on_somebody_elses_complaint_are_counted() -> None:
+    """B quotes A's receipt: A's complaint holds B's words under B's key."""
+    world = World()
+    theirs = said(world, "a", THEIRS)
+    receipt = world.complaint(theirs).registration.correspondent.receipt
+    mine = said(world, "b", MINE, kind="urge", receipt=receipt)
+    assert mine == theirs
+    (speaker,) = {row["person"] for row in world.rows("contacts", complaint=theirs)} - {
+        person_of(world, theirs)
+    }
+    assert complaints_of(speaker, world) == ((), (theirs,))
+    assert complaints_of(person_of(world, theirs), world) == ((theirs,), ())
+
+
+def test_a_complaint_told_while_the_erasure_waits_keeps_the_data_in_the_same_decision() -> None:
+    world = World()
+    first = said(world, "a", MINE)
+    person = person_of(world, first)
+    world.apply(To(str(person), Erase(at=TOLD, basis="asked", complaints=(first,))))
+    later = message("b", subscriber=MINE, category="mobile.coverage")
+    second = UUID(str(world.tell(later)[0]["complaint"]))
+    assert second != first
+    assert world.state("person", str(person)).keeping == {first, second}
+
+
+def test_a_merge_while_the_erasure_waits_makes_the_survivor_keep_the_data() -> None:
+    world = World()
+    survivor = said(world, "a", THEIRS, time="2025-10-11T09:00:00+08:00")
+    merged = said(world, "b", MINE, time="2025-10-11T10:00:00+08:00")
+    person = person_of(world, merged)
+    assert person != person_of(world, survivor)
+    world.apply(To(str(person), Erase(at=TOLD, basis="asked", complaints=(merged,))))
+    now = world.clock.now()
+    command = Merge(at=now, into=survivor, reason="same_matter", same_customer=True)
+    for to in choose_merge(merged, command, world):
+        world.apply(to)
+    assert world.state("person", str(person)).keeping == {merged, survivor}
+    assert complaints_of(person, world) == ((merged,), (survivor,))
