@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from libs.decider.errors import Standing
 from libs.decider.policy import Policies
@@ -42,7 +42,11 @@ def _as_told(time: object) -> object:
     raise ValueError("an instant is like 2025-10-09T09:00:00+08:00, with its zone")
 
 
-Told = Annotated[Instant, BeforeValidator(_as_told)]
+Told = Annotated[
+    Instant,
+    BeforeValidator(_as_told),
+    Field(json_schema_extra={"pattern": f"^{RFC_3339}$"}),
+]
 """An instant as somebody outside told it: RFC 3339, with its zone, from 1900 on."""
 
 
