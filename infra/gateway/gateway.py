@@ -45,6 +45,9 @@ class Opener(Protocol):
     ) -> Awaitable[list[str | None]]:
         """Each token's plaintext, or None where it does not open any more."""
 
+    def close(self) -> Awaitable[None]:
+        """Lets go of its connections."""
+
 
 class Gateway:
     """One development gateway; `start` returns when it consumes, `stop` lets go of everything.
@@ -92,6 +95,8 @@ class Gateway:
         if self._producer is not None:
             await self._producer.stop()
             self._producer = None
+        if self._opener is not None:
+            await self._opener.close()
         self.kept.close()
 
     async def text(self, notice: UUID) -> str | None:

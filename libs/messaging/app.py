@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -103,6 +103,8 @@ class App:
     chores: list[Chore] = field(default_factory=list)
     opening: list[Callable[[], None]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
+    letting_go: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """Awaited when it stops: clients of other services, whose connections would stay open."""
     looking: list[Callable[[psycopg.Connection[dict[str, Any]]], Sequence[str]]] = field(
         default_factory=list
     )
@@ -269,6 +271,8 @@ class App:
             await self._asking.stop()
         self._deciding.shutdown()
         self._reading.shutdown()
+        for let_go in self.letting_go:
+            await let_go()
         for close in self.closing:
             close()
         await asyncio.to_thread(self.tracing.close)

@@ -84,6 +84,7 @@ def build(settings: Settings, clock: Clock) -> App:
         prover = api.Prover(app, settings)
         app.closing.append(prover.stop)
         vault = VaultClient(lambda: settings.intake_url, settings.service_token_file)
+        app.letting_go.append(vault.close)
         return (
             *api.routes(app, prover),
             bundle_routes(app, vault),

@@ -49,4 +49,4 @@ def build(settings: Settings, clock: Clock) -> App:
             operations(app),
         ),
     )
-    return App(describe(), settings, clock, interface)
+    return App(describe(), settings, clock, interface, letting_go=[sealer.close])

@@ -30,8 +30,9 @@ from libs.messaging.position import Position, RelayHeaders
 from libs.messaging.rebuild import rebuild
 from libs.messaging.topics import PARTITIONS_ONE_MACHINE
 from tests.e2e.processes import LOOP, NOT_OURS, PATIENCE_SECONDS, Crew, check, log_of, quiet, six
+from tests.e2e.rebuilt import everything
 from tests.e2e.test_parked import FOREIGN, WHY
-from tests.e2e.test_same_again import PLACES, everything, plain
+from tests.e2e.test_same_again import PLACES, plain
 from tests.stack import on_real_kafka
 
 UNLUCKY = Path(__file__).parent / "unlucky"

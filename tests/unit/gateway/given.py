@@ -55,6 +55,9 @@ class Opener:
         self.gone = gone
         self.asked: list[tuple[tuple[str, ...], str, UUID | None]] = []
 
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
     async def open_many(
         self, tokens: Sequence[str], purpose: str, complaint: UUID | None = None
     ) -> list[str | None]:
