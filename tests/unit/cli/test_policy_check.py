@@ -291,7 +291,11 @@ OF_EVERY_POLICY: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
         *("gap", "tiers:", "tiers says nothing about media"),
     ),
     (
-        *("escalation, a gap: nobody to pass to", ESCALATION, ('"2": 3', '"3": 4')),
+        *(
+            "escalation, a gap: nobody to pass to",
+            ESCALATION,
+            ('passes_up:\n    "2": 3', "passes_up: {}"),
+        ),
         *("gap", "breach: 2", "add `2` to `passes_up`"),
     ),
     (
@@ -300,7 +304,7 @@ OF_EVERY_POLICY: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
     ),
     (
         *("escalation, the regulator elsewhere", ESCALATION, ("regulator: 4", "regulator: 3")),
-        *("unsound", "regulator: 3", "is tier 4"),
+        *("unsound", "regulator: 3", "tier 4 is the regulator's referral"),
     ),
     (
         *("feedback, nobody satisfied", FEEDBACK, ("up_to: 5", "up_to: 10")),
