@@ -175,6 +175,7 @@ class App:
         self._asking = Ends(settings.kafka_bootstrap)
         self.api_url = self.health_url = ""
         self.activity = 0
+        self.deciding = 0
         self._stopped = False
 
     # -- running ---------------------------------------------------------------------------------
@@ -182,7 +183,11 @@ class App:
     async def in_thread(self, call: Callable[..., T], *args: Any) -> T:
         """Runs something that decides or commits, one after another."""
         loop = asyncio.get_running_loop()
-        result = await loop.run_in_executor(self._deciding, call, *args)
+        self.deciding += 1
+        try:
+            result = await loop.run_in_executor(self._deciding, call, *args)
+        finally:
+            self.deciding -= 1
         self.activity += 1
         return result
 
@@ -326,6 +331,9 @@ class App:
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=5,
+            # Longer than clients keep an idle connection (httpx: 5 s, uvicorn's own default too):
+            # else one of them sends on it at the instant that we close it.
+            timeout_keep_alive=75,
         )
         server = _Server(config)
         task = asyncio.create_task(server.serve())

@@ -65,6 +65,7 @@ def owned(folder: Path) -> str:
     return f"""
 from infra.local import LocalStack
 import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 with LocalStack({str(folder)!r}, durable=False, short_lived=True) as stack:
     pids = [stack.postgres.pid]
     if stack.broker_kind == "kafka":

@@ -1,6 +1,7 @@
 """The runtime on real PostgreSQL and Kafka, with the smallest domain that has everything."""
 
 import asyncio
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -74,6 +75,26 @@ def test_what_a_rebalance_took_away_is_not_taken(tmp_path: Path) -> None:
                 consumer.assigned = left
                 assert not apps[1].has_taken(ends)
             consumer.assigned = set(held)
+
+    with room(("thrower", "catcher")) as where:
+        asyncio.run(play(where))
+
+
+def test_what_is_being_decided_is_waited_for(tmp_path: Path) -> None:
+    """A thread's commit shows as taken before the loop has heard of it: nothing is settled yet."""
+
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path) as apps:
+            stepper = Stepper(apps, SteppedClock(START))
+            await stepper.settle()
+            going_on = threading.Event()
+            deciding = asyncio.create_task(apps[1].in_thread(going_on.wait))
+            await asyncio.sleep(0)
+            settling = asyncio.create_task(stepper.settle())
+            done, _ = await asyncio.wait({settling}, timeout=1)
+            going_on.set()
+            await asyncio.gather(deciding, settling)
+            assert not done
 
     with room(("thrower", "catcher")) as where:
         asyncio.run(play(where))
