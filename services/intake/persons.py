@@ -110,39 +110,32 @@ def person_routes(
             raise PersonUnseen
         return found
 
-    @router.command("/{person}/lock")
-    async def lock(
-        person: UUID, body: Basis, ask: Annotated[Ask, command("vault.erase")]
-    ) -> Response:
-        """Lock the data to storage: operations cannot read it, an auditor only with a purpose."""
+    async def decided(kind: type[Lock], person: UUID, body: Basis, ask: Ask) -> Response:
         await in_thread(vault.check, person)
         now = ask.now
 
         def chosen(lookups: Lookups) -> Sequence[To]:
             own, others = complaints_of(person, lookups)
-            told = Lock(at=now, basis=body.basis, complaints=own, others=others)
+            told = kind(at=now, basis=body.basis, complaints=own, others=others)
             return [To(str(person), told)]
 
         answer = await ask(chosen)
         await in_thread(carried_out)
         return answer
+
+    @router.command("/{person}/lock")
+    async def lock(
+        person: UUID, body: Basis, ask: Annotated[Ask, command("vault.erase")]
+    ) -> Response:
+        """Lock the data to storage: operations cannot read it, an auditor only with a purpose."""
+        return await decided(Lock, person, body, ask)
 
     @router.command("/{person}/erase")
     async def erase(
         person: UUID, body: Basis, ask: Annotated[Ask, command("vault.erase")]
     ) -> Response:
         """Lock the data now; destroy it once no complaint of the person keeps it any more."""
-        await in_thread(vault.check, person)
-        now = ask.now
-
-        def chosen(lookups: Lookups) -> Sequence[To]:
-            own, others = complaints_of(person, lookups)
-            told = Erase(at=now, basis=body.basis, complaints=own, others=others)
-            return [To(str(person), told)]
-
-        answer = await ask(chosen)
-        await in_thread(carried_out)
-        return answer
+        return await decided(Erase, person, body, ask)
 
     return router
 

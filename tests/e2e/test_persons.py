@@ -148,6 +148,7 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         assert (code, proof["faults"]) == (0, [])
 
         seen["found"] = await _searched(world)
+        await _referred(world, first, every)
         third = await world.say(**words("mobile.coverage"))
         code, out, _ = await bihuan(data, "person", "find", "--json", said=f"{PHONE}\n")
         assert json.loads(out)["person"] != person
@@ -156,6 +157,28 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
 
     play(tmp_path / "system", "2025-08-31 12:00:00", scene)
     assert seen["found"] == []
+
+
+async def _referred(world: World, complaint: str, tokens: list[str]) -> None:
+    """Race 16: the regulator refers it later; the case opens on the record without the data."""
+    receipt = (await world.receipt(complaint)).replace("-", "")
+    await world.say(
+        "regulator",
+        kind="regulator_referral",
+        channel="regulator",
+        text="请核查",
+        receipt=receipt,
+        regulator={"ref": "GX-2026-0401"},
+    )
+    await world.settle()
+    (case,) = [
+        one.data for one in await world.events(complaint, "case.requested") if one.data.tier == 4
+    ]
+    assert (case.trigger, case.regulator.ref) == ("regulator", "GX-2026-0401")
+    reopened = await world.events(complaint, "complaint.reopened")
+    assert [one.data.reason for one in reopened] == ["regulator"]
+    gone = await opened(world, "auditor", tokens)
+    assert (gone.status_code, gone.json()["rule"]) == (410, "erased")
 
 
 async def _export(data: Path, to: Path, person: str, complaints: set[str]) -> None:
