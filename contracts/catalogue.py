@@ -436,6 +436,8 @@ _HOUSEKEEPING = (
         "audit",
         "cohort",
         "cohort month",
+        (h.PurgeProposed, {}),
+        (h.PurgeWithdrawn, {}),
         (h.CohortPurged, dict.fromkeys(SERVICES, "deletes exactly those streams")),
     ),
     *_of(

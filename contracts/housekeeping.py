@@ -367,23 +367,75 @@ class CheckpointSealed(HousekeepingEvent):
     """Ed25519 over the text of the checkpoint (C2SP tlog-checkpoint), base64url."""
 
 
+class PurgeProposed(HousekeepingEvent):
+    """Somebody asks that what is past its retention of a month may go; another must approve."""
+
+    type: ClassVar[str] = "purge.proposed.v1"
+
+    cohort: Month
+    """The month of registration."""
+    plan: Digest
+    """The digest of the plan: exactly which streams, each with its end."""
+    complaints: Annotated[int, Field(ge=1)]
+    """How many complaints would go."""
+    streams: Annotated[int, Field(ge=1)]
+    """How many streams."""
+    events: Annotated[int, Field(ge=1)]
+    """How many events."""
+    kept: Annotated[int, Field(ge=0)]
+    """How many complaints of the month stay."""
+    ground: Reason
+    """Why they may go."""
+    by: Code
+    """Who proposed it: a pseudonym."""
+
+
+class PurgeWithdrawn(HousekeepingEvent):
+    """A proposed purge is off; nothing went."""
+
+    type: ClassVar[str] = "purge.withdrawn.v1"
+
+    cohort: Month
+    """The month of registration."""
+    plan: Digest
+    """The plan that is off."""
+    ground: Reason
+    """Why."""
+    by: Code
+    """Who withdrew it: a pseudonym."""
+
+
 class CohortPurged(HousekeepingEvent):
-    """A month's records passed their retention; exactly these streams go."""
+    """Complaints of a month passed their retention; exactly these streams go (the tombstone).
+
+    What goes at once may need several of these events; together they are `parts`. All streams of
+    one complaint stand in the same part.
+    """
 
     type: ClassVar[str] = "cohort.purged.v1"
 
     cohort: Month
     """The month of registration."""
-    heads: tuple[Head, ...]
-    """The streams that go, each with its end."""
-    count: Annotated[int, Field(ge=0)]
-    """How many events go."""
+    part: Annotated[int, Field(ge=1)]
+    """Which part this is, from 1."""
+    parts: Annotated[int, Field(ge=1)]
+    """How many parts there are."""
+    plan: Digest
+    """The digest of the plan that was approved."""
+    heads: Annotated[tuple[Head, ...], Field(min_length=1, max_length=1000)]
+    """The streams that go, each with its end, by source and subject."""
+    count: Annotated[int, Field(ge=1)]
+    """How many events of these streams go."""
     ground: Reason
     """Why they may."""
-    key: Code
-    """The signing key's id."""
-    signature: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)]
-    """Ed25519 over the rest, base64url."""
+    proposed_by: Code
+    """Who proposed it: a pseudonym."""
+    by: Code
+    """Who approved it: another pseudonym."""
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    """The Ed25519 key that signed, base64url."""
+    signature: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{86}$")]
+    """Ed25519 over the text that `contracts.purging.purge_text` makes of the rest, base64url."""
 
 
 class RecordParked(HousekeepingEvent):

@@ -1,6 +1,7 @@
 """The event classes that the runtime itself writes, as the contracts define them."""
 
 from contracts.housekeeping import (
+    CohortPurged,
     GapResolved,
     PolicyActivated,
     RebuildDone,
@@ -15,4 +16,5 @@ HOUSEKEEPING = Housekeeping(
     gap_resolved=GapResolved,
     policy_activated=PolicyActivated,
     rebuild_done=RebuildDone,
+    cohort_purged=CohortPurged,
 )

@@ -24,6 +24,8 @@ class Housekeeping:
     gap_resolved: type[Event]
     policy_activated: type[Event]
     rebuild_done: type[Event]
+    cohort_purged: type[Event]
+    """Every service hears it, beside what its own `react` is given: whole streams go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,12 @@ class Service:
 
     @cached_property
     def heard_types(self) -> frozenset[str]:
-        """The types on the wire, retired versions included, that lead to one it hears."""
-        return frozenset(one for event_type in self.hears for one in self.versions_of(event_type))
+        """The types on the wire, retired versions included, that lead to one it hears.
+
+        A purge is heard by everyone.
+        """
+        heard = self.hears | {self.housekeeping.cohort_purged.type}
+        return frozenset(one for event_type in heard for one in self.versions_of(event_type))
 
     @cached_property
     def by_command(self) -> Mapping[type[Command], Decider[Any]]:

@@ -352,7 +352,8 @@ class _Batch:
             recorded = self.service.read(record.value)
             if recorded.source != headers.source or recorded.subject != _key(record):
                 raise Unreadable("bad-envelope", "headers, key and body do not agree")
-            commands = tuple(self.service.react(recorded))
+            mine = recorded.type in self.service.hears
+            commands = tuple(self.service.react(recorded)) if mine else ()
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
             return _Heard(record, headers, None, (), error)
         return _Heard(record, headers, recorded, commands, None)
@@ -482,7 +483,8 @@ def hear(
         except DomainError as error:
             work.rollback_to(mark)
             refused(error)
-    work.show(service.heard_rows(recorded))
+    if recorded.type in service.hears:
+        work.show(service.heard_rows(recorded))
 
 
 def note_on(service: Service, work: Work, subject: str, event: Any, causation: str) -> None:

@@ -148,7 +148,7 @@ ENUMERATIONS: list[type[enum.Enum]] = sorted(
 )
 
 
-OURS = {"person.erasure_noted", "connection.entered"}
+OURS = {"person.erasure_noted", "connection.entered", "purge.proposed", "purge.withdrawn"}
 """Housekeeping that EVENTS.md does not have."""
 
 

@@ -40,6 +40,7 @@ KEEPING = Housekeeping(
     gap_resolved=housekeeping.GapResolved,
     policy_activated=housekeeping.PolicyActivated,
     rebuild_done=housekeeping.RebuildDone,
+    cohort_purged=housekeeping.CohortPurged,
 )
 
 
