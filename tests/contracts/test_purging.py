@@ -17,9 +17,7 @@ TWO = "e2b1a7c6-0a8f-5b43-8f0e-3f9f1a4d7c22"
 
 
 def head(service: str, subject: str, sequence: int, digit: str) -> Head:
-    return Head(
-        source=f"/bihuan/{service}", subject=subject, sequence=sequence, digest=digit * 64
-    )
+    return Head(source=f"/bihuan/{service}", subject=subject, sequence=sequence, digest=digit * 64)
 
 
 HEADS = (head("routing", ONE, 4, "a"), head("intake", TWO, 7, "b"), head("intake", ONE, 9, "c"))
