@@ -69,6 +69,7 @@ _COUNTED: frozenset[type[Event]] = frozenset(
         f.SurveyConcluded,
         f.CallPlanned,
         f.CallAttempted,
+        f.CallCalledOff,
         f.VisitRecorded,
         e.CaseRequested,
         e.CaseAccepted,

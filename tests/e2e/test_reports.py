@@ -126,7 +126,7 @@ def _counted_twice(documents: dict[str, Any], events: list[oracle.Json]) -> None
     assert every["repeats"] >= 1
     (every,) = _of(documents["escalations"], by="all")
     _same({None: every}, {None: oracle.escalations(events, *days)})
-    by_month = {(row["month"], row["cycle"]): row for row in documents["satisfaction"]}
+    by_month = {(row["month"], row["kind"], row["cycle"]): row for row in documents["satisfaction"]}
     _same(by_month, oracle.satisfaction(events, *days))
     grants = oracle.refunds(events, *days)
     assert sorted((row["receipt"], row["amount"]) for row in documents["refunds"]) == grants

@@ -171,25 +171,44 @@ def complaints(events: Sequence[Json], first: date, last: date) -> dict[str, dic
 
 
 def repeats(events: Sequence[Json], first: date, last: date, days: int) -> dict[str, int]:
-    """Complaints, urges, complaints urged, and repeats among them."""
-    every = complaints(events, first - timedelta(days=days), last)
-    told = [one for one in every.values() if china_day(one["told"]) >= first]
-    again = 0
-    for one in told:
-        category = one["profile"]["category"]
-        before = [
-            other
-            for other in every.values()
-            if other["person"] == one["person"]
-            and other["profile"]["category"] == category != "unclassified"
-            and timedelta(0) < one["told"] - other["told"] <= timedelta(days=days)
-        ]
-        again += bool(before)
+    """Complaints, urges, complaints urged, and those that repeated another when they were told."""
+    told = complaints(events, first, last)
+    known: dict[str, dict[str, Any]] = {}
+    again: set[str] = set()
+    by_time = sorted(events, key=lambda one: (one["time"], int(one["sequence"])))
+    for event in by_time:
+        data, kind, subject = event["data"], event["type"], event["subject"]
+        if kind == "complaint.registered.v1":
+            registration = data["registration"]
+            one = {
+                "person": registration["correspondent"]["person"],
+                "what": (registration["profile"]["kind"], registration["profile"]["category"]),
+                "at": instant(registration["clock_from"]),
+                "counts": "history" not in registration or registration["history"] is None,
+            }
+            known[subject] = one
+            before = [
+                other
+                for name, other in known.items()
+                if name != subject
+                and other["counts"]
+                and other["person"] == one["person"]
+                and other["what"] == one["what"] != ("complaint", "unclassified")
+                and timedelta(0) <= one["at"] - other["at"] <= timedelta(days=days)
+            ]
+            if before and one["counts"] and not registration["correspondent"]["anonymous"]:
+                again.add(subject)
+        elif kind == "complaint.reclassified.v1":
+            known[subject]["what"] = (data["profile"]["kind"], data["profile"]["category"])
+        elif kind in ("complaint.merged.v1", "complaint.unmerged.v1"):
+            known[subject]["counts"] = kind == "complaint.unmerged.v1"
+        elif kind == "complaint.verified.v1":
+            known[subject]["counts"] &= data["valid"]
     return {
         "complaints": len(told),
-        "urges": sum(one["urges"] for one in told),
-        "urged": sum(one["urges"] > 0 for one in told),
-        "repeats": again,
+        "urges": sum(one["urges"] for one in told.values()),
+        "urged": sum(one["urges"] > 0 for one in told.values()),
+        "repeats": len(again & told.keys()),
     }
 
 
@@ -216,33 +235,59 @@ def escalations(events: Sequence[Json], first: date, last: date) -> Counter[str]
 
 def satisfaction(
     events: Sequence[Json], first: date, last: date
-) -> dict[tuple[str, int], Counter[str]]:
-    """(month, cycle) -> askings that ended, by outcome, and the scores given in time."""
-    surveys: dict[tuple[str, int], dict[str, Any]] = {}
+) -> dict[tuple[str, str, int], Counter[str]]:
+    """(month, kind, cycle) -> what ended, by outcome, scores given in time, and late replies."""
+    surveys: dict[tuple[str, ...], dict[str, Any]] = {}
     for event in events:
-        kind, data = event["type"], event["data"]
-        if not kind.startswith("survey."):
-            continue
-        key = (event["subject"], data["cycle"])
-        if kind == "survey.asked.v1":
-            surveys[key] = {}
-        elif kind == "survey.answered.v1" and not data["late"]:
-            surveys[key]["score"] = data["score"]
-        elif kind == "survey.concluded.v1":
-            if data["survey"] is None:
-                surveys[key] = {}
-            surveys[key] |= {"outcome": data["outcome"], "day": china_day(happened(event))}
-    table: dict[tuple[str, int], Counter[str]] = {}
-    for (_, cycle), one in surveys.items():
+        if event["type"].startswith("survey."):
+            _asked(surveys, event)
+        elif event["type"].startswith(("call.", "visit.")):
+            _visited(surveys, event)
+    table: dict[tuple[str, str, int], Counter[str]] = {}
+    for key, one in surveys.items():
         if "day" in one and first <= one["day"] <= last:
-            row = table.setdefault((f"{one['day']:%Y-%m}", cycle), Counter())
+            kind, cycle = ("visit", one["cycle"]) if "cycle" in one else (key[1], key[2])
+            row = table.setdefault((f"{one['day']:%Y-%m}", kind, int(cycle)), Counter())
             row["concluded"] += 1
             row[one["outcome"]] += 1
+            row["late"] += one["late"]
             if one.get("score") is not None:
                 row[f"score_{one['score']}"] += 1
                 row["scored"] += 1
                 row["score_sum"] += one["score"]
     return table
+
+
+def _asked(surveys: dict[tuple[str, ...], dict[str, Any]], event: Json) -> None:
+    kind, data = event["type"], event["data"]
+    key = (event["subject"], "survey", data["cycle"])
+    if kind == "survey.asked.v1" or (kind == "survey.concluded.v1" and data["survey"] is None):
+        surveys[key] = {"late": 0}
+    if kind == "survey.answered.v1" and data["late"]:
+        surveys[key]["late"] = 1
+    elif kind == "survey.answered.v1":
+        surveys[key]["score"] = data["score"]
+    elif kind == "survey.concluded.v1":
+        surveys[key] |= {"outcome": data["outcome"], "day": china_day(happened(event))}
+
+
+def _visited(surveys: dict[tuple[str, ...], dict[str, Any]], event: Json) -> None:
+    kind, data = event["type"], event["data"]
+    key = (event["subject"], data["call"])
+    if kind == "call.planned.v1" and data["reason"] == "visit":
+        surveys[key] = {"cycle": data["cycle"], "late": 0}
+    call = surveys.get(key)
+    if call is None:
+        return
+    if kind == "call.attempted.v1" and data["again_at"] is None:
+        call["day"] = china_day(instant(data["at"]))
+        call["outcome"] = "no_answer" if data["reached"] else "unreachable"
+    elif kind == "call.called_off.v1":
+        call |= {"day": china_day(happened(event)), "outcome": "cancelled"}
+    elif kind == "visit.recorded.v1":
+        call["score"] = data["score"]
+        said = {True: "satisfied", False: "dissatisfied", None: "no_answer"}
+        call["outcome"] = said[data["satisfied"]]
 
 
 def refunds(events: Sequence[Json], first: date, last: date) -> list[tuple[str, str]]:

@@ -32,7 +32,6 @@ RULES = ReportsPolicy.model_validate(
         "name": "reports",
         "version": "1",
         "effective_from": "2004-01-01",
-        "repeats": {"within_days": 30},
         "connection": {"share": "85/100", "within_seconds": 20},
     }
 )
@@ -122,7 +121,7 @@ def test_there_are_seven_hotlines() -> None:
 def table(*commands: EnterConnection) -> list[dict[str, Any]]:
     kept = Kept()
     ever = datetime(2004, 1, 1, tzinfo=UTC)
-    figures = {"repeat_days": 30, "connection_share": "85/100", "connection_seconds": 20}
+    figures = {"connection_share": "85/100", "connection_seconds": 20}
     kept.keep([Row.of(RULE.name, {"version": "1"}, counts_from=ever, **figures)])
     for one in after(*commands)[1]:
         kept.keep(fact_rows(one))

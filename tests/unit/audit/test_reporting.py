@@ -22,7 +22,7 @@ from contracts.sla_watch import (
 from contracts.values import Clock, ClockRef, EventRef, PolicyRef
 from libs.decider import Event, Recorded, Row
 from services.audit.domain.reporting import REPORTS, Kept, Period, fact_rows
-from services.audit.domain.reporting.facts import COMPLAINT, REFUND, RULE
+from services.audit.domain.reporting.facts import CALL, COMPLAINT, REFUND, SURVEY
 from services.audit.domain.reporting.period import DAYS_MAX
 
 OCTOBER = Period(date(2025, 10, 1), date(2025, 10, 31))
@@ -46,14 +46,10 @@ def complaint(number: int, told: str, **more: Any) -> Row:
             "history": False,
             "cycle": 1,
             "urges": 0,
+            "repeat_no": 0,
             **more,
         },
     )
-
-
-def rule(version: str, since: datetime, days: int) -> Row:
-    figures = {"connection_share": "85/100", "connection_seconds": 20}
-    return Row.of(RULE.name, {"version": version}, counts_from=since, repeat_days=days, **figures)
 
 
 def told(name: str, rows: list[Row], period: Period = OCTOBER) -> list[dict[str, Any]]:
@@ -69,42 +65,99 @@ def repeats(rows: list[Row]) -> tuple[Any, ...]:
     return every["complaints"], every["repeats"], str(every["repeat_rate"])
 
 
-def test_a_repeat_is_the_same_customers_same_matter_within_thirty_days() -> None:
-    by = rule("1", EVER, 30)
+def test_a_repeat_is_what_intake_called_one_when_it_was_told() -> None:
     first = complaint(1, "2025-09-20T09:00:00")
-    assert repeats([by, first, complaint(2, "2025-10-20T09:00:00")]) == (1, 1, "100.00 %")
-    assert repeats([by, first, complaint(2, "2025-10-20T09:00:01")]) == (1, 0, "0.00 %")
-    other = complaint(2, "2025-10-10T09:00:00", category="broadband.fault")
-    assert repeats([by, first, other]) == (1, 0, "0.00 %")
-    stranger = complaint(2, "2025-10-10T09:00:00", person=UUID(int=2))
-    assert repeats([by, first, stranger]) == (1, 0, "0.00 %")
-    merged = complaint(2, "2025-10-10T09:00:00", merged_into=UUID(int=1))
-    assert repeats([by, first, merged]) == (0, 0, "None")
-    nobody_knows = {"category": "unclassified"}
-    unclassified = [
-        complaint(1, "2025-10-09T09:00:00", **nobody_knows),
-        complaint(2, "2025-10-10T09:00:00", **nobody_knows),
-    ]
-    assert repeats([by, *unclassified]) == (2, 0, "0.00 %")
-
-
-def test_a_later_version_of_the_figures_judges_from_its_day_on() -> None:
-    later = rule("2", datetime(2025, 10, 31, 16, tzinfo=UTC), 3)  # 1 November in Shanghai
-    rows = [complaint(1, "2025-10-01T09:00:00"), complaint(2, "2025-10-10T09:00:00")]
-    assert repeats([rule("1", EVER, 30), later, *rows]) == (2, 1, "50.00 %")
-    in_force = rule("2", datetime(2025, 10, 30, 16, tzinfo=UTC), 3)
-    assert repeats([rule("1", EVER, 30), in_force, *rows]) == (2, 0, "0.00 %")
-
-
-def test_without_figures_nothing_is_called_a_repeat_or_not() -> None:
-    every = told("repeats", [complaint(1, "2025-10-01T09:00:00")])[0]
-    assert (every["repeats"], every["repeat_rate"]) == (None, None)
+    again = complaint(2, "2025-10-20T09:00:00", repeat_no=1)
+    assert repeats([first, again]) == (1, 1, "100.00 %")
+    assert repeats([first, complaint(2, "2025-10-20T09:00:01")]) == (1, 0, "0.00 %")
+    more = [complaint(number, "2025-10-21T09:00:00", repeat_no=number) for number in (3, 4)]
+    assert repeats([first, again, *more, complaint(5, "2025-10-22T09:00:00")]) == (4, 3, "75.00 %")
+    merged = complaint(2, "2025-10-10T09:00:00", repeat_no=1, merged_into=UUID(int=1))
+    assert repeats([first, merged]) == (0, 0, "None")
+    praise = complaint(2, "2025-10-10T09:00:00", repeat_no=0, kind="praise")
+    assert repeats([first, praise]) == (0, 0, "None")
 
 
 def test_urges_are_counted_and_complaints_urged_as_well() -> None:
     rows = [complaint(number, "2025-10-01T09:00:00", urges=number - 1) for number in (1, 2, 3)]
     every = told("repeats", rows)[0]
     assert (every["urges"], every["urged"], str(every["urge_rate"])) == (3, 2, "66.66… %")
+
+
+def survey(number: int, cycle: int, day: int, outcome: str, **said: Any) -> Row:
+    key = {"complaint": UUID(int=number), "cycle": cycle}
+    return Row.of(SURVEY.name, key, outcome=outcome, concluded_on=date(2025, 10, day), **said)
+
+
+def visit(number: int, day: int | None, **said: Any) -> Row:
+    ended = None if day is None else date(2025, 10, day)
+    key = {"complaint": UUID(int=number), "call": UUID(int=number)}
+    return Row.of(CALL.name, key, reason="visit", cycle=1, ended_on=ended, **said)
+
+
+def satisfaction(*rows: Row) -> dict[tuple[str, int], dict[str, Any]]:
+    return {(one["kind"], one["cycle"]): one for one in told("satisfaction", list(rows))}
+
+
+def test_scores_are_counted_per_cycle() -> None:
+    """S6: three cycles, three surveys: 3, 2, 9."""
+    lines = satisfaction(
+        survey(1, 1, 18, "dissatisfied", score=3, resolved=False, satisfied=False),
+        survey(1, 2, 19, "dissatisfied", score=2, satisfied=False),
+        survey(1, 3, 20, "satisfied", score=9, satisfied=True),
+        survey(2, 1, 21, "satisfied", score=8, resolved=True, satisfied=True),
+        survey(3, 1, 21, "no_answer"),
+    )
+    assert list(lines) == [("survey", 1), ("survey", 2), ("survey", 3)]
+    first = lines["survey", 1]
+    assert (first["concluded"], first["answered"], first["no_answer"]) == (3, 2, 1)
+    assert (first["score_3"], first["score_8"], first["score_9"]) == (1, 1, 0)
+    assert (first["scored"], first["score_sum"], first["mean"]) == (2, 11, "5.50")
+    assert (str(first["share"]), first["resolved"], first["not_resolved"]) == ("50.00 %", 1, 1)
+    assert [lines["survey", cycle]["mean"] for cycle in (2, 3)] == ["2.00", "9.00"]
+
+
+def test_late_and_corrected_scores_stand_apart_and_change_none_in_time() -> None:
+    late = datetime(2025, 10, 25, 2, tzinfo=UTC)
+    line = satisfaction(
+        # The customer thinks better of it, and of it again: the last one counts.
+        survey(1, 1, 18, "dissatisfied", score=3, satisfied=False),
+        survey(1, 1, 18, "dissatisfied", late_score=9, late_satisfied=True, late_at=late),
+        # Nothing in time; then not resolved, and no score.
+        survey(2, 1, 18, "no_answer", late_satisfied=False, late_resolved=False, late_at=late),
+        # Mere words.
+        survey(3, 1, 18, "satisfied", score=8, satisfied=True, late_at=late),
+    )["survey", 1]
+    assert (line["answered"], line["satisfied_answers"]) == (2, 1)
+    assert (line["score_3"], line["score_9"], line["scored"], line["score_sum"]) == (1, 0, 2, 11)
+    assert (line["late"], line["corrected"]) == (3, 1)
+    assert (line["late_satisfied"], line["late_dissatisfied"]) == (1, 1)
+    assert (line["late_scored"], line["late_score_sum"], line["late_mean"]) == (1, 9, "9.00")
+
+
+def test_visits_are_counted_apart() -> None:
+    lines = satisfaction(
+        survey(1, 1, 18, "satisfied", score=9, satisfied=True),
+        visit(1, 25, reached=True, score=4, satisfied=False),
+        visit(2, 25, reached=True),
+        visit(3, 26, reached=False),
+        visit(4, 26, called_off=True),
+        visit(5, None),
+        Row.of(
+            CALL.name,
+            {"complaint": UUID(int=6), "call": UUID(int=6)},
+            reason="survey",
+            cycle=1,
+            reached=True,
+            ended_on=date(2025, 10, 18),
+        ),
+    )
+    assert list(lines) == [("survey", 1), ("visit", 1)]
+    assert (lines["survey", 1]["concluded"], lines["survey", 1]["score_sum"]) == (1, 9)
+    made = lines["visit", 1]
+    outcomes = ("satisfied", "dissatisfied", "no_answer", "unreachable", "cancelled")
+    assert [made[name] for name in outcomes] == [0, 1, 1, 1, 1]
+    assert (made["concluded"], made["answered"], made["score_4"], made["mean"]) == (4, 1, 1, "4.00")
 
 
 def grant(complaint_number: int, granted: int, amount: str, basis: str) -> Row:

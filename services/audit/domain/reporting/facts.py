@@ -49,6 +49,7 @@ COMPLAINT = FactTable(
         "history": "flag",
         "cycle": "int",
         "urges": "int",
+        "repeat_no": "int",
         "answered_at": "instant",
         "closed_at": "instant",
         "outcome": "text",
@@ -113,6 +114,8 @@ SURVEY = FactTable(
         "answered_at": "instant",
         "words": "flag",
         "late_score": "int",
+        "late_resolved": "flag",
+        "late_satisfied": "flag",
         "late_at": "instant",
         "outcome": "text",
         "concluded_on": "date",
@@ -138,8 +141,10 @@ CALL = FactTable(
         "resolved": "flag",
         "satisfied": "flag",
         "words": "flag",
+        "called_off": "flag",
+        "ended_on": "date",
     },
-    ("planned_on",),
+    ("planned_on", "ended_on"),
 )
 
 WORK = FactTable(
@@ -223,7 +228,6 @@ RULE = FactTable(
     {
         "version": "text",
         "counts_from": "instant",
-        "repeat_days": "int",
         "connection_share": "text",
         "connection_seconds": "int",
     },

@@ -18,6 +18,7 @@ from contracts.escalation import (
 )
 from contracts.feedback_survey import (
     CallAttempted,
+    CallCalledOff,
     CallPlanned,
     SurveyAnswered,
     SurveyAsked,
@@ -91,6 +92,7 @@ HEARD: tuple[type[Event], ...] = (
     SurveyConcluded,
     CallPlanned,
     CallAttempted,
+    CallCalledOff,
     VisitRecorded,
     CaseRequested,
     CaseAccepted,
@@ -125,7 +127,7 @@ def fact_rows(recorded: Recorded[Any]) -> Iterable[Row]:
             return _clocks(UUID(recorded.subject), event)
         case SurveyAsked() | SurveyAnswered() | SurveyConcluded():
             return _surveys(recorded)
-        case CallPlanned() | CallAttempted() | VisitRecorded():
+        case CallPlanned() | CallAttempted() | CallCalledOff() | VisitRecorded():
             return _calls(recorded)
         case WorkAccepted() | WorkAnswered():
             return _work(recorded)
@@ -158,6 +160,7 @@ def _complaints(recorded: Recorded[Any]) -> Iterator[Row]:
                 history=told.history is not None,
                 cycle=event.cycle,
                 urges=0,
+                repeat_no=told.repeat_no,
                 **_profile(told.profile),
             )
         case ComplaintContactLinked() as event:
@@ -271,7 +274,6 @@ def _policies(recorded: Recorded[Any], activated: PolicyActivated) -> Iterator[R
                 RULE.name,
                 {"version": activated.version},
                 counts_from=since if activated.seed else max(since, recorded.time),
-                repeat_days=judged.repeats.within_days,
                 connection_share=judged.connection.share,
                 connection_seconds=judged.connection.within_seconds,
             )
@@ -296,7 +298,8 @@ def _promises(content: Mapping[str, Any]) -> Iterator[Row]:
 _UNASKED = dict.fromkeys(
     (
         *("by", "asked_at", "asked_on", "score", "resolved", "satisfied"),
-        *("answered_at", "words", "late_score", "late_at"),
+        *("answered_at", "words"),
+        *("late_score", "late_resolved", "late_satisfied", "late_at"),
     )
 )
 
@@ -314,7 +317,14 @@ def _surveys(recorded: Recorded[Any]) -> Iterator[Row]:
             }
             yield Row.of(SURVEY.name, key, outcome=None, concluded_on=None, **asked)
         case SurveyAnswered() if event.late:
-            yield Row.of(SURVEY.name, key, late_score=event.score, late_at=recorded.at)
+            weighed = {
+                "late_score": event.score,
+                "late_resolved": event.resolved,
+                "late_satisfied": event.satisfied,
+            }
+            # Mere words correct no score.
+            told_nothing = event.satisfied is None
+            yield Row.of(SURVEY.name, key, **({} if told_nothing else weighed), late_at=recorded.at)
         case SurveyAnswered():
             yield Row.of(
                 SURVEY.name,
@@ -353,8 +363,11 @@ def _calls(recorded: Recorded[Any]) -> Iterator[Row]:
                 attempts=event.attempt,
                 reached=event.reached,
                 tried_at=event.at,
+                ended_on=None if event.again_at is not None else day_of(event.at),
                 by=None if event.by is None else event.by.agent or event.by.team,
             )
+        case CallCalledOff():
+            yield Row.of(CALL.name, key, called_off=True, ended_on=day_of(recorded.at))
         case VisitRecorded():
             yield Row.of(
                 CALL.name,

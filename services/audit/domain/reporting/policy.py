@@ -1,4 +1,4 @@
-"""The figures by which reports judge, as versioned data: what counts as a repeat, and the target.
+"""The figures by which reports judge, as versioned data: the target of the connection rate.
 
 A version judges days from the one on which it comes into force.
 """
@@ -23,13 +23,6 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Repeats(_Part):
-    """When a complaint repeats an earlier one."""
-
-    within_days: Annotated[int, Field(ge=1, le=366)]
-    """The same customer complained of the same category at most so many days before."""
-
-
 class Connection(_Part):
     """When a line is well enough answered on a day (004 每日接通率测试表)."""
 
@@ -45,7 +38,6 @@ class ReportsPolicy(_Part):
     name: str
     version: Version
     effective_from: str
-    repeats: Repeats
     connection: Connection
 
 

@@ -2,16 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
-from itertools import pairwise
-from typing import Any
 
-from contracts.categories import Category
 from contracts.values import Kind
 from libs.sheets import Cell, Column, Sheet, share
-from services.audit.domain.reporting.facts import COMPLAINT, RULE, Fact, Facts
+from services.audit.domain.reporting.facts import COMPLAINT, Fact, Facts
 from services.audit.domain.reporting.period import Period
-from services.audit.domain.reporting.policy import in_force
 from services.audit.domain.reporting.volume import BY, name_of
 
 COLUMNS = (
@@ -31,26 +26,23 @@ COLUMNS = (
 def repeats(facts: Facts, period: Period) -> Sheet:
     """Complaints first told in the period: the urges that stand, and which repeat an earlier one.
 
-    A repeat is another complaint of the same customer and category, at most so many days after an
-    earlier one as the policy in force on the period's last day says. What is merged counts with the
-    complaint it went into; what nobody could classify repeats nothing.
+    What repeats what is said once, when a complaint is told (rule 10: the same customer, the same
+    category, within the days of intake's contacts policy), and by that escalation acts as well: a
+    later version of the policy changes no figure. What is merged counts with the complaint it went
+    into; nobody else's complaint, nor one nobody could classify, nor history repeats anything.
     """
-    rule = in_force(facts.all(RULE), period.last)
-    days = rule["repeat_days"] if rule is not None else 0
-    found = [
+    told = (
         one
-        for one in facts.dated(COMPLAINT, "told_on", period.with_days_before(days))
+        for one in facts.dated(COMPLAINT, "told_on", period)
         if one["kind"] == Kind.COMPLAINT and one["merged_into"] is None
-    ]
-    again = _repeating(found, timedelta(days=days))
-    told = [one for one in found if period.holds(one["told_on"])]
+    )
     tallies = tally(
         told,
         lambda one: {
             "complaints": 1,
             "urges": one["urges"],
             "urged": int(one["urges"] > 0),
-            "repeats": int(one["complaint"] in again),
+            "repeats": int(one["repeat_no"] > 0),
         },
     )
     rows: list[tuple[Cell, ...]] = []
@@ -61,26 +53,12 @@ def repeats(facts: Facts, period: Period) -> Sheet:
                 *(by, key, names.zh, names.en),
                 *(one["complaints"], one["urges"], one["urged"]),
                 share(one["urged"], one["complaints"]),
-                one["repeats"] if rule is not None else None,
-                share(one["repeats"], one["complaints"]) if rule is not None else None,
+                one["repeats"],
+                share(one["repeats"], one["complaints"]),
             )
         )
-    about = (("period", str(period)), ("repeat_within_days", str(days)))
+    about = (("period", str(period)),)
     return Sheet("repeats", "重复与催办统计表", "Repeats and urges", about, COLUMNS, rows)
-
-
-def _repeating(complaints: Iterable[Fact], within: timedelta) -> set[Any]:
-    by_matter: dict[tuple[Any, str], list[Fact]] = {}
-    for one in complaints:
-        if one["category"] != Category.UNCLASSIFIED:
-            by_matter.setdefault((one["person"], one["category"]), []).append(one)
-    repeating = set()
-    for matter in by_matter.values():
-        matter.sort(key=lambda one: (one["told_at"], one["complaint"]))
-        for earlier, later in pairwise(matter):
-            if later["told_at"] - earlier["told_at"] <= within:
-                repeating.add(later["complaint"])
-    return repeating
 
 
 def tally(
