@@ -1,5 +1,6 @@
 """How the tests are shared out between workers: a file stays together, and so do all scenes."""
 
+import gc
 from collections.abc import Sequence
 
 import pytest
@@ -15,3 +16,10 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     for item in items:
         is_scene = hasattr(getattr(item, "function", None), "scene")
         item.add_marker(pytest.mark.xdist_group("scenes" if is_scene else item.path.name))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: it is not looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()

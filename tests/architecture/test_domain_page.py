@@ -1,17 +1,14 @@
 """docs/domain.md names entries, code and tests that exist, and leaves out no rule and no clock."""
 
-import ast
 import re
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from contracts.categories import Category
+from tests.architecture.source import ROOT, defined_in
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/domain.md").read_text(encoding="utf-8")
 NAMED = set(re.findall(r"`([\w/]+\.py)::(\w+)`", PAGE))
 ENTRIES = set(re.findall(r"`([\w/.]+\.yaml)#([\w.-]+)`", PAGE))
@@ -25,15 +22,6 @@ where_the_domain_is = pytest.mark.skipif(
     not DOMAIN.is_file(),
     reason="the rules' own page is no part of the project; put it at ../shared/DOMAIN.md",
 )
-
-
-@cache
-def defined_in(path: str) -> set[str]:
-    """The functions and classes at a module's top; none when there is no such file."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    file = ROOT / path
-    body = ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else []
-    return {one.name for one in body if isinstance(one, kinds)}
 
 
 def has_entry(node: Any, entry: str) -> bool:
@@ -69,7 +57,8 @@ def test_every_function_class_and_test_it_names_exists() -> None:
 
 def test_every_policy_entry_it_names_exists() -> None:
     assert ENTRIES
-    policies = {path: yaml.safe_load((ROOT / path).read_text("utf-8")) for path, _ in ENTRIES}
+    paths = {path for path, _ in ENTRIES}
+    policies = {path: yaml.safe_load((ROOT / path).read_text("utf-8")) for path in paths}
     assert {one for one in ENTRIES if not has_entry(policies[one[0]], one[1])} == set()
 
 

@@ -4,15 +4,13 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
 import pytest
 
 from cli.places import SERVICES
 from contracts.catalogue import DECODE
+from tests.architecture.source import ROOT, parsed
 
-ROOT = Path(__file__).parents[2]
 OURS = ("libs", "contracts", "services", "replay", "cli", "infra")
 LINES_MAX = 70
 ROOMS = ("reactions.py", "views.py", "api.py", "config.py", "main.py")
@@ -31,18 +29,11 @@ MACHINE = (
 HERE = "tests/architecture/"
 
 
-@cache
-def parsed(folder: str) -> tuple[tuple[str, ast.Module], ...]:
-    paths = sorted((ROOT / folder).rglob("*.py"))
-    return tuple(
-        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
-        for path in paths
-    )
-
-
 def modules(*folders: str) -> Iterator[tuple[str, ast.Module]]:
     for folder in folders:
-        yield from parsed(folder)
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            path = file.relative_to(ROOT).as_posix()
+            yield path, parsed(path)
 
 
 def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -1,23 +1,15 @@
 """docs/scenarios.md names tests that exist, and every race and pain point that is tested."""
 
-import ast
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.architecture.source import ROOT, defined_in
+
 PAGE = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
 NAMED = set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE))
 RACES = 17
 """EVENTS, Races, and who wins."""
 PAIN_POINTS = 12
 """DOMAIN, what users of other systems complain about most."""
-
-
-def names_in(path: Path) -> set[str]:
-    """The names of a module's tests."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    return {one.name for one in body if isinstance(one, kinds) and one.name.startswith("test_")}
 
 
 def rows_of(section: str) -> list[list[str]]:
@@ -29,8 +21,7 @@ def rows_of(section: str) -> list[list[str]]:
 
 def test_every_test_it_names_exists() -> None:
     assert NAMED
-    known = {path: names_in(ROOT / path) for path, _ in NAMED}
-    assert {(path, name) for path, name in NAMED if name not in known[path]} == set()
+    assert {(path, name) for path, name in NAMED if name not in defined_in(path)} == set()
 
 
 def test_every_row_names_a_test() -> None:
@@ -49,5 +40,6 @@ def test_no_scene_of_the_whole_system_is_left_out() -> None:
         *played,
         *(ROOT / "tests/e2e" / f"test_{name}.py" for name in ("races", "pain_points")),
     ]
-    there = {(str(path.relative_to(ROOT)), name) for path in pages for name in names_in(path)}
-    assert there - NAMED == set()
+    paths = [path.relative_to(ROOT).as_posix() for path in pages]
+    there = {(path, name) for path in paths for name in defined_in(path)}
+    assert {one for one in there if one[1].startswith("test_")} - NAMED == set()
