@@ -97,19 +97,22 @@ class Situation(NamedTuple):
 
 Started = Mapping[Situation, Sequence[int]]
 """Which rows of the table a situation starts, by their number."""
+_Holding = dict[tuple[object, ...], list[tuple[int, Condition]]]
+"""Which conditions, with their row's number, hold for what a complaint is about."""
 
 
 def vet_policy(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
     """The faults of content that can be read as this policy; empty when it may count."""
     if name == CLOCKS:
         table = ClocksContent.model_validate(content)
-        started = {one: _starting(table, one) for one in _situations(table)}
+        holding: _Holding = {}
+        started = {one: _starting(table, one, holding) for one in _situations(table)}
         return [
             *_provinces(table),
             *_floors(table),
             *_coverage(table, started),
             *_other_starts(table),
-            *_alike(table, {**started, **_other_situations(table)}),
+            *_alike(table, {**started, **_other_situations(table, holding)}),
         ]
     return list(_calendar(WorkingDaysContent.model_validate(content)))
 
@@ -264,7 +267,7 @@ def _situations(table: ClocksContent) -> Iterable[Situation]:
     )
 
 
-def _other_situations(table: ClocksContent) -> Started:
+def _other_situations(table: ClocksContent, holding: _Holding) -> Started:
     """What starts with an event of its own, where a province has a row of its own for it."""
     named = {
         name
@@ -292,12 +295,32 @@ def _other_situations(table: ClocksContent) -> Started:
         for upon, complexity, holiday, tier in starts
         for profile in profiles
     ]
-    return {one: _starting(table, one) for one in situations}
+    return {one: _starting(table, one, holding) for one in situations}
 
 
-def _starting(table: ClocksContent, situation: Situation) -> list[int]:
+def _starting(table: ClocksContent, situation: Situation, holding: _Holding) -> list[int]:
+    """The rows that the situation starts; what holds for its complaint is looked up only once."""
+    about = situation[1:9]
+    held = holding.get(about)
+    if held is None:
+        profile = _profile(situation)
+        held = holding[about] = [
+            (number, one)
+            for number, row in enumerate(table.clocks)
+            for one in row.when
+            if one.holds_for(profile)
+        ]
+    # A row has several conditions: each number once, in the table's order.
+    return list(
+        dict.fromkeys(
+            number for number, one in held if situation.upon in one.upon and _begins(one, situation)
+        )
+    )
+
+
+def _profile(situation: Situation) -> Profile:
     home = situation.province
-    profile = Profile.model_construct(
+    return Profile.model_construct(
         kind=situation.kind,
         channel=ChannelKind.HOTLINE_10010,
         category=situation.category,
@@ -308,14 +331,6 @@ def _starting(table: ClocksContent, situation: Situation) -> list[int]:
         home_province="elsewhere" if situation.cross_region else home,
         visited_province=(home or "here") if situation.cross_region else None,
     )
-    return [
-        number
-        for number, row in enumerate(table.clocks)
-        if any(
-            situation.upon in one.upon and one.holds_for(profile) and _begins(one, situation)
-            for one in row.when
-        )
-    ]
 
 
 def _begins(condition: Condition, situation: Situation) -> bool:
