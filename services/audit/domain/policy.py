@@ -17,6 +17,7 @@ from contracts.values import CATEGORY_NAMES, CHANNELS, PROVINCES, Names, Version
 from libs.decider.policy import Fault, Unsound
 from services.audit.domain.reporting.policy import NAME as REPORTS
 from services.audit.domain.reporting.policy import ReportsPolicy
+from services.audit.domain.retention import RETENTION, RetentionPolicy, compile_retention
 from services.audit.domain.shape import Shape, shape_of
 
 WORDS = "words"
@@ -144,10 +145,17 @@ class Words:
         return code if names is None else str(getattr(names, language))
 
 
-def compile_policy(name: str, content: Mapping[str, Any]) -> Words | ReportsPolicy:
-    """The words, ready to speak, or the figures of reports; raises ValueError for unsound ones."""
+def compile_policy(
+    name: str, content: Mapping[str, Any]
+) -> Words | ReportsPolicy | RetentionPolicy:
+    """The words, ready to speak, the figures of reports, or how long complaints are kept.
+
+    Raises ValueError for unsound ones.
+    """
     if name == REPORTS:
         return ReportsPolicy.model_validate(content)
+    if name == RETENTION:
+        return compile_retention(content)
     if name != WORDS:
         raise ValueError(f"audit follows no policy {name!r}")
     return Words(WordsPolicy.model_validate(content))

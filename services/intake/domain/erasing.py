@@ -5,11 +5,9 @@ each of them keeps it. The months are law, not policy: no setting lowers them (D
 retention; docs/decisions/0008).
 """
 
-from calendar import monthrange
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from contracts.housekeeping import ErasureState
 from contracts.intake import (
@@ -17,28 +15,14 @@ from contracts.intake import (
     ComplaintHoldNoted,
     HoldState,
 )
+from contracts.keeping import floor_ends
 from contracts.values import Kind
 from libs.decider import Event
 from services.intake.domain.closing import TIER_REGULATOR
 from services.intake.domain.commands import AwaitErasure, ErasureDue, NoteHold
 from services.intake.domain.state import Complaint, fold
 
-FLOOR_MONTHS = 6
-ZONE = ZoneInfo("Asia/Shanghai")
 TIMER = "erasable"
-
-
-def floor_ends(closed_at: datetime) -> datetime:
-    """24:00 of the date six calendar months after that of closing, in Shanghai.
-
-    Where the month has no such date, its last one: closed 31 August, nothing goes before 1 March
-    00:00 (DOMAIN, Audit and retention).
-    """
-    date = closed_at.astimezone(ZONE).date()
-    months = date.year * 12 + date.month - 1 + FLOOR_MONTHS
-    year, month = months // 12, months % 12 + 1
-    day = min(date.day, monthrange(year, month)[1])
-    return datetime(year, month, day, tzinfo=ZONE) + timedelta(days=1)
 
 
 def kept_until(complaint: Complaint) -> datetime | None:

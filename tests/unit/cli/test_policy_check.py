@@ -27,6 +27,7 @@ CONTACTS = SERVICES / "intake/policy/contacts.v1.yaml"
 REOPENING = SERVICES / "intake/policy/reopening.v1.yaml"
 VERIFICATION = SERVICES / "intake/policy/verification.v1.yaml"
 WORDS = SERVICES / "audit/policy/words.v1.yaml"
+RETENTION = SERVICES / "audit/policy/retention.v1.yaml"
 
 NEXT = {
     'version: "1"': 'version: "2"',
@@ -91,6 +92,10 @@ BAD: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
     (
         *("an unknown category", CLOCKS, ("[broadband.install]", "[broadband.instal]")),
         *("unknown", "[broadband.instal]", "did you mean broadband.install?"),
+    ),
+    (
+        *("days that may be fewer than six months", RETENTION, ("{years: 2}", "{days: 183}")),
+        *("floor", "{days: 183}", "say at least 184 days"),
     ),
     (
         *("an unknown category of a word", KEYWORDS, ("category: value_added,", "category: adds,")),

@@ -16,12 +16,12 @@ from contracts.intake import (
     ComplaintUnmerged,
     HoldState,
 )
+from contracts.keeping import floor_ends
 from contracts.values import ContactKind
 from libs.decider import To
 from libs.decider.story import Story
 from services.intake.domain import rows
 from services.intake.domain.commands import AwaitErasure, Merge, NoteHold, Unmerge
-from services.intake.domain.erasing import floor_ends
 from services.intake.domain.merging import choose_merge
 from services.intake.domain.person import (
     AlreadyDestroyed,
