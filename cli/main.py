@@ -12,6 +12,7 @@ from cli import (
     hold,
     notices,
     operate,
+    partners,
     person,
     policy,
     rebuilding,
@@ -54,6 +55,7 @@ rebuilding.register(app)
 notices.register(app)
 person.register(app)
 hold.register(app)
+partners.register(app)
 
 
 @app.command("serve", hidden=True)

@@ -216,7 +216,7 @@ _ROUTING = _of(
     (
         r.WorkReportedBack,
         {
-            "sla_watch": "the partner clock is met",
+            "sla_watch": "a partner's first word, or its answer to 10010",
             "escalation": "the instruction was carried out",
             "feedback_survey": "a partner's answer: the confirming call-back",
         },
@@ -229,8 +229,15 @@ _ROUTING = _of(
         },
     ),
     (r.WorkResumed, {"sla_watch": "clocks.rescheduled"}),
-    (r.WorkContacted, {"sla_watch": "reached: the first contact is met"}),
+    (
+        r.WorkContacted,
+        {
+            "sla_watch": "reached: the first contact is met, or a partner's answer to the customer",
+            "feedback_survey": "a partner's, where the customer had denied it: confirmed anew",
+        },
+    ),
     (r.WorkSeen, {}),
+    (r.WorkPartnerConfirmed, {}),
     (
         r.WorkPromised,
         {
@@ -318,6 +325,14 @@ _FEEDBACK = _of(
     (f.CallCalledOff, {}),
     (f.ContactingStopped, {}),
     (f.VisitRecorded, {"intake": "dissatisfied: may reopen, as a late reply does"}),
+    (
+        f.ConfirmationRecorded,
+        {
+            "routing": f"the partner owes, or has answered: work.partner_confirmed; {INFORMS}",
+            "sla_watch": "the partner's clock to the customer is met, or its meeting taken back",
+            "intake": "not content with what was closed: may reopen, as a visit does",
+        },
+    ),
     (
         f.SurveyConcluded,
         {

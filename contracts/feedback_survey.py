@@ -136,6 +136,10 @@ class CallPlanned(ComplaintEvent):
     """Why."""
     notice: UUID | None = None
     """The notice whose words it tells or asks; None: it has no words of its own."""
+    partner: Code | None = None
+    """The partner whose answer it confirms (DOMAIN rule 7)."""
+    forward: Annotated[int, Field(ge=1)] | None = None
+    """The forward that the partner answered."""
     not_before: Instant
     """Not earlier than this: quiet hours."""
     remind_at: Instant
@@ -215,6 +219,25 @@ class VisitRecorded(ComplaintEvent):
     """The customer's words, sealed."""
     policy: PolicyRef
     """The policy that weighed it."""
+
+
+class ConfirmationRecorded(ComplaintEvent):
+    """What the customer said when called to confirm a partner's answer (DOMAIN rule 7)."""
+
+    type: ClassVar[str] = "confirmation.recorded.v1"
+
+    call: UUID
+    """The task; its last attempt reached the customer."""
+    partner: Code
+    """The partner."""
+    forward: Annotated[int, Field(ge=1)]
+    """The forward that it answers for."""
+    answered: bool
+    """Whether the partner answered the customer; if not, its duty to them is still owed."""
+    content: bool | None = None
+    """Whether the customer is content; if not, the complaint goes on. None when not said."""
+    words: Sealed | None = None
+    """The customer's words, sealed."""
 
 
 class SurveyAsked(ComplaintEvent):

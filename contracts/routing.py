@@ -305,8 +305,25 @@ class WorkContacted(ComplaintEvent):
     """Whether the customer was reached: then the first contact is met."""
     partner: Code | None = None
     """The partner who spoke with the customer and so answered them (DOMAIN rule 7); None: we."""
+    forwards: tuple[Number, ...] = ()
+    """The forwards to that partner which this answers."""
     occurred_at: Instant | None = None
     """When it happened, if an authorised late report says so; the envelope's `occurredat`."""
+
+
+class WorkPartnerConfirmed(ComplaintEvent):
+    """The customer says whether a partner answered them (DOMAIN rule 7: confirming call-back)."""
+
+    type: ClassVar[str] = "work.partner_confirmed.v1"
+
+    partner: Code
+    """The partner."""
+    forward: Number
+    """The forward that it owes an answer for."""
+    answered: bool
+    """Whether it answered; if not, it owes that answer, whatever was told before."""
+    call: UUID
+    """The call in which the customer said so."""
 
 
 class WorkSeen(ComplaintEvent):

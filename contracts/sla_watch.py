@@ -73,7 +73,7 @@ class NotedFact(StrEnum):
     RESUMED = "resumed"
     KEPT = "kept"
     """It decides about a clock whose due instant the calendar does not reach yet, or that is
-    stopped and may start again."""
+    stopped and may start again; or a customer denies what had met a partner's clock."""
 
 
 class CancelReason(StrEnum):
@@ -251,3 +251,5 @@ class ClocksNoted(ComplaintEvent):
     """That event's own time."""
     case: Annotated[int, Field(ge=1)] | None = None
     """The case it belongs to, if any."""
+    forwards: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """The forwards to partners that it is about, if any."""

@@ -52,7 +52,7 @@ class CallQuery(PageQuery):
 
 
 class Attempt(_Body):
-    """A call; of a survey or a visit, what the customer said."""
+    """A call; of a survey, a visit or a confirmation, what the customer said."""
 
     reached: bool
     """Whether the customer was reached."""
@@ -60,6 +60,10 @@ class Attempt(_Body):
     """1 to 10, as the customer said."""
     resolved: bool | None = None
     """Whether the customer calls it resolved."""
+    answered: bool | None = None
+    """Of a call that confirms a partner's answer: whether it came; needed once reached."""
+    content: bool | None = None
+    """Of such a call: whether the customer is content with it; if not, the complaint goes on."""
     words: Annotated[Words, Field(min_length=1)] | None = None
     """The customer's words; sealed here."""
 
@@ -139,7 +143,7 @@ def call_routes(query: Querying, sealer: Sealer) -> Router:
     async def attempt(
         call: UUID, body: Attempt, ask: Annotated[Ask, command("feedback_survey.attempt")]
     ) -> Response:
-        """Record an attempt; a survey's answer concludes it, a visit's is its result."""
+        """Record an attempt; an answer to a survey concludes it, any other word is the result."""
         complaint = await complaint_of(call)
         words = None
         if body.words is not None:
@@ -151,6 +155,8 @@ def call_routes(query: Querying, sealer: Sealer) -> Router:
             reached=body.reached,
             score=body.score,
             resolved=body.resolved,
+            answered=body.answered,
+            content=body.content,
             words=words,
         )
         return await ask(To(str(complaint), told))

@@ -21,6 +21,7 @@ from contracts.routing import (
     ReportedCause,
     WaitingFor,
     WorkAnswered,
+    WorkContacted,
     WorkPromised,
     WorkReportedBack,
     WorkSuspended,
@@ -148,7 +149,32 @@ def on_work_reported_back(recorded: Recorded[WorkReportedBack]) -> Sequence[To]:
     event = recorded.data
     if event.kind is not HandlerKind.PARTNER or event.cause is not ReportedCause.OWN:
         return ()
-    return (To(recorded.subject, PlanConfirmation(at=recorded.at, cycle=event.cycle)),)
+    if event.forward is None:
+        return ()  # nobody had forwarded it anything
+    plan = PlanConfirmation(
+        at=recorded.at, cycle=event.cycle, partner=event.by, forward=event.forward
+    )
+    return (To(recorded.subject, plan),)
+
+
+def on_work_contacted(recorded: Recorded[WorkContacted]) -> Sequence[To]:
+    """A partner has told the customer, it says: asked anew where the customer had denied it."""
+    event = recorded.data
+    if event.partner is None:
+        return ()
+    return [
+        To(
+            recorded.subject,
+            PlanConfirmation(
+                at=recorded.at,
+                cycle=event.cycle,
+                partner=event.partner,
+                forward=forward,
+                only_if_denied=True,
+            ),
+        )
+        for forward in event.forwards
+    ]
 
 
 def on_complaint_answered(recorded: Recorded[ComplaintAnswered]) -> Sequence[To]:
@@ -281,6 +307,7 @@ _ON: Mapping[type[Event], Callable[[Recorded[Any]], Sequence[To]]] = {
     WorkPromised: on_work_promised,
     WorkAnswered: on_work_answered,
     WorkReportedBack: on_work_reported_back,
+    WorkContacted: on_work_contacted,
     ClocksStarted: on_clocks_started,
     ClockBreached: on_clock_breached,
     CaseDeclined: on_case_declined,

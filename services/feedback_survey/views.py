@@ -57,6 +57,7 @@ FEEDBACK_CALL = Table(
         "reason": "text not null",
         "notice": "uuid",
         "kind": "text",
+        "partner": "text",
         "language": "text not null",
         "value_tier": "text not null",
         "planned_at": "timestamptz not null",
@@ -213,6 +214,8 @@ class ShownCall(_Shown):
     """The notice whose words are to be told; null: none."""
     kind: NoticeKind | None
     """What that notice tells or asks."""
+    partner: str | None
+    """The partner whose answer it confirms; null: none."""
     language: Language
     """In which language."""
     value_tier: ValueTier

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from contracts.escalation import CaseAccepted, CaseClosed, CaseDeclined, CaseRequested
 from contracts.feedback_survey import (
+    ConfirmationRecorded,
     NoticeIssued,
     SurveyAnswered,
     SurveyConcluded,
@@ -54,6 +55,7 @@ HEARD: tuple[type[Event], ...] = (
     SurveyConcluded,
     SurveyAnswered,
     VisitRecorded,
+    ConfirmationRecorded,
     CaseRequested,
     CaseAccepted,
     CaseDeclined,
@@ -87,6 +89,8 @@ def react(recorded: Recorded[Any]) -> list[To]:
             return on_survey_answered(recorded)
         case VisitRecorded():
             return on_visit_recorded(recorded)
+        case ConfirmationRecorded():
+            return on_confirmation_recorded(recorded)
         case CaseRequested():
             return on_case_requested(recorded)
         case CaseAccepted():
@@ -179,6 +183,18 @@ def on_visit_recorded(recorded: Recorded[VisitRecorded]) -> list[To]:
     """Followed up on and dissatisfied: may reopen, as a late reply does."""
     told = recorded.data
     if told.satisfied is not False:
+        return []
+    command = RecordVisit(at=recorded.at, cycle=told.cycle, visit=recorded.id)
+    return [To(recorded.subject, command)]
+
+
+def on_confirmation_recorded(recorded: Recorded[ConfirmationRecorded]) -> list[To]:
+    """Not content with what a partner did: the complaint goes on, taken up again if it was closed.
+
+    While it is open its desk goes on anyway; what is being asked is answered by the same word.
+    """
+    told = recorded.data
+    if told.content is not False:
         return []
     command = RecordVisit(at=recorded.at, cycle=told.cycle, visit=recorded.id)
     return [To(recorded.subject, command)]

@@ -344,6 +344,12 @@ class InboxQuery(PageQuery):
     )
 
 
+class OwingQuery(PageQuery):
+    """Which partners."""
+
+    partner: Code | None = Field(None, description="only what this one owes")
+
+
 class NoProvince(Refused):
     """Only a team that has a province is informed as the customer's home."""
 
@@ -836,6 +842,23 @@ def desk_routes(query: Querying, policies: Callable[[], Policies]) -> Router:
 
         rows: list[views.QueueItem] = await query(page)
         shown, following = page_of(request, rows, asked.limit, views.queue_key)
+        return Page(items=list(shown), next=following)
+
+    @router.get("/partners/owing")
+    async def owing(
+        request: Request,
+        asked: Annotated[OwingQuery, Query()],
+        _caller: Annotated[Caller, allow("routing.read")],
+    ) -> Page[views.OwingItem]:
+        """Partners that owe the customer or 10010 an answer, what reached them first on top."""
+        after = asked.after(datetime, UUID, int)
+
+        def page(conn: Any) -> list[views.OwingItem]:
+            key = after and (after[0], after[1], after[2])
+            return views.owing(conn, asked.partner, after=key, limit=asked.limit)
+
+        rows: list[views.OwingItem] = await query(page)
+        shown, following = page_of(request, rows, asked.limit, views.owing_key)
         return Page(items=list(shown), next=following)
 
     @router.get("/work/{complaint}")

@@ -21,7 +21,7 @@ from contracts.escalation import (
     CompensationRefused,
     CompensationSubmitted,
 )
-from contracts.feedback_survey import SurveyConcluded
+from contracts.feedback_survey import ConfirmationRecorded, SurveyConcluded
 from contracts.intake import (
     ComplaintClosed,
     ComplaintContactLinked,
@@ -51,6 +51,7 @@ from services.routing.domain.commands import (
     Reclassify,
     Reopen,
     Route,
+    TakeConfirmation,
     TakePartnerReport,
     TakeReply,
     Urge,
@@ -77,6 +78,7 @@ HEARD: tuple[type[Event], ...] = (
     ComplaintWithdrawn,
     ComplaintClosed,
     ComplaintReopened,
+    ConfirmationRecorded,
     ClocksStarted,
     ClockWarned,
     ClocksPaused,
@@ -138,6 +140,14 @@ def _command(recorded: Recorded[Any]) -> Command | None:
             return EndWork(at=at, cycle=event.cycle, reason=EndReason.WITHDRAWN)
         case ComplaintClosed():
             return EndWork(at=at, cycle=event.cycle, reason=EndReason.CLOSED)
+        case ConfirmationRecorded():
+            return TakeConfirmation(
+                at=at,
+                cycle=event.cycle,
+                forward=event.forward,
+                answered=event.answered,
+                call=event.call,
+            )
         case CaseInstructed():
             return Instruct(
                 at=at,

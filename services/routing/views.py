@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict
 
 from contracts.routing import Informed
-from contracts.values import FaultLiesWith, WarningLevel
+from contracts.values import ClockPurpose, FaultLiesWith, WarningLevel
 from libs.decider.decider import Instant
 from libs.eventlog import Table
 from services.routing.domain.answering import DELAYABLE, waiver_owed
@@ -271,8 +271,24 @@ class PartnerDutyView(View):
     reached_at: Instant | None
     told_10010_at: Instant | None
     told_customer_at: Instant | None
+    denied_at: Instant | None
+    """When the customer last said that the partner had not answered them."""
     owes: list[str]
     """Of `10010` and `customer` those not answered yet."""
+
+
+class OwingItem(PartnerDutyView):
+    """A partner that still owes an answer, with the complaint it owes it for."""
+
+    complaint: UUID
+    cycle: int
+    category: str
+    owner_team: str | None
+    owner_agent: str | None
+    due: Instant | None
+    """When the earliest of its promises still to be kept is due; null: none runs."""
+    breached: int
+    """How many of its promises about what it owes are broken."""
 
 
 class WorkView(View):
@@ -535,6 +551,83 @@ def inbox(
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(query.encode(), values).fetchall()
     return [InboxItem.model_validate(row) for row in rows]
+
+
+_OWING = """
+SELECT w.complaint, w.cycle, w.category, w.owner_team, w.owner_agent, d.duty
+FROM work w CROSS JOIN LATERAL jsonb_array_elements(w.duties) AS d(duty)
+WHERE w.duties IS NOT NULL
+  AND d.duty->>'reached_at' IS NOT NULL
+  AND jsonb_array_length(d.duty->'owes') > 0
+  AND (%(partner)s::text IS NULL OR d.duty->>'partner' = %(partner)s)
+  AND ((d.duty->>'reached_at')::timestamptz, w.complaint, (d.duty->>'forward')::integer)
+      > (%(since)s::timestamptz, %(complaint)s::uuid, %(forward)s::integer)
+ORDER BY (d.duty->>'reached_at')::timestamptz, w.complaint, (d.duty->>'forward')::integer
+LIMIT %(limit)s
+"""
+
+_OWED_TO = {"10010": ClockPurpose.PARTNER, "customer": ClockPurpose.PARTNER_CUSTOMER}
+
+OwingKey = tuple[datetime, UUID, int]
+"""When it reached the partner, complaint, forward: where a page ended."""
+
+
+def owing_key(item: OwingItem) -> OwingKey:
+    """The key that `owing` goes on after."""
+    assert item.reached_at is not None
+    return item.reached_at, item.complaint, item.forward
+
+
+def owing(
+    conn: Connection[Any],
+    partner: str | None = None,
+    *,
+    after: OwingKey | None = None,
+    limit: int,
+) -> list[OwingItem]:
+    """Partners that owe the customer or 10010 an answer for what has reached them (DOMAIN rule 7).
+
+    What waits longest first, of complaints not closed yet; at most `limit` + 1.
+    """
+    since, complaint, forward = after or (datetime.min.replace(tzinfo=UTC), UUID(int=0), 0)
+    values = {
+        "partner": partner,
+        "since": since,
+        "complaint": complaint,
+        "forward": forward,
+        "limit": limit + 1,
+    }
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_OWING, values).fetchall()
+        heard = cursor.execute(
+            "SELECT complaint, clocks FROM clock_heard WHERE complaint = ANY(%s) "
+            "ORDER BY source, sequence",
+            ([row["complaint"] for row in rows],),
+        ).fetchall()
+    return [
+        _owes(row, [one for one in heard if one["complaint"] == row["complaint"]]) for row in rows
+    ]
+
+
+def _owes(row: Mapping[str, Any], heard: Sequence[Mapping[str, Any]]) -> OwingItem:
+    duty = row["duty"]
+    purposes = {_OWED_TO[whom] for whom in duty["owes"]}
+    clocks = [
+        one
+        for one in known_clocks(heard)
+        if one.instance == f"forward-{duty['forward']}" and one.purpose in purposes
+    ]
+    runs = [one.due for one in clocks if one.state is ClockState.RUNNING and one.due is not None]
+    return OwingItem(
+        **duty,
+        complaint=row["complaint"],
+        cycle=row["cycle"],
+        category=row["category"],
+        owner_team=row["owner_team"],
+        owner_agent=row["owner_agent"],
+        due=min(runs, default=None),
+        breached=sum(one.state is ClockState.BREACHED for one in clocks),
+    )
 
 
 def work_of(conn: Connection[Any], complaint: UUID) -> WorkView | None:

@@ -12,7 +12,13 @@ from contracts.escalation import (
     CaseRequested,
     ReportedWhat,
 )
-from contracts.feedback_survey import NoticeIssued, SurveyAsked, SurveyConcluded, SurveyOutcome
+from contracts.feedback_survey import (
+    ConfirmationRecorded,
+    NoticeIssued,
+    SurveyAsked,
+    SurveyConcluded,
+    SurveyOutcome,
+)
 from contracts.housekeeping import PolicyActivated
 from contracts.intake import (
     ComplaintClosed,
@@ -26,6 +32,7 @@ from contracts.intake import (
 )
 from contracts.routing import (
     HandlerKind,
+    ReportedCause,
     WorkAnswered,
     WorkContacted,
     WorkPromised,
@@ -71,6 +78,7 @@ HEARD: tuple[type[Event], ...] = (
     NoticeIssued,
     SurveyAsked,
     SurveyConcluded,
+    ConfirmationRecorded,
     CaseRequested,
     CaseDeclined,
     CaseDecided,
@@ -151,7 +159,11 @@ def _from_routing(event: Any, recorded: Recorded[Any]) -> Command | None:
         case WorkAnswered():
             return _fact(recorded, FactKind.ANSWERED)
         case WorkContacted():
-            return _fact(recorded, FactKind.CONTACTED) if event.reached else None
+            if not event.reached:
+                return None
+            if event.partner is None:
+                return _fact(recorded, FactKind.CONTACTED)
+            return _fact(recorded, FactKind.PARTNER_CONTACTED, forwards=event.forwards)
         case WorkSuspended():
             return TakeFact(
                 at=recorded.at,
@@ -165,7 +177,9 @@ def _from_routing(event: Any, recorded: Recorded[Any]) -> Command | None:
         case WorkReportedBack():
             if event.kind is not HandlerKind.PARTNER:
                 return None
-            return _fact(recorded, FactKind.PARTNER_REPORTED, forward=event.forward)
+            own = event.cause is ReportedCause.OWN  # else the partner still owes its answer
+            kind = FactKind.PARTNER_ANSWERED if own else FactKind.PARTNER_REPORTED
+            return _fact(recorded, kind, forwards=(event.forward,) if event.forward else ())
         case WorkTransferred():
             if event.kind is not HandlerKind.PARTNER or event.reached_at is None:
                 return None  # bounced or still on its way: the partner knows nothing yet
@@ -202,6 +216,10 @@ def _from_feedback(event: Any, recorded: Recorded[Any]) -> Command | None:
             if event.outcome in _SAID_SOMETHING:
                 return _fact(recorded, FactKind.SURVEY_ANSWERED)
             return _end(recorded, CancelReason.SURVEY_ENDED)
+        case ConfirmationRecorded():
+            told, denied = FactKind.PARTNER_CONTACTED, FactKind.PARTNER_DENIED
+            kind = told if event.answered else denied
+            return _fact(recorded, kind, forwards=(event.forward,))
         case _:
             return None
 
@@ -242,7 +260,7 @@ def _fact(
     recorded: Recorded[Any],
     kind: FactKind,
     case: int | None = None,
-    forward: int | None = None,
+    forwards: tuple[int, ...] = (),
 ) -> TakeFact:
     return TakeFact(
         at=recorded.at,
@@ -250,7 +268,7 @@ def _fact(
         fact=_ref(recorded),
         kind=kind,
         case=case,
-        forward=forward,
+        forwards=forwards,
     )
 
 

@@ -1,6 +1,9 @@
 """What may be asked of a complaint's feedback stream, by the log and by those who call."""
 
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from contracts.feedback_survey import NoticeFact
 from contracts.intake import Outcome
@@ -68,11 +71,16 @@ class TakeCall(Command):
 
 
 class RecordCall(Command):
-    """Somebody called the customer; what was asked may be answered on the spot."""
+    """Somebody called the customer; what was asked may be answered on the spot.
+
+    `answered` and `content` are what the customer says of a partner's answer.
+    """
 
     call: UUID
     by: StaffRef
     reached: bool
+    answered: bool | None = None
+    content: bool | None = None
     score: Score | None = None
     resolved: bool | None = None
     words: Sealed | None = None
@@ -95,6 +103,10 @@ class PlanConfirmation(Command):
     """A partner has answered: the customer is called back to confirm it (DOMAIN rule 7)."""
 
     cycle: Cycle
+    partner: Code
+    forward: Annotated[int, Field(ge=1)]
+    only_if_denied: bool = False
+    """The partner says that it has told the customer: confirmed anew only if it was denied."""
 
 
 class CancelAsking(Command):

@@ -148,6 +148,8 @@ class Telling:
         *,
         notice: UUID | None = None,
         remind_after: timedelta | None = None,
+        partner: str | None = None,
+        forward: int | None = None,
     ) -> CallPlanned:
         """A task for a desk; whoever needs a call for another reason plans it here."""
         self._planned += 1
@@ -157,6 +159,8 @@ class Telling:
             call=uuid5(NAMES, f"{self._context.subject}|call|{self._planned}"),
             reason=reason,
             notice=notice,
+            partner=partner,
+            forward=forward,
             not_before=leaves,
             remind_at=leaves + (remind_after or self._policy.calls.remind_after),
             attempts_max=self._policy.calls.attempts_max,

@@ -14,6 +14,7 @@ from contracts.feedback_survey import (
 from contracts.values import DeliveryResult, Medium, NoticeKind, StaffRef
 from libs.decider import Conflict, Context, Event, NotFound, Refused
 from services.feedback_survey.domain.commands import RecordCall, ReportDelivery, TakeCall
+from services.feedback_survey.domain.confirming import confirmed
 from services.feedback_survey.domain.notices import Telling, feedback_policy
 from services.feedback_survey.domain.policy import FeedbackPolicy, GivenUp
 from services.feedback_survey.domain.state import CALL_INSTEAD, Call, Feedback, Notice, Survey
@@ -65,6 +66,13 @@ class NothingAsked(Refused):
     zh = "只有已接通的满意度回访或客户回访可以登记评分"
 
 
+class NoPartnerAskedAbout(Refused):
+    """Only a call that confirms a partner's answer says whether it came, and whether it helped."""
+
+    rule = "no-partner-asked-about"
+    zh = "只有确认合作方答复的回访可以登记合作方是否答复及客户是否认可"
+
+
 def decide_take(state: Feedback, command: TakeCall, context: Context) -> Sequence[Event]:
     """Whoever takes a call has it for a while; it goes back to the list by itself."""
     call = _waiting(state, command.call)
@@ -82,14 +90,22 @@ def decide_call(state: Feedback, command: RecordCall, context: Context) -> Seque
     policy = feedback_policy(context, command.at)
     if not call.held_by(command.by, command.at):
         _check_may_call(call, command.by, command.at, policy)
-    said = any(one is not None for one in (command.score, command.resolved, command.words))
     survey = _asked_about(state, call)
-    visits = call.reason is CallReason.VISIT
-    if said and not (command.reached and (visits or survey is not None)):
+    visits, confirms = call.reason is CallReason.VISIT, call.reason is CallReason.CONFIRM
+    scored = any(one is not None for one in (command.score, command.resolved))
+    of_partner = any(one is not None for one in (command.answered, command.content))
+    said = scored or command.words is not None
+    if scored and not (visits or survey is not None):
+        raise NothingAsked
+    if of_partner and not confirms:
+        raise NoPartnerAskedAbout
+    if (said or of_partner) and not (command.reached and (visits or confirms or survey)):
         raise NothingAsked
     events = _attempted(state, call, command.reached, command.at, command.by, context)
     if visits and command.reached:
         return [*events, visited(call, command, context)]
+    if confirms and command.reached:
+        return [*events, *confirmed(call, command, state.open_survey, context)]
     if survey is not None and said:
         return [*events, *answered(survey, command, context, None)]
     return events

@@ -86,6 +86,7 @@ def _call_row(complaint: UUID, call: Call, state: Feedback) -> Row:
         reason=call.reason.value,
         notice=call.notice,
         kind=None if call.notice is None else state.notices[call.notice].kind.value,
+        partner=call.partner,
         language=to.language.value,
         value_tier=to.value_tier.value,
         planned_at=call.planned_at,

@@ -81,6 +81,9 @@ class Call:
     not_before: datetime
     remind_at: datetime
     attempts_max: int
+    partner: str | None = None
+    """Whose answer it confirms."""
+    forward: int | None = None
     tried: tuple[Tried, ...] = ()
     taken_by: StaffRef | None = None
     taken_until: datetime | None = None
@@ -162,6 +165,8 @@ class Feedback(State):
     """Surveys ever asked: numbers their ids."""
     visit: Visited | None = None
     """What came of the one follow-up visit."""
+    denied: frozenset[int] = frozenset()
+    """Forwards of which the customer last said that the partner had not answered."""
     held: tuple[NoticeHeld, ...] = ()
     receipt: bool = False
     stopped: bool = False

@@ -12,6 +12,7 @@ from contracts.feedback_survey import (
     CallCalledOff,
     CallPlanned,
     CallTaken,
+    ConfirmationRecorded,
     ContactingStopped,
     NoticeAttempted,
     NoticeHeld,
@@ -118,6 +119,9 @@ def evolve(state: Feedback | None, recorded: Recorded[Any]) -> Feedback:
             return _called(known, event, recorded.at)
         case ContactingStopped():
             return replace(known, stopped=True)
+        case ConfirmationRecorded(forward=forward, answered=told):
+            denied = known.denied - {forward} if told else known.denied | {forward}
+            return replace(known, denied=denied)
         case VisitRecorded():
             visit = Visited(event.call, recorded.at, event.score, event.resolved, event.satisfied)
             return replace(known, visit=visit)
@@ -194,6 +198,8 @@ def _called(
                 not_before=event.not_before,
                 remind_at=event.remind_at,
                 attempts_max=event.attempts_max,
+                partner=event.partner,
+                forward=event.forward,
             )
         case CallTaken():
             known = state.calls[event.call]
@@ -295,6 +301,7 @@ FEEDBACK: Decider[Feedback] = Decider(
         CallCalledOff,
         ContactingStopped,
         VisitRecorded,
+        ConfirmationRecorded,
         SurveyAsked,
         SurveyAnswered,
         SurveyConcluded,

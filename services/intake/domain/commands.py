@@ -157,7 +157,8 @@ class RecordLateReply(Command):
 
 
 class RecordVisit(Command):
-    """A follow-up visit found the customer dissatisfied (heard: visit.recorded)."""
+    """A follow-up visit, or a call to confirm a partner's answer, found the customer dissatisfied
+    (heard: visit.recorded, confirmation.recorded)."""
 
     cycle: int
     visit: UUID

@@ -111,6 +111,14 @@ class TakePartnerReport(Heard):
     opinion: Sealed
 
 
+class TakeConfirmation(Heard):
+    """The customer said whether a partner answered them (heard: confirmation.recorded)."""
+
+    forward: Number
+    answered: bool
+    call: UUID
+
+
 class Instruct(Heard):
     """The 10015 desk tells a team what to do (EVENTS 45)."""
 
@@ -339,6 +347,7 @@ WorkCommand = (
     | Urge
     | TakeReply
     | TakePartnerReport
+    | TakeConfirmation
     | Instruct
     | EndWork
     | Assign

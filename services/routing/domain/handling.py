@@ -13,6 +13,7 @@ from contracts.routing import (
     RouteCause,
     WaitingFor,
     WorkContacted,
+    WorkPartnerConfirmed,
     WorkReportedBack,
     WorkResumed,
     WorkSuspended,
@@ -26,6 +27,7 @@ from services.routing.domain.commands import (
     ReportBack,
     Resume,
     Suspend,
+    TakeConfirmation,
     TakePartnerReport,
     TakeReply,
     Transfer,
@@ -345,6 +347,7 @@ def contact(work: Work | None, command: RecordContact, context: Context) -> list
     if fact_time(command) > command.at:
         raise FromTheFuture
     partner = _partner(work, command)
+    owed = [one.forward for one in work.duties if one.partner == partner and not one.told_customer]
     if partner is None or partner not in (command.by.team, command.by.agent):
         who = unconcerned(work, command.by, rules)
         if not (is_handler(work, who) or on_owners_desk(work, who)):
@@ -355,7 +358,29 @@ def contact(work: Work | None, command: RecordContact, context: Context) -> list
             channel=command.channel,
             reached=command.reached,
             partner=partner,
+            forwards=tuple(owed) if command.reached else (),
             occurred_at=command.occurred_at,
+        )
+    ]
+
+
+def take_confirmation(work: Work | None, command: TakeConfirmation) -> list[Event]:
+    """The customer said on the confirming call whether the partner answered (DOMAIN rule 7)."""
+    if work is None:
+        return []
+    duty = next((one for one in work.duties if one.forward == command.forward), None)
+    if duty is None:
+        return []
+    known = duty.told_customer if command.answered else duty.denied and not duty.told_customer
+    if known:
+        return []
+    return [
+        WorkPartnerConfirmed(
+            cycle=work.cycle,
+            partner=duty.partner,
+            forward=duty.forward,
+            answered=command.answered,
+            call=command.call,
         )
     ]
 

@@ -120,6 +120,7 @@ def _duty(duty: PartnerDuty) -> dict[str, Any]:
         "reached_at": wire(duty.reached_at),
         "told_10010_at": wire(duty.told_10010_at),
         "told_customer_at": wire(duty.told_customer_at),
+        "denied_at": wire(duty.denied_at),
         "owes": list(duty.owes),
     }
 

@@ -25,6 +25,7 @@ from contracts.routing import (
     WorkContacted,
     WorkEnded,
     WorkFindingRecorded,
+    WorkPartnerConfirmed,
     WorkPromised,
     WorkReportedBack,
     WorkResumed,
@@ -86,6 +87,18 @@ class PartnerDuty:
     reached_at: datetime | None
     told_10010_at: datetime | None = None
     told_customer_at: datetime | None = None
+    denied_at: datetime | None = None
+    """When the customer last said that the partner had not answered."""
+
+    @property
+    def denied(self) -> bool:
+        """Whether the customer said that the partner had not answered."""
+        return self.denied_at is not None
+
+    @property
+    def told_customer(self) -> bool:
+        """Whether the partner has answered the customer."""
+        return self.told_customer_at is not None
 
     @property
     def owes(self) -> tuple[str, ...]:
@@ -286,7 +299,9 @@ def _moved(work: Work | None, recorded: Recorded[Any]) -> Work:  # noqa: C901 - 
             contacted = replace(work, contacted_at=first)
             if event.partner is None or not event.reached:
                 return contacted
-            return replace(contacted, duties=_told_customer(work.duties, event.partner, at))
+            return replace(contacted, duties=_told_customer(work.duties, event.forwards, at))
+        case WorkPartnerConfirmed():
+            return replace(work, duties=_confirmed(work.duties, event, at))
         case WorkPromised():
             promised = Promised(
                 event.promise, event.kind, event.of_clock, event.old_due, event.new_due, at
@@ -463,15 +478,22 @@ def _owed(duties: tuple[PartnerDuty, ...], duty: PartnerDuty) -> tuple[PartnerDu
 
 
 def _told_customer(
-    duties: tuple[PartnerDuty, ...], partner: str, at: datetime
+    duties: tuple[PartnerDuty, ...], forwards: tuple[int, ...], at: datetime
 ) -> tuple[PartnerDuty, ...]:
     """The partner has answered the customer: for whatever it was forwarded till then."""
     return tuple(
-        replace(one, told_customer_at=at)
-        if one.partner == partner and one.told_customer_at is None
-        else one
-        for one in duties
+        replace(one, told_customer_at=at) if one.forward in forwards else one for one in duties
     )
+
+
+def _confirmed(
+    duties: tuple[PartnerDuty, ...], event: WorkPartnerConfirmed, at: datetime
+) -> tuple[PartnerDuty, ...]:
+    """The customer's word goes before the partner's."""
+    said = (
+        {"told_customer_at": at} if event.answered else {"told_customer_at": None, "denied_at": at}
+    )
+    return tuple(replace(one, **said) if one.forward == event.forward else one for one in duties)
 
 
 def _reported_back(work: Work, event: WorkReportedBack, at: datetime) -> Work:

@@ -10,6 +10,7 @@ from contracts.routing import (
     WorkContacted,
     WorkEnded,
     WorkFindingRecorded,
+    WorkPartnerConfirmed,
     WorkPromised,
     WorkReportedBack,
     WorkResumed,
@@ -61,6 +62,8 @@ def decide(  # noqa: C901 - one line per command, and nothing else
             return handling.confirm_forward(work, command, context)
         case commands.ReportBack():
             return handling.report_back(work, command, context)
+        case commands.TakeConfirmation():
+            return handling.take_confirmation(work, command)
         case commands.TakePartnerReport():
             return handling.take_partner_report(work, command)
         case commands.Suspend():
@@ -104,6 +107,7 @@ WORK: Decider[Work] = Decider(
         WorkSeen,
         WorkPromised,
         WorkFindingRecorded,
+        WorkPartnerConfirmed,
         WorkCompensationProposed,
         WorkAnswered,
         WorkEnded,

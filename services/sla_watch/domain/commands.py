@@ -100,7 +100,7 @@ class TakeFact(WatchCommand):
 
     kind: FactKind
     case: Number | None = None
-    forward: Number | None = None
+    forwards: tuple[Number, ...] = ()
     waiting_for: WaitingFor | None = None
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.escalation import CaseDecided
+from contracts.feedback_survey import ConfirmationRecorded
 from contracts.sla_watch import (
     CancelReason,
     ClockBreached,
@@ -29,6 +30,7 @@ from libs.timekeeping.counting import last_counted_date
 from services.sla_watch.domain.facts import OF_THE_COMPLAINT, Fact, FactKind, name_of
 from services.sla_watch.domain.starting import warnings_told, watched
 from services.sla_watch.domain.state import Standing, Status, Watch, Watched
+from services.sla_watch.domain.verdicts import forward_of
 
 _KINDS = {
     "notice.issued.v1": FactKind.RECEIPT,
@@ -38,10 +40,17 @@ _KINDS = {
     "case.customer_contacted.v1": FactKind.DESK_CONTACTED,
     "case.decided.v1": FactKind.DECIDED,
     "case.reported.v1": FactKind.REGULATOR_REPORTED,
+    "confirmation.recorded.v1": FactKind.PARTNER_CONTACTED,
     "survey.concluded.v1": FactKind.SURVEY_ANSWERED,
     "complaint.registered.v1": FactKind.ANSWERED,  # history tells its answer along with itself
 }
 """What an event that kept a promise was, to clocks."""
+
+_BY_PURPOSE = {
+    ClockPurpose.PARTNER: FactKind.PARTNER_ANSWERED,
+    ClockPurpose.PARTNER_CUSTOMER: FactKind.PARTNER_CONTACTED,
+}
+"""What it was, where its type alone does not tell."""
 
 _CASE_ENDS = {
     "case.declined.v1": CancelReason.CASE_DECLINED,
@@ -275,6 +284,8 @@ def _cancelled(watch: Watch, event: ClocksCancelled, recorded: Recorded[Any]) ->
 def _noted(watch: Watch, event: ClocksNoted, recorded: Recorded[Any]) -> Watch:
     reason = _CASE_ENDS.get(event.fact.type)
     kind = _NOTED.get(event.kind) or (FactKind.ENDED if reason else _KINDS[event.fact.type])
+    if event.fact.type == ConfirmationRecorded.type:
+        kind = FactKind.PARTNER_DENIED
     if event.kind is NotedFact.ANSWERED and event.fact.type == CaseDecided.type:
         kind = FactKind.FINAL_RESPONSE
     return watch.with_fact(
@@ -285,6 +296,7 @@ def _noted(watch: Watch, event: ClocksNoted, recorded: Recorded[Any]) -> Watch:
             event.fact,
             recorded.sequence,
             case=event.case,
+            forwards=event.forwards,
             reason=reason,
         )
     )
@@ -294,15 +306,18 @@ def _with_kept(
     watch: Watch, event: ClockMet | ClockCorrected, ref: EventRef, recorded: Recorded[Any]
 ) -> Watch:
     """The fact that kept a promise, once however many clocks it met."""
-    kind = _KINDS[ref.type]
+    kind = _BY_PURPOSE.get(event.purpose, _KINDS[ref.type])
     if kind is FactKind.DECIDED and event.purpose is not ClockPurpose.DESK_DECISION:
         kind = FactKind.FINAL_RESPONSE
+    clock = watch.clock((event.clock, event.instance, event.started_in))
+    forward = forward_of(clock)
     for fact in watch.facts:
         if fact.kind is kind and fact.ref is not None and fact.ref.event == ref.event:
-            return watch
+            if forward is None or forward in fact.forwards:
+                return watch
+            more = fact._replace(forwards=(*fact.forwards, forward))
+            return watch.with_facts(tuple(more if one is fact else one for one in watch.facts))
     assert event.at is not None
-    clock = watch.clock((event.clock, event.instance, event.started_in))
-    instance = event.instance.partition("forward-")[2]
     return watch.with_fact(
         Fact(
             kind,
@@ -311,7 +326,7 @@ def _with_kept(
             ref,
             recorded.sequence,
             case=clock.terms.case,
-            forward=int(instance) if instance else None,
+            forwards=() if forward is None else (forward,),
         )
     )
 

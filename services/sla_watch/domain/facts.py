@@ -17,11 +17,18 @@ class FactKind(StrEnum):
     FINAL_RESPONSE = "final_response"
     DECIDED = "decided"
     PARTNER_REPORTED = "partner_reported"
+    """The partner said something, were it only that the cause is not its own."""
+    PARTNER_ANSWERED = "partner_answered"
+    """The partner answered 10010."""
+    PARTNER_CONTACTED = "partner_contacted"
+    """The partner answered the customer."""
     DESK_CONTACTED = "desk_contacted"
     REGULATOR_REPORTED = "regulator_reported"
     SURVEY_ANSWERED = "survey_answered"
     SUSPENDED = "suspended"
     RESUMED = "resumed"
+    PARTNER_DENIED = "partner_denied"
+    """The customer says that the partner never answered: what it told before counts no more."""
     ENDED = "ended"
     RESTARTED = "restarted"
 
@@ -30,6 +37,9 @@ ANSWERS = frozenset({FactKind.ANSWERED, FactKind.FINAL_RESPONSE})
 """The customer has an answer: from the handling desk, or a case's last word."""
 
 PAUSES = frozenset({FactKind.SUSPENDED, FactKind.RESUMED})
+
+KEEP_NOTHING = PAUSES | {FactKind.PARTNER_DENIED, FactKind.ENDED, FactKind.RESTARTED}
+"""What no promise is kept by."""
 
 OF_THE_COMPLAINT = frozenset(
     {
@@ -65,7 +75,7 @@ class Key(NamedTuple):
 class Fact(NamedTuple):
     """One fact that clocks are judged by.
 
-    `order` is where it came in this stream; `case` and `forward` say which of several it concerns;
+    `order` is where it came in this stream; `case` and `forwards` say which of several it concerns;
     `reason` is that of an end; when a complaint was reclassified or taken up again, `profile` is
     what it is about since and `route` where its cycle had gone. `waiting_for` is whom a pause waits
     for.
@@ -77,7 +87,7 @@ class Fact(NamedTuple):
     ref: EventRef | None
     order: int
     case: int | None = None
-    forward: int | None = None
+    forwards: tuple[int, ...] = ()
     reason: CancelReason | None = None
     profile: Profile | None = None
     route: ReopenRoute | None = None

@@ -23,7 +23,7 @@ from services.sla_watch.domain.facts import ANSWERS, PAUSES, Fact, FactKind
 from services.sla_watch.domain.starting import calendar_of, rule_of
 from services.sla_watch.domain.state import DECIDED, Status, Watch, Watched
 from services.sla_watch.domain.telling import Change, Telling
-from services.sla_watch.domain.verdicts import REVOCABLE, concerns, judge, step, tellable
+from services.sla_watch.domain.verdicts import REVOCABLE, concerns, denies, judge, step, tellable
 
 PENDING = 1 << 62
 """The order of a fact that is being heard: after all on record."""
@@ -61,7 +61,7 @@ def take(watch: Watch, command: TakeFact, context: Context) -> Sequence[Event]:
         ref=command.fact,
         order=PENDING,
         case=command.case,
-        forward=command.forward,
+        forwards=command.forwards,
         waiting_for=command.waiting_for,
     )
     heard = hear(watch, fact, context.policies)
@@ -94,7 +94,15 @@ def end(watch: Watch, command: EndClocks, context: Context) -> Sequence[Event]:
 
 def _noted(command: WatchCommand, kind: NotedFact, case: int | None) -> ClocksNoted:
     """The fact for later, in the cycle that it happened in."""
-    return ClocksNoted(cycle=command.cycle, kind=kind, fact=command.fact, at=command.at, case=case)
+    forwards = command.forwards if isinstance(command, TakeFact) else ()
+    return ClocksNoted(
+        cycle=command.cycle,
+        kind=kind,
+        fact=command.fact,
+        at=command.at,
+        case=case,
+        forwards=forwards,
+    )
 
 
 def end_of(command: WatchCommand, reason: CancelReason, *, case: int | None = None) -> Fact:
@@ -121,11 +129,15 @@ def hear(watch: Watch, fact: Fact, policies: Policies) -> Heard:
     for clock in watch.clocks:
         before = clock.standing
         decided = before.decided_at if before.status in DECIDED else None
-        if decided is not None and fact.at > max(decided, clock.terms.begun[0]):
+        denied = fact.kind is FactKind.PARTNER_DENIED and denies(
+            fact, clock, rule_of(clock, policies)
+        )
+        held = held or denied
+        if decided is not None and fact.at > max(decided, clock.terms.begun[0]) and not denied:
             held = held or _kept_for_a_restart(fact, clock, policies)
             continue
         rule, calendar = rule_of(clock, policies), calendar_of(clock, policies)
-        overtaken = late or fact.at < clock.terms.begun[0]
+        overtaken = late or denied or fact.at < clock.terms.begun[0]
         if overtaken or decided is not None or before.uncertain:
             after = judge(clock, rule, calendar, (*watch.facts, fact))
         else:
@@ -170,6 +182,8 @@ def _to_note(watch: Watch, fact: Fact, events: Iterable[Event], *, held: bool) -
 
 def _carries(event: Event, fact: Fact) -> bool:
     """Whether this event puts the fact on record, as `evolve` reads it."""
+    if fact.kind is FactKind.PARTNER_DENIED:
+        return False
     match event:
         case ClockMet():
             decided = event.purpose is ClockPurpose.DESK_DECISION

@@ -53,7 +53,7 @@ from libs.timekeeping.counting import (
     WorkingDays,
     since_midnight,
 )
-from services.sla_watch.domain.facts import PAUSES, FactKind
+from services.sla_watch.domain.facts import KEEP_NOTHING, FactKind
 
 CLOCKS = "clocks"
 WORKING_DAYS = "working-days"
@@ -231,8 +231,8 @@ class ClockRow(_Schema):
         if self.limit is not None and days != (self.limit.unit == "days"):
             problem = f"{self.code}: {self.counts_in} does not count {self.limit.unit}"
             raise Unsound.at("unsound", ("counts_in",), problem)
-        if PAUSES & {*self.met_by} or FactKind.ENDED in self.met_by:
-            problem = f"{self.code}: a pause or an end keeps no promise: take it out"
+        if KEEP_NOTHING & {*self.met_by}:
+            problem = f"{self.code}: a pause, an end or a denial keeps no promise: take it out"
             raise Unsound.at("unsound", ("met_by",), problem)
         if "|" in self.code:
             raise ValueError(f"{self.code}: a code holds no |")

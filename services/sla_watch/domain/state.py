@@ -150,6 +150,10 @@ class Watch(State):
         last = key if self.last is None or key > self.last else self.last
         return self._with(self.clocks, (*self.facts, fact), last)
 
+    def with_facts(self, facts: tuple[Fact, ...]) -> "Watch":
+        """The same complaint with these facts, none of them later than before."""
+        return self._with(self.clocks, facts, self.last)
+
     def with_clocks(self, clocks: tuple[Watched, ...]) -> "Watch":
         """The same complaint with these clocks."""
         return self._with(clocks, self.facts, self.last)

@@ -24,7 +24,7 @@ REVOCABLE = frozenset({CancelReason.RECLASSIFIED, CancelReason.MERGED})
 
 def judge(clock: Watched, rule: Rule, calendar: Calendar | None, facts: Iterable[Fact]) -> Standing:
     """Where this clock stands, by all these facts."""
-    in_order = sorted(facts, key=_BY_KEY)
+    in_order = _not_denied(sorted(facts, key=_BY_KEY), clock, rule)
     over = _over_already(clock, rule, in_order)
     if over is not None:
         due = clock.terms.first_due
@@ -119,10 +119,31 @@ def concerns(fact: Fact, clock: Watched, rule: Rule) -> bool:
         case OncePer.CASE:
             return fact.case == clock.terms.case
         case OncePer.FORWARD:
-            mine = clock.name[1] == f"forward-{fact.forward}"
-            return (mine or fact.forward is None) and fact.at >= clock.terms.clock_from
+            mine = not fact.forwards or forward_of(clock) in fact.forwards
+            return mine and fact.at >= clock.terms.clock_from
         case OncePer.PROMISE | OncePer.SURVEY:
             return fact.cycle == clock.cycle and fact.at >= clock.terms.begun[0]
+
+
+def forward_of(clock: Watched) -> int | None:
+    """The forward whose clock this is."""
+    number = clock.name[1].partition("forward-")[2]
+    return int(number) if number else None
+
+
+def denies(fact: Fact, clock: Watched, rule: Rule) -> bool:
+    """Whether the customer says that what kept this promise never was."""
+    denied = fact.kind is FactKind.PARTNER_DENIED and rule.once_per is OncePer.FORWARD
+    return denied and FactKind.PARTNER_CONTACTED in rule.met_by and concerns(fact, clock, rule)
+
+
+def _not_denied(in_order: list[Fact], clock: Watched, rule: Rule) -> list[Fact]:
+    """The facts without what a partner told the customer, by its own word, before the denial."""
+    denied = max((one.key for one in in_order if denies(one, clock, rule)), default=None)
+    if denied is None:
+        return in_order
+    told = FactKind.PARTNER_CONTACTED
+    return [one for one in in_order if one.kind is not told or one.key > denied]
 
 
 def _kept(

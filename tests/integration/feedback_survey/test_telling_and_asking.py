@@ -206,5 +206,9 @@ def test_a_partners_answer_is_confirmed_by_a_call_of_a_desk(desk: Office) -> Non
     assert (script["reply_to"]["address"], script["words"]) == (ADDRESS, [])
     scored = desk.post(f"{url}/attempts", {"reached": True, "score": 9})
     assert (scored.status_code, scored.json()["rule"]) == (422, "nothing-asked")
-    assert desk.post(f"{url}/attempts", {"reached": True}).status_code == 200
+    assert call["partner"] == "sp-17"
+    silent = desk.post(f"{url}/attempts", {"reached": True})
+    assert (silent.status_code, silent.json()["rule"]) == (422, "not-confirmed")
+    said = {"reached": True, "answered": True, "content": False, "words": "没解决"}
+    assert desk.post(f"{url}/attempts", said).status_code == 200
     assert desk.get("/calls")["items"] == []

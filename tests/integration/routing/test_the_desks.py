@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from contracts.escalation import CaseInstructed, CompensationGranted, GrantedUnder
+from contracts.feedback_survey import ConfirmationRecorded
 from contracts.intake import ComplaintClosed, Outcome
 from contracts.sla_watch import ClockBreached, ClocksStarted, ClockWarned, StartCause, VerdictBasis
 from contracts.values import (
@@ -56,7 +57,8 @@ def desk(tmp_path: Path) -> Iterator[Office]:
 
 
 def hear(desk: Office, event: Event, sequence: int = 1, subject: str = SUBJECT) -> None:
-    source = f"/bihuan/{'sla_watch' if event.type.startswith('clock') else 'intake'}"
+    told_by = {"clock": "sla_watch", "clocks": "sla_watch", "confirmation": "feedback_survey"}
+    source = f"/bihuan/{told_by.get(event.type.split('.')[0], 'intake')}"
     desk.hear(heard(event, at=desk.clock.now(), subject=subject, sequence=sequence, source=source))
 
 
@@ -482,6 +484,33 @@ def test_a_named_representative_is_asked_in_person_and_stays_one_when_the_team_c
     assert desk.get(f"/work/{other}", role="agent")["agent"] == "6101"
 
 
+def partner_clocks() -> ClocksStarted:
+    """12 h for each of the two answers of the first forward, and 1 h for a first word."""
+
+    def clock(code: str, purpose: ClockPurpose, due: str) -> Clock:
+        return Clock(
+            clock=code,
+            instance="forward-1",
+            started_in=1,
+            purpose=purpose,
+            clock_from=NOON,
+            due=due,
+            policy=PolicyRef(name="clocks", version="v1"),
+        )
+
+    return ClocksStarted(
+        cycle=1,
+        cause=StartCause.TRANSFERRED,
+        clock_from=NOON,
+        clocks=(
+            clock("partner.preliminary", ClockPurpose.PARTNER_PRELIMINARY, "2025-10-09T05:00:00Z"),
+            clock("partner.simple", ClockPurpose.PARTNER, "2025-10-09T16:00:00Z"),
+            clock("partner.all", ClockPurpose.PARTNER, "2025-10-11T04:00:00Z"),
+            clock("partner.customer.simple", ClockPurpose.PARTNER_CUSTOMER, "2025-10-09T16:00:00Z"),
+        ),
+    )
+
+
 def test_a_partners_two_answers_are_tracked_over_http(desk: Office) -> None:
     """DOMAIN rule 7: the partner answers customer and 10010, and a cause not its own releases it
     from neither."""
@@ -508,6 +537,12 @@ def test_a_partners_two_answers_are_tracked_over_http(desk: Office) -> None:
     not_ours = {"opinion": "网络原因", "cause": "network", "responsible": "network"}
     assert partner("report-back", not_ours).status_code == 200
     assert owes() == [["10010", "customer"]]
+    hear(desk, partner_clocks())
+    (listed,) = desk.get("/partners/owing?limit=1&partner=sp-17", role="auditor")["items"]
+    assert (listed["owes"], listed["due"]) == (["10010", "customer"], "2025-10-09T16:00:00.000000Z")
+    assert (listed["owner_agent"], listed["breached"]) == ("5401", 0)
+    assert desk.get("/partners/owing?partner=sp-18", role="agent")["items"] == []
+    desk.get("/partners/owing", role="partner", status=403)
     told_customer = {"channel": "email", "reached": True}
     assert partner("contact", told_customer).status_code == 200
     assert owes() == [["10010"]]
@@ -515,3 +550,15 @@ def test_a_partners_two_answers_are_tracked_over_http(desk: Office) -> None:
     assert stranger.status_code == 422, "nothing was forwarded to them"
     assert partner("report-back", {"opinion": "已退订并退费"}).status_code == 200
     assert owes() == [[]]
+    assert desk.get("/partners/owing", role="agent")["items"] == []
+    never = ConfirmationRecorded(
+        cycle=1, call=UUID(int=8), partner="sp-17", forward=1, answered=False, content=False
+    )
+    hear(desk, never)
+    assert owes() == [["customer"]]
+    (listed,) = desk.get("/partners/owing", role="agent")["items"]
+    assert (listed["partner"], listed["owes"], listed["denied_at"] is None) == (
+        "sp-17",
+        ["customer"],
+        False,
+    )

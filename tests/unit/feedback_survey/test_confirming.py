@@ -5,11 +5,19 @@ from typing import Any
 
 import pytest
 
-from contracts.feedback_survey import CallAttempted, CallPlanned, CallReason
-from contracts.routing import HandlerKind, ReportedCause, WorkReportedBack
+from contracts.feedback_survey import (
+    CallAttempted,
+    CallPlanned,
+    CallReason,
+    ConfirmationRecorded,
+    SurveyConcluded,
+    SurveyOutcome,
+)
+from contracts.routing import HandlerKind, ReportedCause, WorkContacted, WorkReportedBack
 from contracts.values import Correspondent, StaffRef
 from libs.decider.story import Story
 from services.feedback_survey.domain.commands import RecordCall
+from services.feedback_survey.domain.confirming import NotConfirmed
 from services.feedback_survey.domain.reaching import CallOver, NothingAsked
 from tests.unit.feedback_survey.heard import (
     answered,
@@ -70,6 +78,7 @@ def test_it_keeps_to_the_quiet_hours() -> None:
         {"kind": HandlerKind.PROVINCE, "by": "xinjiang"},
         {"cause": ReportedCause.NETWORK, "responsible": "network"},
         {"cause": ReportedCause.BILLING},
+        {"forward": None},
     ],
 )
 def test_only_a_partners_own_answer_is_confirmed(changed: dict[str, Any]) -> None:
@@ -77,13 +86,51 @@ def test_only_a_partners_own_answer_is_confirmed(changed: dict[str, Any]) -> Non
     assert confirming(**changed).happened == ()
 
 
-def test_it_is_planned_once_however_often_the_partner_answers() -> None:
+def test_it_is_planned_once_however_often_the_partner_answers_the_same() -> None:
     once = confirming()
-    again = hear(once, report(forward=2), at("2025-10-17 15:10"))
+    again = hear(once, report(), at("2025-10-17 15:10"))
     again.then_nothing()
-    done = tried(replace(again, now=at("2025-10-17 15:20")), reached=True)
-    done.then_types(CallAttempted)
-    hear(done, report(forward=3), at("2025-10-17 16:00")).then_types(CallPlanned)
+    other = hear(again, report(forward=2, by="sp-18"), at("2025-10-17 15:11")).one(CallPlanned)
+    assert (other.partner, other.forward) == ("sp-18", 2), "another partner's is asked about, too"
+    done = tried(replace(again, now=at("2025-10-17 15:20")), reached=True, answered=True)
+    done.then_types(CallAttempted, ConfirmationRecorded)
+    hear(done, report(), at("2025-10-17 16:00")).then_types(CallPlanned)
+
+
+def test_what_the_customer_said_of_the_partner_is_on_record() -> None:
+    """DOMAIN rule 7: what the call is for: "never answered me", "answered, but not content"."""
+    story = replace(confirming(), now=at("2025-10-17 15:05"))
+    tried(story, reached=True).then_refused(NotConfirmed)
+    tried(story, reached=False, answered=False).then_refused(NothingAsked)
+    never = tried(story, reached=True, answered=False).one(ConfirmationRecorded)
+    assert (never.partner, never.forward) == ("sp-17", 1)
+    assert (never.answered, never.content) == (False, None)
+    said = {"answered": True, "content": False, "words": "v1.sealed.words"}
+    bad = tried(story, reached=True, **said)
+    bad.then_types(CallAttempted, ConfirmationRecorded)
+    told = bad.one(ConfirmationRecorded)
+    assert (told.answered, told.content, told.words) == (True, False, "v1.sealed.words")
+
+
+def test_a_partner_that_answers_after_a_denial_is_asked_about_again() -> None:
+    told = WorkContacted(cycle=1, channel="email", reached=True, partner="sp-17", forwards=(1,))
+    story = replace(confirming(), now=at("2025-10-17 15:05"))
+    hear(tried(story, reached=True, answered=True), told, at("2025-10-17 16:00")).then_nothing()
+    never = tried(story, reached=True, answered=False)
+    again = hear(never, told, at("2025-10-17 16:00"))
+    assert again.one(CallPlanned).forward == 1
+    hear(again, told, at("2025-10-17 16:01")).then_nothing()
+
+
+def test_not_content_while_our_answer_is_asked_about_answers_that_too() -> None:
+    """DOMAIN, the closed loop: "A dissatisfied answer never closes"."""
+    story = hear(confirming(), answered(), at("2025-10-17 16:00"))
+    story = replace(story, now=at("2025-10-17 16:05"))
+    ended = tried(story, reached=True, answered=True, content=False).one(SurveyConcluded)
+    assert (ended.outcome, ended.reason) == (SurveyOutcome.DISSATISFIED, "not_resolved")
+    content = tried(story, reached=True, answered=True, content=True)
+    content.then_types(CallAttempted, ConfirmationRecorded)
+    assert content.state.open_survey is not None, "content with the partner says nothing of us"
 
 
 def test_each_attempt_is_on_record_and_it_takes_no_score() -> None:
@@ -91,14 +138,15 @@ def test_each_attempt_is_on_record_and_it_takes_no_score() -> None:
     tried(story, reached=True, score=9).then_refused(NothingAsked)
     story = tried(story, reached=False)
     assert story.one(CallAttempted).again_at == at("2025-10-17 19:05")
-    story = tried(replace(story, now=at("2025-10-17 19:05")), reached=True)
+    story = tried(replace(story, now=at("2025-10-17 19:05")), reached=True, answered=True)
     assert story.one(CallAttempted).again_at is None
-    tried(story, reached=True).then_refused(CallOver)
+    tried(story, reached=True, answered=True).then_refused(CallOver)
 
 
 def test_the_owners_answer_and_its_survey_leave_the_call_to_be_made() -> None:
     story = hear(confirming(), answered(), at("2025-10-17 16:00"))
-    tried(replace(story, now=at("2025-10-17 16:05")), reached=True).then_types(CallAttempted)
+    told = tried(replace(story, now=at("2025-10-17 16:05")), reached=True, answered=True)
+    told.then_types(CallAttempted, ConfirmationRecorded)
 
 
 def test_nobody_is_called_who_cannot_be_or_wants_nothing_any_more() -> None:
@@ -108,4 +156,4 @@ def test_nobody_is_called_who_cannot_be_or_wants_nothing_any_more() -> None:
     gone = hear(after(), withdrawn(), at("2025-10-17 10:00"))
     hear(gone, report(), ANSWERED).then_nothing()
     late = hear(confirming(), withdrawn(), at("2025-10-17 16:00"))
-    tried(late, reached=True).then_refused(CallOver)
+    tried(late, reached=True, answered=True).then_refused(CallOver)

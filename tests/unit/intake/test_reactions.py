@@ -8,6 +8,7 @@ import pytest
 from contracts import catalogue
 from contracts.escalation import CaseClosed, CaseDeclined, CaseOutcome, CaseRequested
 from contracts.feedback_survey import (
+    ConfirmationRecorded,
     SurveyAnswered,
     SurveyConcluded,
     SurveyOutcome,
@@ -82,6 +83,18 @@ def test_only_a_dissatisfied_visit_is_heard(satisfied: bool | None, does: bool) 
         call=event_id(2),
         satisfied=satisfied,
         policy=PolicyRef(name="feedback", version="v1"),
+    )
+    expected = RecordVisit(at=LATER, cycle=1, visit=event_id(7))
+    assert [to.command for to in react(heard(told))] == ([expected] if does else [])
+
+
+@pytest.mark.parametrize(("content", "does"), [(False, True), (True, False), (None, False)])
+def test_not_content_with_a_partners_answer_is_heard_as_a_dissatisfied_visit(
+    content: bool | None, does: bool
+) -> None:
+    """DOMAIN rule 7: the customer is called back; a closed complaint is taken up again."""
+    told = ConfirmationRecorded(
+        cycle=1, call=event_id(2), partner="sp-1", forward=1, answered=True, content=content
     )
     expected = RecordVisit(at=LATER, cycle=1, visit=event_id(7))
     assert [to.command for to in react(heard(told))] == ([expected] if does else [])

@@ -1,6 +1,7 @@
 """Passing work on and opinions back (DOMAIN rules 1, 5 and 7; EVENTS 17 and 18)."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +13,7 @@ from contracts.routing import (
     WorkAnswered,
     WorkAssigned,
     WorkContacted,
+    WorkPartnerConfirmed,
     WorkReportedBack,
     WorkRouted,
     WorkTransferred,
@@ -25,6 +27,7 @@ from services.routing.domain.commands import (
     RecordContact,
     ReportBack,
     Staff,
+    TakeConfirmation,
     TakePartnerReport,
     Transfer,
 )
@@ -353,6 +356,19 @@ def contacts(told: Story, by: Staff, *, reached: bool = True, handler: str | Non
     )
 
 
+def confirms(told: Story, *, answered: bool, forward: int = 1) -> Story:
+    """The customer, called to confirm it, says whether the partner answered."""
+    return told.when(
+        TakeConfirmation(
+            at=told.now,
+            cycle=1,
+            forward=forward,
+            answered=answered,
+            call=UUID(int=forward),
+        )
+    )
+
+
 def test_the_partner_owes_two_answers_and_each_is_tracked() -> None:
     """DOMAIN rule 7: "the partner answers customer **and** 10010 (mail or fax)"."""
     told = news(forwarded(), reached_at=NOON)
@@ -373,6 +389,7 @@ def test_the_partner_owes_two_answers_and_each_is_tracked() -> None:
             "reached_at": "2025-10-09T04:00:00.000000Z",
             "told_10010_at": "2025-10-09T04:00:00.000000Z",
             "told_customer_at": "2025-10-09T04:00:00.000000Z",
+            "denied_at": None,
             "owes": [],
         }
     ]
@@ -394,6 +411,22 @@ def test_the_desk_writes_down_that_the_partner_answered_the_customer() -> None:
     contacts(forwarded(), VALUE_ADDED, handler="sp-18").then_refused(NoSuchForward)
     contacts(accepted(), MOBILE_1, handler="sp-17").then_refused(NoSuchForward)
     contacts(forwarded(), NETWORK, handler="sp-17").then_refused(NotTheirs)
+
+
+def test_the_customer_who_was_called_says_what_the_partner_owes() -> None:
+    """DOMAIN rule 7, the confirming call-back: the customer's word goes before the partner's."""
+    told = went(opinion(went(contacts(news(forwarded(), reached_at=NOON), PARTNER)), PARTNER))
+    assert owes(told) == ()
+    never = went(confirms(told, answered=False))
+    assert never.one(WorkPartnerConfirmed).partner == "sp-17"
+    assert owes(never) == ("customer",)
+    confirms(never, answered=False).then_nothing()
+    again = went(contacts(never, PARTNER))
+    assert again.one(WorkContacted).forwards == (1,)
+    assert owes(again) == ()
+    assert owes(went(confirms(never, answered=True))) == ()
+    confirms(told, answered=True).then_nothing()
+    confirms(told, answered=False, forward=7).then_nothing()
 
 
 def test_a_returned_cause_releases_the_partner_from_neither_answer() -> None:

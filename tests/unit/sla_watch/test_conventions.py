@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.routing import HandlerKind, WaitingFor
+from contracts.routing import HandlerKind, ReportedCause, WaitingFor
 from contracts.sla_watch import (
     CancelReason,
     ClockBreached,
@@ -94,6 +94,70 @@ def test_1_the_partners_report_meets_its_own_forward_only() -> None:
     assert play.status("partner.simple", "forward-2") == "met"
     play.hear(told.reported_back(1, HandlerKind.TEAM), "2025-10-16 10:41")
     assert play.just == [], "a team's opinion is not the partner's"
+
+
+def test_1_a_partner_owes_the_customer_and_10010_an_answer_within_the_same_limit() -> None:
+    """Rule 7: "the partner answers customer **and** 10010": each of the two has its own clock."""
+    play = Play().hear(told.registered("2025-10-16 10:00", "value_added"), "2025-10-16 10:00")
+    play.hear(told.forwarded(1, "2025-10-16 10:00", Complexity.SIMPLE), "2025-10-16 10:00")
+    assert play.due("partner.customer.simple", "forward-1") == at("2025-10-16 22:00")
+    assert play.due("partner.customer.all", "forward-1") == at("2025-10-18 10:00")
+    play.hear(told.reported_back(1), "2025-10-16 12:00")
+    assert play.status("partner.simple", "forward-1") == "met"
+    assert play.status("partner.customer.simple", "forward-1") == "running"
+    play.hear(told.partner_contacted(1), "2025-10-16 22:00:00.000001")
+    assert play.one(ClockBreached, "partner.customer.simple").due_at == at("2025-10-16 22:00")
+    assert play.status("partner.customer.all", "forward-1") == "met"
+    assert play.status("partner.simple", "forward-1") == "met"
+
+
+def test_1_a_cause_that_is_not_its_own_is_a_first_word_and_no_answer() -> None:
+    """Rule 7: a returned cause "does not release the partner from answering"."""
+    play = Play().hear(told.registered("2025-10-16 10:00", "value_added"), "2025-10-16 10:00")
+    play.hear(told.forwarded(1, "2025-10-16 10:00", Complexity.SIMPLE), "2025-10-16 10:00")
+    play.hear(told.reported_back(1, cause=ReportedCause.NETWORK), "2025-10-16 10:30")
+    assert play.status("partner.preliminary", "forward-1") == "met"
+    assert play.status("partner.simple", "forward-1") == "running"
+    play.hear(told.reported_back(1), "2025-10-16 22:00:00.000001")
+    assert play.one(ClockBreached, "partner.simple").due_at == at("2025-10-16 22:00")
+
+
+def test_1_a_partner_that_tells_the_customer_once_answers_all_it_was_forwarded() -> None:
+    play = Play().hear(told.registered("2025-10-16 10:00", "value_added"), "2025-10-16 10:00")
+    for forward in (1, 2, 3):
+        play.hear(
+            told.forwarded(forward, "2025-10-16 10:00", Complexity.SIMPLE), "2025-10-16 10:00"
+        )
+    play.hear(told.partner_contacted(1, 2), "2025-10-16 11:00")
+    assert play.status("first_contact") == "met"
+    stands = [play.status("partner.customer.simple", f"forward-{one}") for one in (1, 2, 3)]
+    assert stands == ["met", "met", "running"]
+    # A pause heard late judges all anew: the same facts, the same verdicts.
+    play.hear(told.suspended(), "2025-10-16 10:30")
+    stands = [play.status("partner.customer.simple", f"forward-{one}") for one in (1, 2, 3)]
+    assert stands == ["met", "met", "running"]
+
+
+def test_1_what_the_customer_denies_has_met_no_clock() -> None:
+    """Rule 7, the confirming call-back: "the partner never answered me"."""
+    play = Play().hear(told.registered("2025-10-16 10:00", "value_added"), "2025-10-16 10:00")
+    play.hear(told.forwarded(1, "2025-10-16 10:00", Complexity.SIMPLE), "2025-10-16 10:00")
+    play.hear(told.partner_contacted(1), "2025-10-16 11:00")
+    play.hear(told.confirmation(1, answered=False), "2025-10-16 15:00")
+    assert play.status("partner.customer.simple", "forward-1") == "running"
+    assert play.due("partner.customer.simple", "forward-1") == at("2025-10-16 22:00")
+    assert play.status("first_contact") == "met", "spoken with the customer they may have"
+    play.hear(told.partner_contacted(1), "2025-10-16 16:00")
+    assert play.status("partner.customer.simple", "forward-1") == "met"
+    play.hear(told.confirmation(1, answered=False), "2025-10-17 09:00")
+    play.hear(told.confirmation(1, answered=False), "2025-10-17 09:00")
+    assert play.status("partner.customer.simple", "forward-1") == "breached"
+    assert play.due("partner.customer.simple", "forward-1") == at("2025-10-16 22:00")
+    # The other clock of this answer still runs, and the customer's own word meets it.
+    assert play.status("partner.customer.all", "forward-1") == "running"
+    play.hear(told.confirmation(1, answered=True), "2025-10-17 18:00")
+    assert play.status("partner.customer.all", "forward-1") == "met"
+    assert play.status("partner.customer.simple", "forward-1") == "breached"
 
 
 # --- 2: minutes and hours ----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from contracts.escalation import (
     CaseClosed,
@@ -14,7 +14,13 @@ from contracts.escalation import (
     CaseRequested,
     ReportedWhat,
 )
-from contracts.feedback_survey import NoticeIssued, SurveyAsked, SurveyConcluded, SurveyOutcome
+from contracts.feedback_survey import (
+    ConfirmationRecorded,
+    NoticeIssued,
+    SurveyAsked,
+    SurveyConcluded,
+    SurveyOutcome,
+)
 from contracts.intake import (
     ComplaintClosed,
     ComplaintMerged,
@@ -251,14 +257,34 @@ def forwarded(
     )
 
 
-def reported_back(forward: int | None, kind: HandlerKind = HandlerKind.PARTNER) -> WorkReportedBack:
+def partner_contacted(*forwards: int) -> WorkContacted:
+    return WorkContacted(
+        cycle=1,
+        channel=ChannelKind.HOTLINE_10010,
+        reached=True,
+        partner="sp-100",
+        forwards=forwards,
+    )
+
+
+def confirmation(forward: int, *, answered: bool) -> ConfirmationRecorded:
+    return ConfirmationRecorded(
+        cycle=1, call=uuid4(), partner="sp-100", forward=forward, answered=answered
+    )
+
+
+def reported_back(
+    forward: int | None,
+    kind: HandlerKind = HandlerKind.PARTNER,
+    cause: ReportedCause = ReportedCause.OWN,
+) -> WorkReportedBack:
     return WorkReportedBack(
         cycle=1,
         by="sp-100",
         kind=kind,
         forward=forward,
         opinion="sealed",
-        cause=ReportedCause.OWN,
+        cause=cause,
     )
 
 
