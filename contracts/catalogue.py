@@ -452,6 +452,8 @@ _HOUSEKEEPING = (
         "audit",
         "cohort",
         "cohort month",
+        (h.CohortArchived, {}),
+        (h.CohortRestored, {}),
         (h.PurgeProposed, {}),
         (h.PurgeWithdrawn, {}),
         (h.CohortPurged, dict.fromkeys(SERVICES, "deletes exactly those streams")),

@@ -405,6 +405,66 @@ class PurgeWithdrawn(HousekeepingEvent):
     """Who withdrew it: a pseudonym."""
 
 
+class ArchivedRun(Value):
+    """One partition's records in a cohort's file."""
+
+    partition: Annotated[int, Field(ge=0)]
+    """The partition of the log."""
+    records: Annotated[int, Field(ge=1)]
+    """How many."""
+    life: Annotated[int, Field(ge=1)]
+    """The life of the log that the last one lay in."""
+    offset: Annotated[int, Field(ge=0)]
+    """Its offset there."""
+    digest: Digest
+    """Running SHA-256 over every field of each of them (docs/auditors.md)."""
+
+
+class CohortArchived(HousekeepingEvent):
+    """A month's records lie in a file, read back and found equal; they left the database with this.
+
+    The newest of these events says which file holds: a later one replaces the file of an earlier.
+    """
+
+    type: ClassVar[str] = "cohort.archived.v1"
+
+    cohort: Month
+    """The month of registration."""
+    file: Digest
+    """SHA-256 of the file's bytes."""
+    key: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}/[0-9a-f]{64}\.parquet$")]
+    """Its name in the archive's store; where the store is stands in no event."""
+    bytes: Annotated[int, Field(ge=1)]
+    """How large it is."""
+    events: Annotated[int, Field(ge=1)]
+    """How many records it holds."""
+    streams: Annotated[int, Field(ge=1)]
+    """Of how many streams."""
+    partitions: Annotated[tuple[ArchivedRun, ...], Field(min_length=1, max_length=1000)]
+    """What it holds of each partition of the log, ascending."""
+    replaces: Digest | None = None
+    """The file that it stands in place of; None: there was none."""
+    by: Code
+    """Who ordered it: a pseudonym."""
+
+
+class CohortRestored(HousekeepingEvent):
+    """A month's records are back in the database, as they were; its file holds no more."""
+
+    type: ClassVar[str] = "cohort.restored.v1"
+
+    cohort: Month
+    """The month of registration."""
+    file: Digest
+    """The file that they came from."""
+    events: Annotated[int, Field(ge=1)]
+    """How many records came back."""
+    reason: Annotated[Plain, Field(min_length=1)]
+    """What for."""
+    by: Code
+    """Who ordered it: a pseudonym."""
+
+
 class CohortPurged(HousekeepingEvent):
     """Complaints of a month passed their retention; exactly these streams go (the tombstone).
 

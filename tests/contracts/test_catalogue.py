@@ -92,6 +92,8 @@ HOUSEKEEPING_MD = [
     "hold.placed",
     "hold.lifted",
     "checkpoint.sealed",
+    "cohort.archived",
+    "cohort.restored",
     "cohort.purged",
     "record.parked",
     "record.settled",

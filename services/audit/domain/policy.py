@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.values import CATEGORY_NAMES, CHANNELS, PROVINCES, Names, Version
 from libs.decider.policy import Fault, Unsound
+from services.audit.domain.cohorts import NAME as ARCHIVE
+from services.audit.domain.cohorts import ArchivePolicy
 from services.audit.domain.reporting.policy import NAME as REPORTS
 from services.audit.domain.reporting.policy import ReportsPolicy
 from services.audit.domain.retention import RETENTION, RetentionPolicy, compile_retention
@@ -147,11 +149,10 @@ class Words:
 
 def compile_policy(
     name: str, content: Mapping[str, Any]
-) -> Words | ReportsPolicy | RetentionPolicy:
-    """The words, ready to speak, the figures of reports, or how long complaints are kept.
-
-    Raises ValueError for unsound ones.
-    """
+) -> Words | ReportsPolicy | RetentionPolicy | ArchivePolicy:
+    """A policy of audit's, ready to be followed; raises ValueError for unsound ones."""
+    if name == ARCHIVE:
+        return ArchivePolicy.model_validate(content)
     if name == REPORTS:
         return ReportsPolicy.model_validate(content)
     if name == RETENTION:

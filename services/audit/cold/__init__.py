@@ -1,0 +1,1 @@
+"""Cohorts that nothing touches any more: out of PostgreSQL, into files anybody can read."""
