@@ -107,6 +107,11 @@ class Recorded(Generic[E]):
         return self.occurred or self.time
 
 
+def nothing_known(_kind: str, _subject: str) -> Any:
+    """Of a stream that decides by itself alone: no other stream is known."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a decision may know besides the state and the command."""
@@ -118,6 +123,9 @@ class Context:
     policies: Policies
     subject: str = ""
     """The subject of the stream that decides (a complaint id, mostly)."""
+    state_of: Callable[[str, str], Any] = nothing_known
+    """(kind, subject) -> the folded state of another stream of this service, or None. Read again at
+    the commit: had it moved, the whole decision is made anew."""
 
 
 @dataclass(frozen=True, slots=True)

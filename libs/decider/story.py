@@ -27,6 +27,12 @@ class Story:
     happened: tuple[Event, ...] = ()
     refusal: DomainError | None = None
     now: datetime = DAWN
+    others: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    """States of other streams of the service, by kind and subject."""
+
+    def beside(self, kind: str, subject: str, state: Any) -> "Story":
+        """Another stream of the service stands like this."""
+        return replace(self, others={**self.others, (kind, subject): state})
 
     def given(self, *events: Event, at: datetime | None = None, actor: str = "") -> "Story":
         """These events are on record, at `at` (default: `now`)."""
@@ -38,7 +44,7 @@ class Story:
     def when(self, command: Command, *, now: datetime | None = None, actor: str = "") -> "Story":
         """The command is decided at `now` (default: the command's own `at`)."""
         at = now or max(command.at, self.now)
-        context = Context(at, actor or self.actor, self.policies, self.subject)
+        context = Context(at, actor or self.actor, self.policies, self.subject, self._state_of)
         story = replace(self, now=at, happened=(), refusal=None)
         try:
             events = tuple(self.decider.decide(self.state, command, context))
@@ -93,6 +99,9 @@ class Story:
         """The named timer fires at its due instant."""
         due = self.timers[timer]
         return self.when(self.decider.timer_command(timer=timer, at=due), now=due)
+
+    def _state_of(self, kind: str, subject: str) -> Any:
+        return self.others.get((kind, subject))
 
     def _record(self, event: Event, actor: str) -> "Story":
         sequence = len(self.past) + 1

@@ -229,6 +229,7 @@ class Work:
             actor=origin.actor,
             policies=self.policies,
             subject=stream.subject,
+            state_of=self.state,
         )
         try:
             events = stream.decider.decide(stream.state, command, context)

@@ -18,6 +18,7 @@ from contracts.housekeeping import (
 )
 from contracts.values import Code, Reason
 from libs.decider import Command, Conflict, Context, Event, Recorded, State
+from services.intake.domain.state import Complaint
 
 
 class RecordAccess(Command):
@@ -90,7 +91,7 @@ class Person(State):
         return self.erased is ErasureMode.DESTROYED
 
 
-def decide(person: Person | None, command: PersonCommand, _context: Context) -> list[Event]:
+def decide(person: Person | None, command: PersonCommand, context: Context) -> list[Event]:
     """Every access is put on record; locking, erasing and what they wait for once each."""
     known = person or Person()
     match command:
@@ -123,7 +124,7 @@ def decide(person: Person | None, command: PersonCommand, _context: Context) -> 
                 return []
             return [PersonErasureNoted(complaint=command.complaint, state=ErasureState.WAITS)]
         case NoteErasure():
-            return _noted(known, command)
+            return _noted(known, command, context)
 
 
 def _erase(person: Person, command: Erase) -> list[Event]:
@@ -145,21 +146,36 @@ def _erase(person: Person, command: Erase) -> list[Event]:
     ]
 
 
-def _noted(person: Person, command: NoteErasure) -> list[Event]:
-    """The last complaint that kept the data is free: destroyed in the same decision."""
+def _noted(person: Person, command: NoteErasure, context: Context) -> list[Event]:
+    """The last complaint that kept the data is free: destroyed in the same decision.
+
+    What each complaint says at this very moment counts, for a hold may have come since the note,
+    and a note that was parked comes late.
+    """
     keeps = command.complaint in person.keeping
     if person.destroyed or keeps is (command.state is ErasureState.WAITS):
         return []
+    if _says(command.complaint, context) not in (None, command.state):
+        return []
     events: list[Event] = [PersonErasureNoted(complaint=command.complaint, state=command.state)]
     if person.to_be_destroyed and person.keeping == {command.complaint}:
-        events.append(
-            PersonErased(
-                mode=ErasureMode.DESTROYED,
-                basis=person.basis,
-                complaints=tuple(sorted(person.own)),
+        held = [one for one in sorted(person.known) if _says(one, context) is ErasureState.WAITS]
+        events += [PersonErasureNoted(complaint=one, state=ErasureState.WAITS) for one in held]
+        if not held:
+            events.append(
+                PersonErased(
+                    mode=ErasureMode.DESTROYED,
+                    basis=person.basis,
+                    complaints=tuple(sorted(person.own)),
+                )
             )
-        )
     return events
+
+
+def _says(complaint: UUID, context: Context) -> ErasureState | None:
+    """What a complaint itself says of this person's data; None where nothing is on record yet."""
+    stands: Complaint | None = context.state_of("complaint", str(complaint))
+    return None if stands is None else stands.erasure_of(UUID(context.subject))
 
 
 def evolve(person: Person | None, recorded: Recorded[Any]) -> Person:

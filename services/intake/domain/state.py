@@ -113,6 +113,13 @@ class Complaint(State):
     erasures: tuple[Erasure, ...] = ()
     holds: frozenset[str] = frozenset()
 
+    def erasure_of(self, person: UUID) -> ErasureState | None:
+        """Whether it keeps this person's data from being destroyed; None: nobody asked it to go."""
+        for one in self.erasures:
+            if one.person == person:
+                return ErasureState.FREE if one.free else ErasureState.WAITS
+        return None
+
     @property
     def open(self) -> bool:
         """Whether its loop still has to be closed here."""

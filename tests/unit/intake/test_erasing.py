@@ -256,6 +256,49 @@ def test_an_access_is_on_record_even_after_it_is_locked() -> None:
     assert story.state.to_be_destroyed
 
 
+def test_a_hold_between_free_and_destroyed_still_stops_it() -> None:
+    """DOMAIN, Audit: a legal hold stops every deletion. The complaint had noted that it is free,
+    the hold came before the person's stream heard of that.
+    """
+    held = closed().when(AWAIT).fire("erasable").then(noted(FREE))
+    hold = NoteHold(at=at("2026-05-01 00:00:00"), hold="court-7", state=HoldState.PLACED)
+    held = held.when(hold)
+    story = PERSONS.when(erase(COMPLAINT)).beside("complaint", str(COMPLAINT), held.state)
+    story = story.when(note(FREE)).then_nothing()
+    assert story.state.keeping == {COMPLAINT}
+    lifted = held.when(hold.model_copy(update={"state": HoldState.LIFTED})).fire("erasable")
+    story = story.beside("complaint", str(COMPLAINT), lifted.state)
+    story.when(note(FREE)).then_types(PersonErasureNoted, PersonErased)
+
+
+def test_a_hold_on_another_complaint_that_was_free_already_stops_it_too() -> None:
+    free = closed().when(AWAIT).fire("erasable")
+    hold = NoteHold(at=at("2026-05-01 00:00:00"), hold="court-7", state=HoldState.PLACED)
+    story = PERSONS.when(erase(COMPLAINT, OTHER)).when(note(FREE))
+    story = story.beside("complaint", str(COMPLAINT), free.when(hold).state)
+    story = story.when(note(FREE, OTHER)).then(
+        PersonErasureNoted(complaint=OTHER, state=FREE),
+        PersonErasureNoted(complaint=COMPLAINT, state=WAITS),
+    )
+    story.when(note(WAITS)).then_nothing()  # as the complaint itself says a moment later
+
+
+def test_a_hold_that_comes_when_it_is_destroyed_is_on_record_and_keeps_nothing() -> None:
+    free = closed().when(AWAIT).fire("erasable")
+    story = PERSONS.when(erase(COMPLAINT)).beside("complaint", str(COMPLAINT), free.state)
+    story = story.when(note(FREE)).then_types(PersonErasureNoted, PersonErased)
+    story.when(note(WAITS)).then_nothing()
+
+
+def test_an_older_note_does_not_overtake_a_newer() -> None:
+    """A parked record comes late: what the complaint says now counts, whatever the note said."""
+    free = closed().when(AWAIT).fire("erasable")
+    story = PERSONS.when(erase(COMPLAINT, OTHER)).when(note(FREE))
+    story = story.beside("complaint", str(COMPLAINT), free.state)
+    story = story.when(note(WAITS)).then_nothing()
+    story.when(note(FREE, OTHER)).then_types(PersonErasureNoted, PersonErased)
+
+
 # -- whose words stand where ----------------------------------------------------------------------
 
 MINE, THEIRS = "13800000001", "13800000002"

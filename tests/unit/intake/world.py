@@ -272,7 +272,7 @@ class World:
         """One command through its decider; its events, folded and shown."""
         decider = self._by_command[type(to.command)]
         key = (decider.kind, to.subject)
-        context = Context(self.clock.now(), actor, SEEDS, to.subject)
+        context = Context(self.clock.now(), actor, SEEDS, to.subject, self.state)
         events = list(decider.decide(self.states.get(key), to.command, context))
         for event in events:
             recorded = Recorded(
