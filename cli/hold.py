@@ -1,5 +1,6 @@
 """`bihuan hold`: legal holds, which stop every deletion of what they are on."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -33,13 +34,17 @@ def place(
     name: Name,
     ground: Ground,
     complaint: Annotated[list[UUID] | None, typer.Option(help="This one; may be repeated.")] = None,
-    person: Annotated[UUID | None, typer.Option(help="All complaints this person has now.")] = None,
+    person: Annotated[
+        UUID | None, typer.Option(help="All of this person's, now and later.")
+    ] = None,
     told_from: Moment = None,
     told_to: Moment = None,
     until: Moment = None,
     as_json: AsJson = False,
 ) -> None:
     """Keep complaints whatever their age: these, a person's, or all of a time (500 at most).
+
+    By person or time it also reaches what comes on record while it is on.
 
     Exit 1: unknown complaints, or a hold of this name is on with another ground or date.
     """
@@ -61,7 +66,7 @@ def place(
 
 @hold.command("lift")
 def lift(name: Name, ground: Ground, as_json: AsJson = False) -> None:
-    """End a hold on everything it is on. Exit 1: no hold of this name is on."""
+    """End a hold on everything it is on; again it changes nothing. Exit 1: it was never on."""
     with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
         done = client.post("audit", f"/holds/{name}/lift", {"ground": ground})
     _told(done, f"hold {name} is over", as_json)
@@ -69,14 +74,16 @@ def lift(name: Name, ground: Ground, as_json: AsJson = False) -> None:
 
 @hold.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List the holds that are on, a line for each complaint.
+    """List the holds that are on, a line for each complaint, and those that reach what comes.
 
-    With --json: {holds: [{hold, complaint, ground, placed_by, since, until}]}.
+    With --json: {holds: [{hold, complaint, ground, placed_by, since, until}], standing: [{hold,
+    ground, placed_by, since, person, told_from, told_to, until}]}.
     """
     with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
         held = list(client.pages("audit", "/holds", limit=200))
+        standing = list(client.pages("audit", "/holds/standing", limit=200))
     if as_json:
-        emit({"holds": held})
+        emit({"holds": held, "standing": standing})
         return
     columns = ("hold", "complaint", "ground", "by", "since", "until")
     table = showing.grid("Legal holds 留存保全", *columns)
@@ -91,6 +98,23 @@ def list_(as_json: AsJson = False) -> None:
             until,
         )
     out.print(table)
+    if standing:
+        out.print(_standing(standing))
+
+
+def _standing(standing: Sequence[Mapping[str, Any]]) -> Any:
+    columns = ("hold", "reaches what comes", "ground", "by", "since", "until")
+    table = showing.grid("Standing holds 持续留存保全", *columns)
+    for one in standing:
+        of = f"person {one['person']}" if one["person"] else _span(one)
+        until = showing.moment(one["until"]) if one["until"] else "lifted"
+        since = showing.moment(one["since"])
+        table.add_row(one["hold"], of, one["ground"], one["placed_by"], since, until)
+    return table
+
+
+def _span(one: Mapping[str, Any]) -> str:
+    return f"told {showing.moment(one['told_from'])} to {showing.moment(one['told_to'])}"
 
 
 def _instant(moment: datetime) -> str:
@@ -101,4 +125,5 @@ def _told(done: Any, what: str, as_json: bool) -> None:
     if as_json:
         emit(done)
     else:
-        out.print(f"[green]✓[/green] {what} ({len(done['events'])} complaints)")
+        held = sum(not one["type"].startswith("hold.standing") for one in done["events"])
+        out.print(f"[green]✓[/green] {what} ({held} complaints)")

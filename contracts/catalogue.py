@@ -446,6 +446,13 @@ _HOUSEKEEPING = (
         (h.HoldPlaced, dict.fromkeys(SERVICES, "no purge")),
         (h.HoldLifted, dict.fromkeys(SERVICES, "purge when due")),
     ),
+    *_of(
+        "audit",
+        "standing_hold",
+        "`standing-holds`",
+        (h.StandingHoldPlaced, {}),
+        (h.StandingHoldLifted, {}),
+    ),
     *_of("audit", "audit", "audit", (h.CheckpointSealed, {})),
     *_of("audit", "connection", "`connection:` and the day", (h.ConnectionEntered, {})),
     *_of(

@@ -311,6 +311,43 @@ class HoldLifted(HousekeepingEvent):
     """Who."""
 
 
+class StandingHoldPlaced(HousekeepingEvent):
+    """A hold reaches what comes on record while it is on: of a person, or told in a time.
+
+    Each complaint that it reaches has a `hold.placed` of its own.
+    """
+
+    type: ClassVar[str] = "hold.standing_placed.v1"
+
+    hold: Code
+    """The hold's name."""
+    ground: Reason
+    """Why."""
+    by: Code
+    """Who."""
+    person: UUID | None = None
+    """Whose complaints and words, or None."""
+    told_from: Instant | None = None
+    """Complaints told or come on record at or after this instant, or None."""
+    told_to: Instant | None = None
+    """And before this one."""
+    until: Instant | None = None
+    """Until when; None: until lifted."""
+
+
+class StandingHoldLifted(HousekeepingEvent):
+    """A hold reaches nothing more that comes."""
+
+    type: ClassVar[str] = "hold.standing_lifted.v1"
+
+    hold: Code
+    """The hold's name."""
+    ground: Reason
+    """Why."""
+    by: Code
+    """Who."""
+
+
 class PartitionDigest(Value):
     """How much of one partition of the log was accepted, and its running digest."""
 

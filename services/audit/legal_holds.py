@@ -1,4 +1,7 @@
-"""Legal holds over HTTP: placed by complaint, person or time, lifted by name."""
+"""Legal holds over HTTP: placed by complaint, person or time, lifted by name.
+
+A hold of a person or a time also stands for what comes on record while it is on (`Reach`).
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,9 +16,22 @@ from starlette.responses import Response
 from contracts.values import Instant, Reason, Told
 from libs.decider import Lookups, NotFound, Refused, To
 from libs.eventlog import Table
+from libs.eventlog.envelope import Origin
+from libs.eventlog.work import Work
 from libs.messaging.app import App
 from libs.web import Ask, Caller, Page, Paging, Router, allow, command, page_of
-from services.audit.domain.holds import LEGAL_HOLDS, HoldUnknown, LiftHold, PlaceHold
+from services.audit.domain.holds import (
+    LEGAL_HOLDS,
+    LEGAL_HOLDS_OVER,
+    STANDING,
+    STANDING_KIND,
+    STANDING_ROWS,
+    HoldUnknown,
+    LiftHold,
+    LiftStanding,
+    PlaceHold,
+    PlaceStanding,
+)
 
 AT_ONCE_MAX = 500
 
@@ -32,6 +48,26 @@ TABLE = Table(
     key=("hold", "complaint"),
     indexes=("complaint",),
 )
+OVER = Table(
+    LEGAL_HOLDS_OVER,
+    {"hold": "text not null", "complaint": "uuid not null"},
+    key=("hold", "complaint"),
+)
+STANDING_TABLE = Table(
+    STANDING_ROWS,
+    {
+        "hold": "text not null",
+        "ground": "text not null",
+        "placed_by": "text not null",
+        "since": "timestamptz not null",
+        "person": "uuid",
+        "told_from": "timestamptz",
+        "told_to": "timestamptz",
+        "until": "timestamptz",
+    },
+    key=("hold",),
+)
+TABLES = (TABLE, OVER, STANDING_TABLE)
 
 
 class NothingToHold(NotFound):
@@ -53,7 +89,7 @@ class _Body(BaseModel):
 
 
 class Span(_Body):
-    """Complaints that came on record in a time; of history, when they were told back then."""
+    """Complaints that were told in a time, or came on record in it; now or while the hold is on."""
 
     told_from: Told
     """At or after this instant."""
@@ -77,9 +113,10 @@ class Placing(_Body):
     complaints: Annotated[list[UUID], Field(min_length=1, max_length=AT_ONCE_MAX)] | None = None
     """These complaints."""
     person: UUID | None = None
-    """All complaints that this person has on record now."""
+    """All complaints of this person, and those on which the person spoke; now, and whatever comes
+    while the hold is on."""
     told: Span | None = None
-    """All complaints that came on record in this time."""
+    """All complaints of this time, those included that come on record later."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -113,6 +150,36 @@ class HoldShown(_Body):
     """When it ends by itself."""
 
 
+class StandingShown(_Body):
+    """A hold that also reaches what comes."""
+
+    hold: str
+    """Its name."""
+    ground: str
+    """Why."""
+    placed_by: str
+    """Who placed it."""
+    since: Instant
+    """Since when."""
+    person: UUID | None
+    """Whose complaints and words; None: of a time."""
+    told_from: Instant | None
+    """What was told, or came on record, at or after this instant."""
+    told_to: Instant | None
+    """And before this one."""
+    until: Instant | None
+    """When it ends by itself."""
+
+
+def standing_holds(conn: Connection[Any], after: str | None, limit: int) -> list[StandingShown]:
+    """The standing holds that are on, by name; `limit + 1` at most."""
+    found = conn.execute(
+        f"SELECT * FROM {STANDING_ROWS} WHERE hold > %s ORDER BY hold LIMIT %s",
+        (after or "", limit + 1),
+    ).fetchall()
+    return [StandingShown.model_validate(row) for row in found]
+
+
 def holds(conn: Connection[Any], after: tuple[str, UUID] | None, limit: int) -> list[HoldShown]:
     """The holds that are on, by name; `limit + 1` at most."""
     found = conn.execute(
@@ -124,11 +191,12 @@ def holds(conn: Connection[Any], after: tuple[str, UUID] | None, limit: int) -> 
 
 
 def told_between(conn: Connection[Any], start: datetime, end: datetime) -> list[UUID]:
-    """Complaints that came on record in a time; one more than may be held at once, at most."""
+    """Complaints told in a time, or come on record in it; one more than may be held at once."""
     found = conn.execute(
-        "SELECT complaint FROM complaint WHERE registered_at >= %s AND registered_at < %s "
-        "ORDER BY complaint LIMIT %s",
-        (start, end, AT_ONCE_MAX + 1),
+        "SELECT complaint FROM complaint WHERE (told_at >= %(start)s AND told_at < %(end)s) "
+        "OR (registered_at >= %(start)s AND registered_at < %(end)s) "
+        "ORDER BY complaint LIMIT %(most)s",
+        {"start": start, "end": end, "most": AT_ONCE_MAX + 1},
     ).fetchall()
     return [row["complaint"] for row in found]
 
@@ -146,50 +214,103 @@ def routes(app: App) -> Router:
         shown, following = page_of(request, rows, page.limit, lambda one: (one.hold, one.complaint))
         return Page(items=list(shown), next=following)
 
+    @router.get("/standing")
+    async def standing(
+        request: Request, page: Paging, _caller: Annotated[Caller, allow("audit.hold")]
+    ) -> Page[StandingShown]:
+        """The holds that also reach what comes on record while they are on, by name."""
+        rows = await app.query(standing_holds, page.after(str), page.limit)
+        shown, following = page_of(request, rows, page.limit, lambda one: (one.hold,))
+        return Page(items=list(shown), next=following)
+
+    async def of_the_time(body: Placing) -> list[UUID]:
+        if body.told is None:
+            return []
+        return await app.query(told_between, body.told.told_from, body.told.told_to)
+
     @router.command("")
     async def place(body: Placing, ask: Annotated[Ask, command("audit.hold")]) -> Response:
-        """Keep complaints whatever their age; all of them, or none when one is refused."""
+        """Keep complaints whatever their age; all of them, or none when one is refused.
+
+        By person or by time, those too that come on record while it is on.
+        """
         now, by = ask.now, ask.caller.actor
-        found: list[UUID] = []
-        if body.told is not None:
-            found = await app.query(told_between, body.told.told_from, body.told.told_to)
+        told = PlaceHold(at=now, hold=body.hold, ground=body.ground, by=by, until=body.until)
+        found = await of_the_time(body)
 
         def chosen(lookups: Lookups) -> Sequence[To]:
-            told = PlaceHold(at=now, hold=body.hold, ground=body.ground, by=by, until=body.until)
-            return [To(str(one), told) for one in _meant(body, found, lookups)]
+            meant = _meant(body, found, lookups)
+            return [*_standing(body, told), *(To(str(one), told) for one in meant)]
 
-        return await ask(chosen)
+        answer = await ask(chosen)
+        if answer.status_code < 400:
+            # What was taken between the look and the commit had no standing hold to reach it yet.
+            missed = sorted(set(await of_the_time(body)) - set(found))
+            await app.in_thread(
+                app.writer.transact, lambda work: _place_too(work, missed, told, by)
+            )
+        return answer
 
     @router.command("/{hold}/lift")
     async def lift(
         hold: Name, body: Lifting, ask: Annotated[Ask, command("audit.hold")]
     ) -> Response:
-        """End a hold on every complaint that it is on."""
+        """End a hold on every complaint that it is on; one that is over stays over."""
         now, by = ask.now, ask.caller.actor
 
         def chosen(lookups: Lookups) -> Sequence[To]:
-            on = lookups.rows(LEGAL_HOLDS, hold=hold)
-            if not on:
-                raise HoldUnknown
             told = LiftHold(at=now, hold=hold, ground=body.ground, by=by)
-            return [To(str(row["complaint"]), told) for row in on]
+            on = lookups.rows(LEGAL_HOLDS, hold=hold)
+            over = lookups.rows(LEGAL_HOLDS_OVER, hold=hold)
+            stands = lookups.state(STANDING_KIND, STANDING)
+            # Nothing is on any more: one that was is told again, and is over already.
+            lifted = [To(str(row["complaint"]), told) for row in on or over[:1]]
+            if stands is not None and (hold in stands.by_name or hold in stands.over):
+                lifted.insert(0, To(STANDING, LiftStanding(**dict(told))))
+            if not lifted:
+                raise HoldUnknown
+            return lifted
 
         return await ask(chosen)
 
     return router
 
 
+def _standing(body: Placing, told: PlaceHold) -> Sequence[To]:
+    """The part of a hold that reaches what comes; nothing of one on single complaints."""
+    if body.complaints is not None:
+        return []
+    span = body.told
+    standing = PlaceStanding(
+        **dict(told),
+        person=body.person,
+        told_from=span.told_from if span else None,
+        told_to=span.told_to if span else None,
+    )
+    return [To(STANDING, standing)]
+
+
+def _place_too(work: Work, complaints: Sequence[UUID], told: PlaceHold, by: str) -> None:
+    for one in complaints:
+        work.apply(To(str(one), told), Origin(causation="request", actor=by))
+
+
 def _meant(body: Placing, found: Sequence[UUID], lookups: Lookups) -> Sequence[UUID]:
-    """Which complaints are meant; raises NothingToHold, TooManyToHold."""
+    """Which complaints on record are meant; raises NothingToHold, TooManyToHold.
+
+    None need be on record yet of a time; a person of whom there is nothing is more likely a slip.
+    """
     meant: Sequence[UUID] = found
     if body.complaints is not None:
         meant = sorted(set(body.complaints))
         if not all(lookups.rows("complaint", complaint=one) for one in meant):
             raise NothingToHold
     elif body.person is not None:
-        meant = [row["complaint"] for row in lookups.rows("complaint", person=body.person)]
-    if not meant:
-        raise NothingToHold
+        tables = ("complaint", "speaker")
+        rows = [row for table in tables for row in lookups.rows(table, person=body.person)]
+        meant = sorted({row["complaint"] for row in rows})
+        if not meant:
+            raise NothingToHold
     if len(meant) > AT_ONCE_MAX:
         raise TooManyToHold
     return meant

@@ -39,7 +39,7 @@ from services.audit.domain.checkpoint import CHECKPOINTS
 from services.audit.domain.cohorts import COHORTS
 from services.audit.domain.connections import CONNECTIONS
 from services.audit.domain.exporting import EXPORTS
-from services.audit.domain.holds import HOLDS
+from services.audit.domain.holds import HOLDS, STANDING_HOLDS
 from services.audit.domain.policy import compile_policy
 from services.audit.evidence.routes import bundle_routes
 from services.audit.sealing import Sealer
@@ -62,14 +62,19 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
     """The service as the runtime sees it: it keeps everything, counts it, and seals it."""
     return Service(
         name="audit",
-        deciders=(HOLDS, CHECKPOINTS, CONNECTIONS, EXPORTS, COHORTS),
+        deciders=(HOLDS, STANDING_HOLDS, CHECKPOINTS, CONNECTIONS, EXPORTS, COHORTS),
         types=DECODE,
         upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
         heard_rows=lambda heard: (*views.heard_rows(heard), *reports.heard_rows(heard)),
-        tables=(*views.TABLES, legal_holds.TABLE, records.ARCHIVED_TABLE, *reports.FACT_TABLES),
+        tables=(
+            *views.TABLES,
+            *legal_holds.TABLES,
+            records.ARCHIVED_TABLE,
+            *reports.FACT_TABLES,
+        ),
         archive=archive.Archive(registry or CollectorRegistry()).keep,
         archive_rebuilt=tiles.catch_up,
         compile_policy=compile_policy,

@@ -1,17 +1,47 @@
-"""What audit hears beside keeping every byte: whose receipt a complaint is, and what is counted."""
+"""What audit hears beside keeping every byte: whose receipt a complaint is, what is counted, and
+what standing legal holds reach.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
-from contracts.intake import ComplaintClosed, ComplaintRegistered, ComplaintReopened
+from contracts.intake import (
+    ComplaintClosed,
+    ComplaintContactLinked,
+    ComplaintRegistered,
+    ComplaintReopened,
+)
 from libs.decider import Event, Recorded, To
 from services.audit.domain import reporting
+from services.audit.domain.holds import Reach
 
 HEARD: tuple[type[Event], ...] = tuple(
-    dict.fromkeys((ComplaintRegistered, ComplaintClosed, ComplaintReopened, *reporting.HEARD))
+    dict.fromkeys(
+        (
+            ComplaintRegistered,
+            ComplaintContactLinked,
+            ComplaintClosed,
+            ComplaintReopened,
+            *reporting.HEARD,
+        )
+    )
 )
 
 
-def react(_recorded: Recorded[Any]) -> Sequence[To]:
-    """Nothing: audit keeps and proves, and decides nothing about a complaint."""
-    return ()
+def react(recorded: Recorded[Any]) -> Sequence[To]:
+    """What comes on record is held where a hold of its person or of its time is on.
+
+    Else nothing: audit keeps and proves, and decides nothing about a complaint.
+    """
+    match recorded.data:
+        case ComplaintRegistered(registration=told):
+            reach = Reach(
+                at=recorded.time,
+                person=told.correspondent.person,
+                moments=tuple(sorted({told.clock_from, recorded.at, recorded.time})),
+            )
+            return [To(recorded.subject, reach)]
+        case ComplaintContactLinked(standalone=speaker) if speaker is not None:
+            return [To(recorded.subject, Reach(at=recorded.time, person=speaker.person))]
+        case _:
+            return ()

@@ -11,7 +11,12 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic_core import from_json
 
-from contracts.intake import ComplaintClosed, ComplaintRegistered, ComplaintReopened
+from contracts.intake import (
+    ComplaintClosed,
+    ComplaintContactLinked,
+    ComplaintRegistered,
+    ComplaintReopened,
+)
 from libs.decider import Recorded, Row
 from libs.eventlog import Table
 from libs.eventlog.envelope import event_id
@@ -23,16 +28,25 @@ COMPLAINT = Table(
         "complaint": "uuid not null",
         "receipt": "text",
         "person": "uuid",
+        "told_at": "timestamptz",
         "registered_at": "timestamptz",
         "closed_at": "timestamptz",
         "kept_from": "timestamptz",
         "history": "boolean",
     },
     key=("complaint",),
-    indexes=("receipt", "person", "registered_at"),
+    indexes=("receipt", "person", "told_at", "registered_at"),
 )
 
-TABLES = (COMPLAINT,)
+SPEAKER = Table(
+    "speaker",
+    {"complaint": "uuid not null", "person": "uuid not null"},
+    key=("complaint", "person"),
+    indexes=("person",),
+)
+"""Who spoke on a complaint beside its own customer, or as well."""
+
+TABLES = (COMPLAINT, SPEAKER)
 
 Place = tuple[int, int]
 """(life, offset): where a record lies in its partition of the log."""
@@ -55,9 +69,12 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
                 key,
                 receipt=registration.correspondent.receipt,
                 person=registration.correspondent.person,
+                told_at=registration.clock_from,
                 registered_at=recorded.at,
                 history=registration.history is not None,
             )
+        case ComplaintContactLinked(standalone=speaker) if speaker is not None:
+            yield Row.of("speaker", {**key, "person": speaker.person})
         case ComplaintClosed():
             yield Row.of("complaint", key, closed_at=recorded.at, kept_from=recorded.time)
         case ComplaintReopened():

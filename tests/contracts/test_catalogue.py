@@ -150,7 +150,14 @@ ENUMERATIONS: list[type[enum.Enum]] = sorted(
 )
 
 
-OURS = {"person.erasure_noted", "connection.entered", "purge.proposed", "purge.withdrawn"}
+OURS = {
+    "person.erasure_noted",
+    "connection.entered",
+    "hold.standing_placed",
+    "hold.standing_lifted",
+    "purge.proposed",
+    "purge.withdrawn",
+}
 """Housekeeping that EVENTS.md does not have."""
 
 

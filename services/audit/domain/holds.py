@@ -1,6 +1,8 @@
 """Legal holds: while one is on a complaint, nothing of it is deleted (DOMAIN, Audit and retention).
 
 Each hold has a name, a ground and whoever placed it; it ends when it is lifted, or at its own date.
+A standing hold is one of a person or of a time: it also reaches what comes on record while it is
+on, and puts the hold on each complaint that it reaches.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +11,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from contracts.housekeeping import HoldLifted, HoldPlaced
+from contracts.housekeeping import (
+    HoldLifted,
+    HoldPlaced,
+    StandingHoldLifted,
+    StandingHoldPlaced,
+)
 from contracts.values import Code, Instant, Reason
 from libs.decider import (
     Command,
@@ -25,6 +32,12 @@ from libs.decider import (
 )
 
 LEGAL_HOLDS = "legal_hold"
+LEGAL_HOLDS_OVER = "legal_hold_over"
+STANDING_ROWS = "standing_hold"
+STANDING_KIND = "standing_hold"
+STANDING = "standing-holds"
+"""The one stream of all standing holds: every complaint that comes is held against it."""
+
 EXPIRED = "expired"
 
 
@@ -43,6 +56,28 @@ class LiftHold(Command):
     hold: Code
     ground: Reason
     by: Code
+
+
+class Reach(Command):
+    """This person speaks on the complaint, or it came on record: do standing holds reach it?
+
+    `moments`: when it was told and when it came on record; empty for a further contact.
+    """
+
+    person: UUID
+    moments: tuple[Instant, ...] = ()
+
+
+class PlaceStanding(PlaceHold):
+    """Keep whatever comes of this person, or was told or comes on record in this time."""
+
+    person: UUID | None = None
+    told_from: Instant | None = None
+    told_to: Instant | None = None
+
+
+class LiftStanding(LiftHold):
+    """What comes from now on need not be kept for this any more."""
 
 
 class HoldExpired(TimerFired):
@@ -81,6 +116,39 @@ class On:
 
 
 @dataclass(frozen=True, slots=True)
+class OnWhatComes(On):
+    """A standing hold that is on, and what it reaches: one person, or a time."""
+
+    person: UUID | None
+    told_from: datetime | None
+    told_to: datetime | None
+
+    def reaches(self, command: Reach, now: datetime) -> bool:
+        """Whether this speaker, or a complaint told then, is meant; not once its end has come."""
+        if self.until is not None and self.until <= now:
+            return False
+        if self.person is not None:
+            return self.person == command.person
+        start, end = self.told_from, self.told_to
+        if start is None or end is None:
+            return False
+        return any(start <= moment < end for moment in command.moments)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing(State):
+    """The standing holds: those that are on, and the names of those that are over."""
+
+    on: tuple[tuple[str, OnWhatComes], ...] = ()
+    over: frozenset[str] = frozenset()
+
+    @property
+    def by_name(self) -> Mapping[str, OnWhatComes]:
+        """Those that are on."""
+        return dict(self.on)
+
+
+@dataclass(frozen=True, slots=True)
 class Held(State):
     """The holds of one complaint: those that are on, and the names of those that are over."""
 
@@ -94,7 +162,7 @@ class Held(State):
 
 
 def decide(
-    held: Held | None, command: PlaceHold | LiftHold | HoldExpired, context: Context
+    held: Held | None, command: PlaceHold | LiftHold | Reach | HoldExpired, context: Context
 ) -> Sequence[HoldPlaced | HoldLifted]:
     """On once, over once; told twice is told once."""
     known = held or Held()
@@ -107,6 +175,8 @@ def decide(
             if command.hold in known.over:
                 return []
             raise HoldUnknown
+        case Reach():
+            return _reached(known, command, context)
         case HoldExpired():
             on = known.by_name.get(command.timer)
             if on is None or on.until != command.at:
@@ -127,6 +197,15 @@ def _place(known: Held, command: PlaceHold, now: datetime) -> Sequence[HoldPlace
     ]
 
 
+def _reached(known: Held, command: Reach, context: Context) -> Sequence[HoldPlaced]:
+    standing: Standing | None = context.state_of(STANDING_KIND, STANDING)
+    return [
+        HoldPlaced(hold=name, ground=on.ground, by=on.by, until=on.until)
+        for name, on in (standing or Standing()).on
+        if name not in known.by_name and on.reaches(command, context.now)
+    ]
+
+
 def evolve(held: Held | None, recorded: Recorded[Any]) -> Held:
     """One more on, or one more over."""
     known = held or Held()
@@ -144,7 +223,9 @@ def timers(held: Held) -> Mapping[str, datetime]:
 
 
 def rows(subject: str, held: Held) -> Iterator[Row]:
-    """The holds that are on."""
+    """The holds that are on, and the names of those that were."""
+    for name in sorted(held.over):
+        yield Row.of(LEGAL_HOLDS_OVER, {"hold": name, "complaint": UUID(subject)})
     for name, on in held.on:
         yield Row.of(
             LEGAL_HOLDS,
@@ -158,7 +239,7 @@ def rows(subject: str, held: Held) -> Iterator[Row]:
 
 HOLDS: Decider[Held] = Decider(
     kind="hold",
-    commands=(PlaceHold, LiftHold),
+    commands=(PlaceHold, LiftHold, Reach),
     events=(HoldPlaced, HoldLifted),
     decide=decide,
     evolve=evolve,
@@ -167,3 +248,103 @@ HOLDS: Decider[Held] = Decider(
     timer_command=HoldExpired,
 )
 """Subject and stream id: the complaint's id."""
+
+
+def decide_standing(
+    standing: Standing | None, command: PlaceStanding | LiftStanding | HoldExpired, context: Context
+) -> Sequence[StandingHoldPlaced | StandingHoldLifted]:
+    """On once, over once; told twice is told once."""
+    known = standing or Standing()
+    match command:
+        case PlaceStanding():
+            return _place_standing(known, command, context.now)
+        case LiftStanding():
+            if command.hold in known.by_name:
+                return [StandingHoldLifted(hold=command.hold, ground=command.ground, by=command.by)]
+            if command.hold in known.over:
+                return []
+            raise HoldUnknown
+        case HoldExpired():
+            on = known.by_name.get(command.timer)
+            if on is None or on.until != command.at:
+                return []
+            return [StandingHoldLifted(hold=command.timer, ground=EXPIRED, by="system:audit")]
+
+
+def _place_standing(
+    known: Standing, command: PlaceStanding, now: datetime
+) -> Sequence[StandingHoldPlaced]:
+    reach = (command.person, command.told_from, command.told_to)
+    on = known.by_name.get(command.hold)
+    if on is not None:
+        meant = (command.ground, command.until, *reach)
+        if (on.ground, on.until, on.person, on.told_from, on.told_to) != meant:
+            raise HoldIsOn
+        return []
+    if command.until is not None and command.until <= now:
+        raise HoldAlreadyOver
+    return [
+        StandingHoldPlaced(
+            hold=command.hold,
+            ground=command.ground,
+            by=command.by,
+            person=command.person,
+            told_from=command.told_from,
+            told_to=command.told_to,
+            until=command.until,
+        )
+    ]
+
+
+def evolve_standing(standing: Standing | None, recorded: Recorded[Any]) -> Standing:
+    """One more on, or one more over."""
+    known = standing or Standing()
+    told = recorded.data
+    others = tuple(one for one in known.on if one[0] != told.hold)
+    if isinstance(told, StandingHoldPlaced):
+        on = OnWhatComes(
+            told.ground,
+            told.by,
+            recorded.time,
+            told.until,
+            told.person,
+            told.told_from,
+            told.told_to,
+        )
+        return Standing((*others, (told.hold, on)), known.over - {told.hold})
+    return Standing(others, known.over | {told.hold})
+
+
+def standing_timers(standing: Standing) -> Mapping[str, datetime]:
+    """The dates at which standing holds end by themselves."""
+    return {name: on.until for name, on in standing.on if on.until is not None}
+
+
+def standing_rows(_subject: str, standing: Standing) -> Iterator[Row]:
+    """The standing holds that are on."""
+    for name, on in standing.on:
+        yield Row.of(
+            STANDING_ROWS,
+            {"hold": name},
+            ground=on.ground,
+            placed_by=on.by,
+            since=on.since,
+            person=on.person,
+            told_from=on.told_from,
+            told_to=on.told_to,
+            until=on.until,
+        )
+
+
+STANDING_HOLDS: Decider[Standing] = Decider(
+    kind=STANDING_KIND,
+    commands=(PlaceStanding, LiftStanding),
+    events=(StandingHoldPlaced, StandingHoldLifted),
+    decide=decide_standing,
+    evolve=evolve_standing,
+    timers=standing_timers,
+    rows=standing_rows,
+    timer_command=HoldExpired,
+    subject_is_id=False,
+)
+"""Subject: `standing-holds`."""
