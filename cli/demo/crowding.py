@@ -169,33 +169,46 @@ class Floor:
     # -- the wall --------------------------------------------------------------------------------
 
     async def glance(self) -> Glance:
-        """The floor as a whole, from the services' own reports."""
+        """The floor as a whole: what audit counts, and what is in hand now."""
         now = self._stage.clock.now()
         player = self._stage.player
-        month = now.astimezone(SHANGHAI).strftime("%Y-%m")
-        volume = await player.get("intake", "/reports/volume")
+        told = await self._all("volume", now)
+        asked = await self._rows("satisfaction", now)
+        desk = await self._all("escalations", now)
         loads = await player.get("routing", "/reports/loads")
         promises = await player.get("sla_watch", "/promises")
-        asked = await player.get("feedback_survey", "/reports/satisfaction", month=month)
-        desk = await player.get("escalation", "/reports/escalation", month=month)
         teams: dict[str, int] = {}
         for row in loads["rows"]:
             teams[row["team"]] = teams.get(row["team"], 0) + row["accepted"] + row["assigned"]
         return Glance(
             at=now,
-            told=sum(row["complaints"] for row in volume["rows"]),
-            closed=sum(row["closed"] for row in volume["rows"]),
+            told=told["told"],
+            closed=told["closed"],
             waiting=sum(row["assigned"] for row in loads["rows"]),
             in_hand=sum(row["accepted"] for row in loads["rows"]),
             met=sum(row["met"] for row in promises["rows"]),
             breached=sum(row["breached"] for row in promises["rows"]),
             desk=desk["cases"],
-            concluded=asked["concluded"],
-            satisfied=asked["satisfied"],
-            answered=asked["answered"],
+            concluded=sum(row["concluded"] for row in asked),
+            satisfied=sum(row["satisfied_answers"] for row in asked),
+            answered=sum(row["answered"] for row in asked),
             events=await self._events(),
             loads=sorted(teams.items(), key=lambda one: (-one[1], one[0]))[:6],
         )
+
+    async def _rows(self, report: str, now: datetime) -> list[Json]:
+        """A report over the last thirty days."""
+        today = now.astimezone(SHANGHAI).date()
+        days = {"from": (today - timedelta(days=30)).isoformat(), "to": today.isoformat()}
+        rows: list[Json] = (await self._stage.player.get("audit", f"/reports/{report}", **days))[
+            "rows"
+        ]
+        return rows
+
+    async def _all(self, report: str, now: datetime) -> Json:
+        """Its line over everything."""
+        (line,) = [row for row in await self._rows(report, now) if row["by"] == "all"]
+        return line
 
     async def _events(self) -> int:
         """How many events all services have committed, from their own metrics."""

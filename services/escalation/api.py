@@ -169,13 +169,6 @@ class CorrectionQuery(PageQuery):
     owner: Code | None = None
 
 
-class RateQuery(BaseModel):
-    """Which month's complaints."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    month: str = Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="Shanghai, `2025-10`")
-
-
 class ComplaintCases(_Body):
     """All that escalation knows of a complaint."""
 
@@ -228,15 +221,6 @@ def desk_routes(query: Querying) -> Router:
             cases=await query(views.cases_of, complaint),
             compensation=await query(views.awards_of, complaint),
         )
-
-    @router.get("/reports/escalation")
-    async def escalation_rate(
-        asked: Annotated[RateQuery, Query()],
-        _caller: Annotated[Caller, allow("escalation.report")],
-    ) -> views.EscalationRate:
-        """How many of a month's complaints went to the desk (DOMAIN rule 12)."""
-        rate: views.EscalationRate = await query(views.escalation_rate, asked.month)
-        return rate
 
     return router
 

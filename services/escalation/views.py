@@ -10,7 +10,7 @@ from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.escalation import CaseOutcome
-from contracts.values import Basis, CaseTrigger, Decision, Instant, Kind, Payer
+from contracts.values import Basis, CaseTrigger, Decision, Instant, Payer
 from libs.eventlog import Table
 from services.escalation.domain.state import Stage
 
@@ -74,7 +74,6 @@ ESCALATION_COMPLAINT = Table(
     {
         "complaint": "uuid not null",
         "receipt": "text not null",
-        "kind": "text not null",
         "category": "text not null",
         "urgency": "text not null",
         "value_tier": "text not null",
@@ -82,10 +81,8 @@ ESCALATION_COMPLAINT = Table(
         "province": "text",
         "language": "text not null",
         "registered_at": "timestamptz not null",
-        "month": "text not null",
     },
     key=("complaint",),
-    indexes=("month",),
 )
 
 TABLES: tuple[Table, ...] = (ESCALATION_CASE, ESCALATION_AWARD, ESCALATION_COMPLAINT)
@@ -242,23 +239,6 @@ class ShownCorrection(_Shown):
     """Not done by its due, whether it was done later or is not yet."""
 
 
-class EscalationRate(_Shown):
-    """How many of a month's complaints went to the desk; whole numbers, never a rounded share."""
-
-    month: str
-    """The month of registration in Shanghai, `2025-10`."""
-    complaints: int
-    """Complaints registered."""
-    escalated: int
-    """Of these, complaints with at least one case."""
-    cases: int
-    """Cases of these complaints."""
-    by_trigger: dict[str, int]
-    """Cases by why they were requested."""
-    by_ending: dict[str, int]
-    """Cases by how they ended; `open` those that have not."""
-
-
 _CASE = (
     "SELECT c.complaint, r.receipt, r.category, r.urgency, r.value_tier, c.number, c.tier, "
     "c.cycle, c.trigger, c.causes, c.customer_asked, c.stage, c.requested_at, c.officer, "
@@ -386,34 +366,3 @@ def awards_of(conn: Connection[Any], complaint: UUID) -> list[ShownAward]:
         "SELECT * FROM escalation_award WHERE complaint = %s ORDER BY finding", (complaint,)
     )
     return [ShownAward(**row) for row in found.fetchall()]
-
-
-def escalation_rate(conn: Connection[Any], month: str) -> EscalationRate:
-    """The rate of complaints registered in `month` (DOMAIN rule 12), complaints only."""
-    counted = conn.execute(
-        "SELECT count(*) AS complaints, count(*) FILTER (WHERE EXISTS (SELECT 1 FROM "
-        "escalation_case c WHERE c.complaint = r.complaint)) AS escalated "
-        "FROM escalation_complaint r WHERE r.month = %s AND r.kind = %s",
-        (month, Kind.COMPLAINT.value),
-    ).fetchone()
-    assert counted is not None
-    cases = conn.execute(
-        "SELECT c.trigger, coalesce(c.outcome, CASE WHEN c.stage = 'declined' THEN 'declined' "
-        "ELSE 'open' END) AS ending, count(*) AS cases "
-        "FROM escalation_case c JOIN escalation_complaint r ON r.complaint = c.complaint "
-        "WHERE r.month = %s AND r.kind = %s GROUP BY 1, 2 ORDER BY 1, 2",
-        (month, Kind.COMPLAINT.value),
-    ).fetchall()
-    by_trigger: dict[str, int] = {}
-    by_ending: dict[str, int] = {}
-    for row in cases:
-        by_trigger[row["trigger"]] = by_trigger.get(row["trigger"], 0) + row["cases"]
-        by_ending[row["ending"]] = by_ending.get(row["ending"], 0) + row["cases"]
-    return EscalationRate(
-        month=month,
-        complaints=counted["complaints"],
-        escalated=counted["escalated"],
-        cases=sum(by_trigger.values()),
-        by_trigger=dict(sorted(by_trigger.items())),
-        by_ending=dict(sorted(by_ending.items())),
-    )

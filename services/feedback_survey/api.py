@@ -1,4 +1,4 @@
-"""Telling and asking over HTTP: calls to make, what was sent, and how satisfied customers were.
+"""Telling and asking over HTTP: calls to make, what was sent, and what customers said to it.
 
 What a customer says on the phone is sealed here, before anything is decided.
 """
@@ -90,13 +90,6 @@ class VisitQuery(PageQuery):
     state: CallState | None = Field(None, description="only those that stand so")
 
 
-class MonthQuery(BaseModel):
-    """Which month."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    month: str = Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="Shanghai, `2025-10`")
-
-
 def routes(query: Querying, sealer: Sealer) -> Sequence[Router]:
     """feedback_survey's routers."""
     return (call_routes(query, sealer), notice_routes(query))
@@ -175,7 +168,7 @@ def _who(caller: Caller) -> StaffRef:
 
 
 def notice_routes(query: Querying) -> Router:
-    """What was sent and asked, and the satisfaction report."""
+    """What was sent and asked, and follow-up visits."""
     router = Router(tags=["notices"])
 
     @router.get("/notices/{complaint}")
@@ -202,14 +195,5 @@ def notice_routes(query: Querying) -> Router:
         rows = await query(views.visits, asked.month, asked.state, after, asked.limit)
         shown, following = page_of(request, rows, asked.limit, views.visit_key)
         return Page(items=list(shown), next=following)
-
-    @router.get("/reports/satisfaction")
-    async def satisfaction(
-        asked: Annotated[MonthQuery, Query()],
-        _caller: Annotated[Caller, allow("feedback_survey.report")],
-    ) -> views.Satisfaction:
-        """The askings that ended in a month, per handling cycle (DOMAIN rule 12)."""
-        report: views.Satisfaction = await query(views.satisfaction, asked.month)
-        return report
 
     return router

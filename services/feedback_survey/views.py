@@ -1,4 +1,4 @@
-"""What people see of telling and asking: notices sent, calls to make, how satisfied people were."""
+"""What people see of telling and asking: notices sent, calls to make, what was answered."""
 
 from datetime import datetime
 from typing import Any
@@ -123,10 +123,8 @@ FEEDBACK_SURVEY = Table(
         "outcome": "text",
         "reason": "text",
         "concluded_at": "timestamptz",
-        "month": "text",
     },
     key=("complaint", "cycle"),
-    indexes=("month",),
 )
 
 TABLES: tuple[Table, ...] = (
@@ -339,33 +337,6 @@ class ShownSurvey(_Shown):
     """When."""
 
 
-class Satisfaction(_Shown):
-    """A month's askings that ended; whole numbers, never a rounded share (DOMAIN rule 12)."""
-
-    month: str
-    """The month in which they ended, Shanghai, `2025-10`."""
-    concluded: int
-    """Askings that ended."""
-    by_outcome: dict[str, int]
-    """Of these, by outcome."""
-    answered: int
-    """Customers who answered in time with a score or a word on resolved."""
-    satisfied: int
-    """Of these, satisfied by policy."""
-    scored: int
-    """Scores given in time."""
-    score_sum: int
-    """Their sum: the mean is score_sum / scored."""
-    by_score: dict[str, int]
-    """How often each score was given."""
-    resolved: int
-    """Customers who called it resolved."""
-    not_resolved: int
-    """Customers who called it not resolved."""
-    late: int
-    """Replies that came after the end."""
-
-
 def notices_of(conn: Connection[Any], complaint: UUID) -> list[ShownNotice]:
     """Every notice of a complaint, oldest first."""
     found = conn.execute(
@@ -386,8 +357,7 @@ def surveys_of(conn: Connection[Any], complaint: UUID) -> list[ShownSurvey]:
     found = conn.execute(
         "SELECT * FROM feedback_survey WHERE complaint = %s ORDER BY cycle", (complaint,)
     )
-    shown = [{key: row[key] for key in row if key != "month"} for row in found.fetchall()]
-    return [ShownSurvey(**row) for row in shown]
+    return [ShownSurvey(**row) for row in found.fetchall()]
 
 
 SHOWN_CALL = ", ".join(name for name in ShownCall.model_fields if name != "overdue")
@@ -479,34 +449,3 @@ def visits(
     )
     shown = [{key: row[key] for key in row if key != "month"} for row in found.fetchall()]
     return [ShownVisit(**row) for row in shown]
-
-
-def satisfaction(conn: Connection[Any], month: str) -> Satisfaction:
-    """The askings that ended in `month`, per cycle: a complaint of three cycles counts thrice."""
-    counted = conn.execute(
-        "SELECT count(*) AS concluded, count(satisfied) AS answered, "
-        "count(*) FILTER (WHERE satisfied) AS satisfied, "
-        "count(*) FILTER (WHERE resolved) AS resolved, "
-        "count(*) FILTER (WHERE NOT resolved) AS not_resolved, "
-        "count(late_at) AS late FROM feedback_survey WHERE month = %s",
-        (month,),
-    ).fetchone()
-    assert counted is not None
-    outcomes = conn.execute(
-        "SELECT outcome, count(*) AS many FROM feedback_survey WHERE month = %s "
-        "GROUP BY outcome ORDER BY outcome",
-        (month,),
-    ).fetchall()
-    scores = conn.execute(
-        "SELECT score, count(*) AS many FROM feedback_survey "
-        "WHERE month = %s AND score IS NOT NULL GROUP BY score ORDER BY score",
-        (month,),
-    ).fetchall()
-    return Satisfaction(
-        month=month,
-        **counted,
-        by_outcome={row["outcome"]: row["many"] for row in outcomes},
-        scored=sum(row["many"] for row in scores),
-        score_sum=sum(row["score"] * row["many"] for row in scores),
-        by_score={str(row["score"]): row["many"] for row in scores},
-    )

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from contracts.intake import Check, WithdrawnBy
 from contracts.messages import ChannelMessage, Line, MessageKind
-from contracts.values import Category, Evidence, Instant, Reason, Sealed, Told, Urgency
+from contracts.values import Category, Evidence, Instant, Reason, Sealed, Urgency
 from libs.decider import Lookups, NotFound, Recorded, To
 from libs.messaging.channel import RawMessage
 from libs.web import Ask, Caller, Page, Paging, Problem, Router, allow, command, page_of
@@ -43,7 +43,7 @@ ASKED_MAX = 500
 
 
 class Querying(Protocol):
-    """Runs a query on a connection of its own: `await query(views.volume, ...)`."""
+    """Runs a query on a connection of its own: `await query(views.desk_tasks, ...)`."""
 
     def __call__(self, call: Callable[..., Any], *args: Any) -> Awaitable[Any]:
         """What `call(connection, *args)` returns."""
@@ -174,30 +174,6 @@ class Unmerging(_Body):
     note: Sealed | None = None
     """Words about it, sealed."""
 
-
-class VolumeBy(StrEnum):
-    """What volume is counted by."""
-
-    CATEGORY = "category"
-    PROVINCE = "province"
-    CHANNEL = "channel"
-
-
-class VolumeQuery(BaseModel):
-    """Which complaints to count, and by what."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    by: VolumeBy = Field(VolumeBy.CATEGORY, description="count by this")
-    told_from: Told | None = Field(None, description="first told at or after this instant")
-    told_to: Told | None = Field(None, description="first told before this instant")
-
-
-class VolumeReport(_Body):
-    """How many complaints there were (DOMAIN rule 12)."""
-
-    by: VolumeBy
-    """What is counted by."""
-    rows: list[views.Volume]
     """Most first."""
 
 
@@ -461,13 +437,5 @@ def desk_routes(query: Querying) -> Router:
     ) -> Page[views.DeskTask]:
         """Complaints whose validity a desk has to check, longest waiting first (DOMAIN rule 5)."""
         return await waiting(request, page, VERIFY)
-
-    @router.get("/reports/volume")
-    async def volume(
-        asked: Annotated[VolumeQuery, Query()], _caller: Annotated[Caller, allow("intake.report")]
-    ) -> VolumeReport:
-        """Volume by category, province or channel (DOMAIN rule 12)."""
-        rows = await query(views.volume, asked.by.value, asked.told_from, asked.told_to)
-        return VolumeReport(by=asked.by, rows=rows)
 
     return router

@@ -10,15 +10,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from contracts.housekeeping import ErasureMode
 from contracts.values import (
     CATEGORY_NAMES,
-    CHANNELS,
-    PROVINCES,
     Category,
-    ChannelKind,
     Evidence,
     Names,
 )
@@ -335,31 +332,6 @@ class RefusedShown(_Shown):
     """When it was refused."""
 
 
-class Volume(_Shown):
-    """How many complaints there were of one category, province or channel."""
-
-    key: str | None
-    """The category, province or channel; null where none is known."""
-    name: InWords | None
-    """The same in words, where it has a name."""
-    complaints: int = Field(ge=0)
-    """Complaints first told in that time."""
-    contacts: int = Field(ge=0)
-    """Further contacts that belong to them."""
-    reopened: int = Field(ge=0)
-    """How many of them were reopened at least once."""
-    escalated: int = Field(ge=0)
-    """How many of them have a case open now."""
-    closed: int = Field(ge=0)
-    """How many of them are closed."""
-    history: int = Field(ge=0)
-    """How many of them were taken over, closed, from an older system."""
-
-
-VOLUME_BY = {"category": "category", "province": "province", "channel": "channel"}
-"""What volume is counted by (DOMAIN rule 12)."""
-
-
 def status_by_receipt(conn: "Connection[Any]", receipt: str) -> Status | None:
     """The status of the complaint with this number (`read_receipt` first); None: nobody has it."""
     found = _status(conn, receipt)
@@ -525,39 +497,6 @@ class _Committed:
     def state(self, kind: str, subject: str) -> Any:
         """Queries read rows only."""
         raise LookupError(f"a query does not fold {kind} {subject}")
-
-
-def volume(
-    conn: "Connection[Any]", by: str, told_from: datetime | None, told_to: datetime | None
-) -> list[Volume]:
-    """Volume by `category`, `province` or `channel`, of what was first told in [from, to).
-
-    What is merged counts with the complaint that goes on for it.
-    """
-    column = VOLUME_BY[by]
-    rows = conn.execute(
-        f"SELECT {column} AS key, count(*) AS complaints, sum(contacts) AS contacts, "
-        "count(*) FILTER (WHERE cycle > 1) AS reopened, "
-        "count(*) FILTER (WHERE escalated) AS escalated, "
-        "count(*) FILTER (WHERE closed_at IS NOT NULL) AS closed, "
-        "count(*) FILTER (WHERE history) AS history "
-        f"FROM {COMPLAINTS} WHERE (%s::timestamptz IS NULL OR told_at >= %s) "
-        "AND (%s::timestamptz IS NULL OR told_at < %s) AND merged_into IS NULL "
-        f"GROUP BY {column} ORDER BY count(*) DESC, {column} NULLS LAST",
-        (told_from, told_from, told_to, told_to),
-    ).fetchall()
-    return [Volume.model_validate({**row, "name": _name(by, row["key"])}) for row in rows]
-
-
-def _name(by: str, key: str | None) -> InWords | None:
-    if key is None:
-        return None
-    if by == "category":
-        return _words(CATEGORY_NAMES[Category(key)])
-    if by == "channel":
-        return _words(CHANNELS[ChannelKind(key)].names)
-    names = PROVINCES.get(key)
-    return None if names is None else _words(names)
 
 
 def _words(names: Names) -> InWords:

@@ -363,11 +363,6 @@ class Loads(_Body):
     rows: list[views.TeamLoad]
     """Per team and person."""
 
-
-class Owners(_Body):
-    """What owners of record own."""
-
-    rows: list[views.OwnerLine]
     """Per team and person."""
 
 
@@ -875,11 +870,6 @@ def desk_routes(query: Querying, policies: Callable[[], Policies]) -> Router:
     async def loads(_caller: Annotated[Caller, allow("routing.report")]) -> Loads:
         """How much work every team and person has in hand."""
         return Loads(rows=await query(views.team_loads))
-
-    @router.get("/reports/owners")
-    async def owners(_caller: Annotated[Caller, allow("routing.report")]) -> Owners:
-        """What every owner of record owns (DOMAIN rules 1 and 12)."""
-        return Owners(rows=await query(views.owners))
 
     return router
 

@@ -1,4 +1,4 @@
-"""What desks look at: my queue by urgency and due time, one complaint's work, loads and owners.
+"""What desks look at: my queue by urgency and due time, one complaint's work, and loads.
 
 Two sorts of rows. Those of routing's own streams follow from the state (`work_rows`, `team_rows`).
 Those kept from heard events stand under (source, subject) and are only ever added, one per event:
@@ -384,16 +384,6 @@ class TeamLoad(View):
     """Of the accepted ones, those that wait for somebody else."""
 
 
-class OwnerLine(View):
-    """What a team owns (DOMAIN rule 1)."""
-
-    owner_team: str | None
-    owner_agent: str | None
-    under_way: int
-    answered: int
-    ended: int
-
-
 _SCOPES: Mapping[Scope, str] = {
     Scope.MINE: "w.team = %(team)s AND (w.agent = %(agent)s OR w.agent IS NULL) "
     "AND w.phase IN ('assigned', 'accepted', 'forwarded')",
@@ -723,19 +713,3 @@ def team_loads(conn: Connection[Any]) -> list[TeamLoad]:
             "GROUP BY team, agent ORDER BY team, agent NULLS FIRST"
         ).fetchall()
     return [TeamLoad.model_validate(row) for row in rows]
-
-
-def owners(conn: Connection[Any]) -> list[OwnerLine]:
-    """What each owner of record owns: under way, answered, ended."""
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(
-            "SELECT owner_team, owner_agent, "
-            "(count(*) FILTER (WHERE phase NOT IN ('answered', 'ended')))::integer AS under_way, "
-            "(count(*) FILTER (WHERE phase = 'answered'))::integer AS answered, "
-            "(count(*) FILTER (WHERE phase = 'ended'))::integer AS ended "
-            "FROM (SELECT owner_team, owner_agent, phase FROM work UNION ALL "
-            "SELECT owner_team, owner_agent, 'ended' FROM work_done) all_work "
-            "WHERE owner_team IS NOT NULL OR owner_agent IS NOT NULL "
-            "GROUP BY owner_team, owner_agent ORDER BY owner_team, owner_agent"
-        ).fetchall()
-    return [OwnerLine.model_validate(row) for row in rows]

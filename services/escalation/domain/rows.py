@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from contracts.escalation import CaseCause
 from contracts.intake import ComplaintRegistered
@@ -13,8 +11,6 @@ from libs.decider import Recorded, Row
 from libs.decider.decider import wire_instant
 from services.escalation.domain import CASES
 from services.escalation.domain.state import Award, Case, Cases
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def rows(subject: str, state: Cases) -> Iterable[Row]:
@@ -42,7 +38,6 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
             "escalation_complaint",
             {"complaint": UUID(recorded.subject)},
             receipt=registration.correspondent.receipt,
-            kind=profile.kind.value,
             category=profile.category.value,
             urgency=profile.urgency.value,
             value_tier=profile.value_tier.value,
@@ -50,7 +45,6 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
             province=profile.handling_province,
             language=profile.language.value,
             registered_at=registration.clock_from,
-            month=_month(registration.clock_from),
         ),
     )
 
@@ -112,7 +106,3 @@ def _award_row(complaint: UUID, award: Award, state: Cases) -> Row:
         settled_by=award.settled_by,
         settled_at=award.settled_at,
     )
-
-
-def _month(instant: datetime) -> str:
-    return instant.astimezone(SHANGHAI).strftime("%Y-%m")

@@ -188,5 +188,4 @@ def _survey_row(complaint: UUID, survey: Survey) -> Row:
         outcome=survey.outcome.value if survey.outcome else None,
         reason=survey.reason,
         concluded_at=concluded,
-        month=concluded.astimezone(SHANGHAI).strftime("%Y-%m") if concluded else None,
     )

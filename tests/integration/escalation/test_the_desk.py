@@ -36,7 +36,7 @@ def desk(tmp_path: Path) -> Iterator[Office]:
         yield running
 
 
-def test_from_the_queue_to_a_closed_case_and_the_rate(desk: Office) -> None:
+def test_from_the_queue_to_a_closed_case(desk: Office) -> None:
     desk.hear(heard(breached(), NOON, "breach"))
     (waiting,) = desk.get("/cases")["items"]
     assert (waiting["receipt"], waiting["trigger"], waiting["stage"]) == (
@@ -64,14 +64,6 @@ def test_from_the_queue_to_a_closed_case_and_the_rate(desk: Office) -> None:
         "team_dissolved",
         True,
     )
-    assert desk.get("/reports/escalation?month=2025-10", role="manager") == {
-        "month": "2025-10",
-        "complaints": 1,
-        "escalated": 1,
-        "cases": 1,
-        "by_trigger": {"breach": 1},
-        "by_ending": {"settled": 1},
-    }
 
 
 def test_what_officers_write_never_stands_in_a_table_in_clear(desk: Office) -> None:
@@ -189,13 +181,12 @@ def test_race_2_on_a_real_database_the_request_is_withdrawn_with_the_complaint(
     desk.hear(heard(closed(), NOON))
     assert desk.get("/cases")["items"] == []
     assert desk.post(f"{CASE}/accept").status_code == 409
-    report = desk.get("/reports/escalation?month=2025-10", role="manager")
-    assert report["by_ending"] == {"withdrawn": 1}
+    (case,) = desk.get(f"/complaints/{SUBJECT}")["cases"]
+    assert (case["stage"], case["outcome"]) == ("closed", "withdrawn")
 
 
 def test_reads_and_commands_need_their_action(desk: Office) -> None:
     desk.get("/cases", role="agent", status=403)
-    desk.get("/reports/escalation?month=2025-13", role="manager", status=422)
     desk.get("/cases?stage=unheard", status=422)
     assert desk.post(f"/complaints/{SUBJECT}/cases/7/accept").status_code == 404
     assert registered(ValueTier.IMPORTANT).registration.correspondent.receipt == "TS-7781-4"

@@ -212,8 +212,6 @@ def test_merged_and_unmerged_and_what_the_customer_hears_of_it(intake: Desk) -> 
     assert (shown["merged"], shown["urges"]) == ([second["complaint"]], 1)
     assert shown["contacts"][1]["merged_from"] == second["complaint"]
     assert intake.get(path).json()["merged_into"] == survivor
-    (volume,) = intake.get("/reports/volume", "manager").json()["rows"]
-    assert (volume["key"], volume["complaints"], volume["contacts"]) == ("billing", 1, 1)
     assert intake.tell(later).json() == second, "told again, the same outcome"
 
     committed.clear()
@@ -283,7 +281,7 @@ def test_there_is_no_way_to_close_a_complaint_by_hand(intake: Desk) -> None:
     assert not [path for path in paths if "close" in path]
 
 
-# --- lists and reports ----------------------------------------------------------------------------
+# --- lists ----------------------------------------------------------------------------------------
 
 
 def test_the_desks_list_comes_in_pages_longest_waiting_first(intake: Desk) -> None:
@@ -298,32 +296,11 @@ def test_the_desks_list_comes_in_pages_longest_waiting_first(intake: Desk) -> No
     assert seen == [f"2025-10-11T00:0{number}:00.000000Z" for number in range(5)]
 
 
-def test_volume_is_counted_by_category_province_and_channel(intake: Desk) -> None:
-    intake.tell(BILLING)
-    intake.tell({**BILLING, "id": "urge-1"})
-    other = {"text": "no signal", "channel": "sms", "visited_province": "xinjiang"}
-    intake.tell(message("m-2", **other, time="2025-10-10T09:00:00+08:00"))
-    by = {
-        name: intake.get(f"/reports/volume?by={name}", "manager").json()["rows"]
-        for name in ("category", "province", "channel")
-    }
-    assert [(row["key"], row["complaints"], row["contacts"]) for row in by["category"]] == [
-        ("billing", 1, 1), ("mobile.coverage", 1, 0),
-    ]  # fmt: skip
-    assert {row["key"]: row["name"]["en"] for row in by["province"]} == {
-        "guangdong": "Guangdong", "xinjiang": "Xinjiang",
-    }  # fmt: skip
-    assert {row["key"] for row in by["channel"]} == {"hotline_10010", "sms"}
-    since = "/reports/volume?told_from=2025-10-11T00:00:00Z&told_to=2025-10-12T00:00:00Z"
-    assert [row["key"] for row in intake.get(since, "manager").json()["rows"]] == ["billing"]
-
-
 def test_only_those_who_may_see_or_do_it(intake: Desk) -> None:
     intake.tell(BILLING)
     assert intake.get(f"/complaints/{COMPLAINT}", "channel").status_code == 403
     assert intake.get("/desk/unclassified", "agent").status_code == 403
     assert intake.post("/messages", BILLING, "auditor").status_code == 403
-    assert intake.get("/reports/volume", "channel").status_code == 403
 
 
 def test_schemathesis_finds_nothing(intake: Desk) -> None:

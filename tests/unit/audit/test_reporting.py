@@ -1,12 +1,13 @@
 """What reports make of rows, figure by figure; every expected value worked out by hand."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from contracts.feedback_survey import SurveyConcluded, SurveyOutcome
 from contracts.housekeeping import PolicyActivated
 from contracts.sla_watch import (
     CancelReason,
@@ -58,6 +59,19 @@ def told(name: str, rows: list[Row], period: Period = OCTOBER) -> list[dict[str,
     sheet = REPORTS[name](kept, period)
     names = [column.name for column in sheet.columns]
     return [dict(zip(names, row, strict=True)) for row in sheet.rows]
+
+
+def recorded_of(source: str, complaint_number: int, time: datetime, event: Event) -> Recorded[Any]:
+    return Recorded(
+        id=UUID(int=1),
+        source=source,
+        type=event.type,
+        subject=str(UUID(int=complaint_number)),
+        time=time,
+        sequence=1,
+        actor="system:somebody",
+        data=event,
+    )
 
 
 def repeats(rows: list[Row]) -> tuple[Any, ...]:
@@ -133,6 +147,18 @@ def test_late_and_corrected_scores_stand_apart_and_change_none_in_time() -> None
     assert (line["late"], line["corrected"]) == (3, 1)
     assert (line["late_satisfied"], line["late_dissatisfied"]) == (1, 1)
     assert (line["late_scored"], line["late_score_sum"], line["late_mean"]) == (1, 9, "9.00")
+
+
+def test_an_asking_counts_in_the_month_in_which_it_ended_in_shanghai() -> None:
+    kept = Kept()
+    for number, minute in ((1, 59), (2, 60)):
+        ended = datetime(2025, 10, 31, 15, tzinfo=UTC) + timedelta(minutes=minute)
+        concluded = SurveyConcluded(cycle=1, outcome=SurveyOutcome.NO_ANSWER, reason="expired")
+        kept.keep(fact_rows(recorded_of("/bihuan/feedback_survey", number, ended, concluded)))
+    both = Period(date(2025, 10, 1), date(2025, 11, 30))
+    assert [(row[0], row[3]) for row in REPORTS["satisfaction"](kept, both).rows] == [
+        *(("2025-10", 1), ("2025-11", 1))
+    ]
 
 
 def test_visits_are_counted_apart() -> None:
@@ -252,20 +278,8 @@ class Watch:
         )
 
     def tell(self, complaint_number: int, event: Event) -> None:
-        self.kept.keep(
-            fact_rows(
-                Recorded(
-                    id=UUID(int=1),
-                    source="/bihuan/sla_watch",
-                    type=event.type,
-                    subject=str(UUID(int=complaint_number)),
-                    time=DUE,
-                    sequence=1,
-                    actor="system:sla_watch",
-                    data=event,
-                )
-            )
-        )
+        told = recorded_of("/bihuan/sla_watch", complaint_number, DUE, event)
+        self.kept.keep(fact_rows(told))
 
     def start(self, complaint_number: int) -> None:
         clock = Clock(

@@ -1,6 +1,6 @@
 """What the desk sees is a function of the stream; nothing personal stands in it."""
 
-from contracts.values import Basis, ContactKind, Kind, Urgency, ValueTier
+from contracts.values import Basis, ContactKind, Urgency, ValueTier
 from libs.decider.story import SUBJECT
 from services.escalation.domain.commands import AcceptCase
 from services.escalation.domain.rows import heard_rows
@@ -8,9 +8,7 @@ from services.escalation.views import TABLES
 from tests.unit.escalation.heard import (
     NOON,
     OFFICER,
-    at,
     breached,
-    closed,
     hear,
     heard,
     linked,
@@ -49,10 +47,3 @@ def test_no_view_holds_anything_sealed_or_personal() -> None:
     shown = [*story.rows, *heard_rows(heard(registered(), NOON))]
     assert "v1.sealed" not in repr(shown)
     assert shown
-
-
-def test_a_registered_complaint_counts_in_the_month_its_words_reached_us() -> None:
-    (row,) = heard_rows(heard(registered(kind=Kind.COMPLAINT), at("2025-11-01 00:00:10")))
-    values = dict(row.values)
-    assert (values["month"], values["receipt"]) == ("2025-10", "TS-7781-4")
-    assert heard_rows(heard(closed(), NOON)) == ()

@@ -170,13 +170,6 @@ def test_the_number_and_the_words_of_a_call_are_kept_only_while_somebody_has_to_
     assert [(one["reply_to"], one["words"]) for one in over] == [(None, []), (None, [])]
 
 
-def test_a_survey_counts_in_the_month_in_which_it_ended() -> None:
-    story = hear(nothing(), answered(), at("2025-10-31 23:59"))
-    story = hear(story, reply("r", 8), at("2025-11-01 00:01"))
-    (survey,) = [dict(row.values) for row in story.rows if row.table == "feedback_survey"]
-    assert (survey["month"], survey["score"], survey["outcome"]) == ("2025-11", 8, "satisfied")
-
-
 def test_it_hears_exactly_what_the_catalogue_says() -> None:
     housekeeping = {"hold.placed.v1", "hold.lifted.v1", "cohort.purged.v1"}
     own = {"notice.attempted.v1"}  # its own event: what follows is decided with it
