@@ -75,6 +75,8 @@ _COUNTED: frozenset[type[Event]] = frozenset(
         e.CaseAccepted,
         e.CaseDeclined,
         e.CaseDecided,
+        e.CaseReported,
+        e.CaseCorrectionMissed,
         e.CaseClosed,
         e.CompensationGranted,
         h.ConnectionEntered,
@@ -391,6 +393,7 @@ _ESCALATION = _of(
     (e.CaseInstructed, {"routing": "assigns again or re-opens the work"}),
     (e.CaseInstructionCarriedOut, {}),
     (e.CaseReported, {"sla_watch": "the regulator report is met"}),
+    (e.CaseCorrectionMissed, {"routing": INFORMS}),
     (
         e.CaseClosed,
         {

@@ -202,6 +202,17 @@ class CaseReported(CaseEvent):
     """The digest of the report's bytes."""
 
 
+class CaseCorrectionMissed(CaseEvent):
+    """A corrective action was not done by its due date; told once (DOMAIN rule 10)."""
+
+    type: ClassVar[str] = "case.correction_missed.v1"
+
+    owner: Code
+    """The team that owes it."""
+    due: Instant
+    """When it was due: past due is dated here."""
+
+
 class CaseClosed(CaseEvent):
     """The case is over; the complaint is not closed by it (EVENTS race 3)."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from contracts.escalation import (
     CaseAccepted,
     CaseClosed,
+    CaseCorrectionMissed,
     CaseDecided,
     CaseDeclined,
     CaseInstructed,
@@ -64,6 +65,7 @@ TOLD: tuple[type[Event], ...] = (
     CaseDeclined,
     CaseDecided,
     CaseClosed,
+    CaseCorrectionMissed,
 )
 """What only informs: the owner of record and the home province see it among the steps."""
 

@@ -206,11 +206,19 @@ async def test_an_upheld_case_opens_a_corrective_action_that_is_seen_past_due(
         await world.desk(complaint, "decision", {**upheld, "decision": "rejected"})
     await world.desk(complaint, "decision", upheld)
     assert await _owed(world, complaint) == [("billing-care", False)]
+    await world.at("2025-10-15 12:00:00")
+    assert await world.events(complaint, "case.correction_missed") == []
     await world.at("2025-10-15 12:00:01")
     assert await _owed(world, complaint) == [("billing-care", True)]
     done = {"what": "corrective_action", "ref": "CA-9", "digest": "d" * 64}
     await world.desk(complaint, "reports", done)
     assert await _owed(world, complaint) == []
+    (seen,) = await world.events(complaint, "case.correction_missed")
+    assert (seen.at, seen.data.owner, seen.data.due) == (
+        sh("2025-10-15 12:00:00"),
+        "billing-care",
+        sh("2025-10-15 12:00:00"),
+    )
 
 
 async def _owed(world: Stage, complaint: str) -> list[tuple[str, bool]]:

@@ -63,6 +63,8 @@ class Case:
     corrective_action: CorrectiveAction | None = None
     corrected_at: datetime | None = None
     """When it was reported that the corrective action is done."""
+    correction_overdue: bool = False
+    """It was told that the corrective action is past due."""
     reports: Mapping[ReportedWhat, str] = field(default_factory=lambda: MappingProxyType({}))
     outcome: CaseOutcome | None = None
     reason: str | None = None
@@ -77,6 +79,12 @@ class Case:
     def taken(self) -> bool:
         """Whether an officer has it: then only the officer ends it (EVENTS race 7)."""
         return self.stage in (Stage.ACCEPTED, Stage.DECIDED)
+
+    @property
+    def correction_owed(self) -> bool:
+        """Whether a corrective action is not done, and nobody was told yet that it is past due."""
+        owes = self.corrective_action is not None and self.corrected_at is None
+        return owes and not self.correction_overdue
 
     @property
     def customer_asked(self) -> bool:

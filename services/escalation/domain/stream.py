@@ -11,6 +11,7 @@ from contracts.escalation import (
     CaseCause,
     CaseCausesChanged,
     CaseClosed,
+    CaseCorrectionMissed,
     CaseCustomerContacted,
     CaseDecided,
     CaseDeclined,
@@ -26,10 +27,11 @@ from contracts.escalation import (
     CompensationSubmitted,
     ReportedWhat,
 )
-from libs.decider import Context, Decider, Event, Recorded
+from libs.decider import Context, Decider, Event, Recorded, TimerFired
 from services.escalation.domain.causes import decide_heard
 from services.escalation.domain.commands import DeskCommand, HeardCommand, MoneyCommand
 from services.escalation.domain.compensation import decide_money
+from services.escalation.domain.correcting import time_passed, timers
 from services.escalation.domain.desk import decide_desk
 from services.escalation.domain.standing import stands
 from services.escalation.domain.state import (
@@ -43,10 +45,18 @@ from services.escalation.domain.state import (
 )
 
 
+class CaseTimer(TimerFired):
+    """A corrective action has come due."""
+
+
 def decide(
-    state: Cases | None, command: HeardCommand | DeskCommand | MoneyCommand, context: Context
+    state: Cases | None,
+    command: HeardCommand | DeskCommand | MoneyCommand | TimerFired,
+    context: Context,
 ) -> Sequence[Event]:
     """Pure; raises DomainError for what the desk may not do."""
+    if isinstance(command, TimerFired):
+        return time_passed(state, command)
     if isinstance(command, HeardCommand):
         return decide_heard(state, command, context)
     if isinstance(command, DeskCommand):
@@ -109,6 +119,8 @@ def _case(case: Case | None, event: CaseEvent, recorded: Recorded[Any]) -> Case:
             reports = MappingProxyType({**case.reports, event.what: event.ref})
             done = at if event.what is ReportedWhat.CORRECTIVE_ACTION else case.corrected_at
             return replace(case, reports=reports, corrected_at=done)
+        case CaseCorrectionMissed():
+            return replace(case, correction_overdue=True)
         case CaseClosed():
             return replace(
                 case,
@@ -214,7 +226,7 @@ def _fresh(event: CompensationGranted, recorded: Recorded[Any]) -> Award:
 
 CASES: Decider[Cases] = Decider(
     kind="case",
-    commands=get_args(HeardCommand | DeskCommand | MoneyCommand),
+    commands=(*get_args(HeardCommand | DeskCommand | MoneyCommand), CaseTimer),
     events=(
         CaseRequested,
         CaseCausesChanged,
@@ -225,6 +237,7 @@ CASES: Decider[Cases] = Decider(
         CaseInstructionCarriedOut,
         CaseDecided,
         CaseReported,
+        CaseCorrectionMissed,
         CaseClosed,
         CompensationSubmitted,
         CompensationGranted,
@@ -233,6 +246,8 @@ CASES: Decider[Cases] = Decider(
     ),
     decide=decide,
     evolve=evolve,
+    timers=timers,
     stands=stands,
+    timer_command=CaseTimer,
 )
 """The case stream; `views` adds what it shows."""

@@ -225,11 +225,19 @@ def escalations(events: Sequence[Json], first: date, last: date) -> Counter[str]
                 case["ending"] = "declined"
             elif kind == "case.closed.v1":
                 case["ending"] = data["outcome"]
+            elif kind == "case.decided.v1" and data.get("corrective_action"):
+                case["corrections"] = 1
+            elif kind == "case.reported.v1" and data["what"] == "corrective_action":
+                case["corrections_done"] = 1
+            elif kind == "case.correction_missed.v1":
+                case["corrections_overdue"] = 1
     counted = Counter({"complaints": len(told), "cases": len(cases)})
     counted["escalated"] = len({subject for subject, _ in cases})
     for case in cases.values():
         counted[f"tier_{case['tier']}"] += 1
         counted[case["ending"]] += 1
+        for name in ("corrections", "corrections_done", "corrections_overdue"):
+            counted[name] += case.get(name, 0)
     return counted
 
 

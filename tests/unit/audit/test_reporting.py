@@ -23,7 +23,7 @@ from contracts.sla_watch import (
 from contracts.values import Clock, ClockRef, EventRef, PolicyRef
 from libs.decider import Event, Recorded, Row
 from services.audit.domain.reporting import REPORTS, Kept, Period, fact_rows
-from services.audit.domain.reporting.facts import CALL, COMPLAINT, REFUND, SURVEY
+from services.audit.domain.reporting.facts import CALL, CASE, COMPLAINT, REFUND, SURVEY
 from services.audit.domain.reporting.period import DAYS_MAX
 
 OCTOBER = Period(date(2025, 10, 1), date(2025, 10, 31))
@@ -223,6 +223,28 @@ def test_refunds_are_summed_exactly() -> None:
     assert [one["amount"] for one in told("refunds", rows)] == [
         *(Decimal("373.00"), Decimal("20.00"), Decimal("11.35"), Decimal("0.02")),
     ]
+
+
+def test_corrective_actions_are_counted_as_ordered_done_and_past_due() -> None:
+    """DOMAIN rule 10: done in time, done late, not done and past due, still owed."""
+    done = datetime(2025, 10, 20, tzinfo=UTC)
+    stands = (("owed", done), ("overdue", done), ("overdue", None), ("owed", None))
+    rows = [complaint(1, "2025-10-01T09:00:00")]
+    rows += [
+        Row.of(
+            CASE.name,
+            {"complaint": UUID(int=1), "case_number": number},
+            tier=2,
+            trigger="wish",
+            decision="upheld",
+            correction=correction,
+            corrected_at=at,
+        )
+        for number, (correction, at) in enumerate(stands, start=1)
+    ]
+    every = told("escalations", rows)[0]
+    names = ("corrections", "corrections_done", "corrections_overdue")
+    assert tuple(every[name] for name in names) == (4, 2, 2)
 
 
 def test_a_day_belongs_to_the_month_it_has_in_shanghai() -> None:

@@ -8,6 +8,7 @@ import pytest
 from contracts.escalation import (
     CaseAccepted,
     CaseClosed,
+    CaseCorrectionMissed,
     CaseCustomerContacted,
     CaseDecided,
     CaseDeclined,
@@ -41,6 +42,7 @@ from services.escalation.domain.commands import (
     PassUp,
     ReportOnCase,
 )
+from services.escalation.domain.correcting import timers
 from services.escalation.domain.desk import (
     AnotherTier,
     CaseAlreadyAccepted,
@@ -59,6 +61,7 @@ from services.escalation.domain.desk import (
     RegulatorReportOwed,
     TopTier,
 )
+from services.escalation.domain.stream import CaseTimer
 from tests.unit.escalation.heard import (
     NOON,
     OFFICER,
@@ -75,6 +78,11 @@ DIGEST = "a" * 64
 BOTH = ("desk", "headquarters")
 """One who may work at every tier."""
 ACTION = CorrectiveAction(owner="billing-team", due=NOON + timedelta(days=10))
+
+
+CORRECTED = ReportOnCase(
+    at=NOON, roles=BOTH, case=1, what=ReportedWhat.CORRECTIVE_ACTION, ref="CA-1", digest=DIGEST
+)
 
 
 def requested() -> Story:
@@ -310,10 +318,42 @@ def test_only_the_regulators_case_owes_the_regulator_a_report() -> None:
 def test_a_corrective_action_is_reported_even_after_the_case_is_closed() -> None:
     story = decide(accept(requested()), corrective_action=ACTION)
     story = does(story, CloseCase(at=NOON, roles=BOTH, case=1))
-    done = ReportOnCase(
-        at=NOON, roles=BOTH, case=1, what=ReportedWhat.CORRECTIVE_ACTION, ref="CA-1", digest=DIGEST
-    )
-    does(story, done).then_types(CaseReported)
+    does(story, CORRECTED).then_types(CaseReported)
+
+
+def test_a_corrective_action_past_due_is_told_once_at_its_due() -> None:
+    """DOMAIN rule 10: "a corrective action with owner and due date": past due is seen."""
+    owed = decide(accept(requested()), corrective_action=ACTION)
+    assert timers(owed.state) == {"correction": ACTION.due}
+    late = owed.when(CaseTimer(at=ACTION.due, timer="correction"))
+    late.then(CaseCorrectionMissed(cycle=1, case=1, tier=2, owner="billing-team", due=ACTION.due))
+    assert timers(late.state) == {}, "told once"
+    late.when(CaseTimer(at=ACTION.due, timer="correction")).then_nothing()
+    assert late.state.cases[1].correction_overdue
+
+
+def test_a_corrective_action_done_in_time_is_never_told_as_past_due() -> None:
+    owed = decide(accept(requested()), corrective_action=ACTION)
+    done = does(owed, CORRECTED)
+    assert timers(done.state) == {}
+    done.when(CaseTimer(at=ACTION.due, timer="correction")).then_nothing()
+    # Done later, it is past due and done.
+    late = owed.when(CaseTimer(at=ACTION.due, timer="correction"))
+    does(late, CORRECTED).then_types(CaseReported)
+
+
+def test_of_two_corrective_actions_each_is_told_at_its_own_due() -> None:
+    first = decide(accept(requested()), corrective_action=ACTION)
+    closed = does(first, CloseCase(at=NOON, roles=BOTH, case=1))
+    two = hear(closed, breached("repair"), NOON, "again")
+    later = CorrectiveAction(owner="network-gz", due=ACTION.due + timedelta(days=1))
+    two = decide(accept(two, 2), case=2, corrective_action=later)
+    assert timers(two.state) == {"correction": ACTION.due}
+    told = two.when(CaseTimer(at=ACTION.due, timer="correction"))
+    assert told.one(CaseCorrectionMissed).case == 1
+    assert timers(told.state) == {"correction": later.due}
+    told = told.when(CaseTimer(at=later.due, timer="correction"))
+    assert told.one(CaseCorrectionMissed).case == 2
 
 
 def test_nothing_is_due_beyond_three_years() -> None:

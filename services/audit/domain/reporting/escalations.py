@@ -35,6 +35,12 @@ TRIGGERS = {
     CaseTrigger.PASSED_UP: Names("下级移交", "Passed up"),
 }
 
+CORRECTIONS = {
+    "corrections": ("限时整改", "corrective actions"),
+    "corrections_done": ("整改完成", "of these done"),
+    "corrections_overdue": ("整改超期", "of these past due"),
+}
+
 COLUMNS = (
     Column("by", "统计口径", "counted by"),
     Column("key", "代码", "code"),
@@ -47,6 +53,7 @@ COLUMNS = (
     *(Column(f"tier_{tier}", f"{tier}级", f"tier {tier}") for tier in TIERS),
     *(Column(ending, *names) for ending, names in ENDINGS.items()),
     *(Column(f"decided_{decision}", *names) for decision, names in DECISIONS.items()),
+    *(Column(name, *names) for name, names in CORRECTIONS.items()),
 )
 FIGURES = tuple(column.name for column in COLUMNS[7:])
 
@@ -85,6 +92,10 @@ def _figures(cases: Any) -> Counter[str]:
         counted.update((f"tier_{one['tier']}", one["ending"] or "open"))
         if one["decision"] is not None:
             counted.update((f"decided_{one['decision']}",))
+        if one["correction"] is not None:
+            counted["corrections"] += 1
+            counted["corrections_done"] += one["corrected_at"] is not None
+            counted["corrections_overdue"] += one["correction"] == "overdue"
     return counted
 
 

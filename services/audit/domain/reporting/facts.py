@@ -200,6 +200,8 @@ CASE = FactTable(
         "accepted_at": "instant",
         "decision": "text",
         "ending": "text",
+        "correction": "text",
+        "corrected_at": "instant",
     },
 )
 

@@ -11,10 +11,13 @@ from uuid import UUID
 from contracts.escalation import (
     CaseAccepted,
     CaseClosed,
+    CaseCorrectionMissed,
     CaseDecided,
     CaseDeclined,
+    CaseReported,
     CaseRequested,
     CompensationGranted,
+    ReportedWhat,
 )
 from contracts.feedback_survey import (
     CallAttempted,
@@ -98,6 +101,8 @@ HEARD: tuple[type[Event], ...] = (
     CaseAccepted,
     CaseDeclined,
     CaseDecided,
+    CaseReported,
+    CaseCorrectionMissed,
     CaseClosed,
     CompensationGranted,
     ConnectionEntered,
@@ -136,6 +141,8 @@ def fact_rows(recorded: Recorded[Any]) -> Iterable[Row]:
             | CaseAccepted()
             | CaseDeclined()
             | CaseDecided()
+            | CaseReported()
+            | CaseCorrectionMissed()
             | CaseClosed()
             | CompensationGranted()
         ):
@@ -439,7 +446,12 @@ def _cases(recorded: Recorded[Any]) -> Iterator[Row]:
         case CaseAccepted():
             yield Row.of(CASE.name, key, accepted_at=recorded.at)
         case CaseDecided():
-            yield Row.of(CASE.name, key, decision=event.decision.value)
+            ordered = {} if event.corrective_action is None else {"correction": "owed"}
+            yield Row.of(CASE.name, key, decision=event.decision.value, **ordered)
+        case CaseCorrectionMissed():
+            yield Row.of(CASE.name, key, correction="overdue")
+        case CaseReported(what=ReportedWhat.CORRECTIVE_ACTION):
+            yield Row.of(CASE.name, key, corrected_at=recorded.at)
         case CaseDeclined():
             yield Row.of(CASE.name, key, ending="declined")
         case CaseClosed():
