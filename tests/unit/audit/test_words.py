@@ -72,6 +72,19 @@ def test_a_sample_is_told_in_both_languages_without_gaps_or_sealed_words(kind: s
             "Offered to team billing-gd-1, to be taken by 2025-10-11 09:30:15.",
             "派给班组 billing-gd-1,须在 2025-10-11 09:30:15 前接单。",
         ),
+        (
+            "clocks.started.v1",
+            {
+                "cause": "registered",
+                "clocks": [
+                    {"clock": "legal.repair.urban", "due": "2025-10-12T02:00:00.000000Z"},
+                    {"clock": "legal.answer", "due": "2025-10-24T16:00:00.000000Z"},
+                ],
+            },
+            "Clocks run (registered): legal repair until 2025-10-12 10:00, "
+            "legal answer until 2025-10-25 00:00.",
+            "开始计时(受理登记):法定修复至 2025-10-12 10:00、法定答复至 2025-10-25 00:00。",
+        ),
     ],
 )
 def test_words_are_chosen_by_what_happened_and_times_are_shanghai_s(
@@ -79,6 +92,16 @@ def test_words_are_chosen_by_what_happened_and_times_are_shanghai_s(
 ) -> None:
     said = WORDS.say(kind, data)
     assert (said.en, said.zh) == (en, zh)
+
+
+def test_no_two_promises_are_told_by_the_same_name() -> None:
+    path = ROOT / "services" / "sla_watch" / "policy" / "clocks.v1.yaml"
+    clocks = yaml.safe_load(path.read_text(encoding="utf-8"))["clocks"]
+    purposes: dict[tuple[str, str], set[str]] = {}
+    for row in clocks:
+        said = WORDS.say("clocks.paused.v1", {"clocks": [{"clock": row["code"]}]})
+        purposes.setdefault((said.en, said.zh), set()).add(row["purpose"])
+    assert {said: found for said, found in purposes.items() if len(found) > 1} == {}
 
 
 def test_a_type_without_words_is_told_by_its_name() -> None:
