@@ -28,3 +28,11 @@ class Settings(RuntimeSettings):
     checkpoint_webhook: str = Field(
         default="", pattern=r"^(https?://\S+)?$", description="gets each checkpoint by POST"
     )
+    checkpoint_tsa: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="a time-stamping authority (RFC 3161) whose answers go into the drop",
+    )
+    checkpoint_tsa_roots: Path | None = Field(
+        default=None, description="PEM certificates that the authority's must lead to"
+    )

@@ -90,7 +90,11 @@ class Drop:
 
 
 class Webhook:
-    """A URL that takes the note as text/plain; anything but 2xx is tried again."""
+    """A URL that takes the list of what was sealed, then the note, both as text/plain.
+
+    `idempotency-key` names them, `leaves-<size>` and `checkpoint-<size>`; anything but 2xx is tried
+    again.
+    """
 
     name = "webhook"
 
@@ -98,17 +102,14 @@ class Webhook:
         self._url = url
 
     def deliver(self, size: int, note: str, leaves: Iterable[str]) -> None:
-        """POSTs the note; the leaves do not travel."""
-        del leaves
+        """POSTs the list, then the note: whoever has the note has what it covers."""
         with httpx.Client(timeout=WEBHOOK_SECONDS_MAX, trust_env=False) as client:
-            client.post(
-                self._url,
-                content=note.encode(),
-                headers={
-                    "content-type": "text/plain; charset=utf-8",
-                    "idempotency-key": f"checkpoint-{size}",
-                },
-            ).raise_for_status()
+            self._post(client, f"leaves-{size}", (line.encode() for line in leaves))
+            self._post(client, f"checkpoint-{size}", note.encode())
+
+    def _post(self, client: httpx.Client, key: str, content: bytes | Iterable[bytes]) -> None:
+        headers = {"content-type": "text/plain; charset=utf-8", "idempotency-key": key}
+        client.post(self._url, content=content, headers=headers).raise_for_status()
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from services.audit import (
     reactions,
     reports,
     tiles,
+    timestamps,
     trying,
     views,
 )
@@ -126,6 +127,16 @@ def _seal(app: App, settings: Settings) -> None:
         targets.append(export.Drop(settings.checkpoint_drop))
     if settings.checkpoint_webhook:
         targets.append(export.Webhook(settings.checkpoint_webhook))
+    if settings.checkpoint_tsa:
+        if settings.checkpoint_drop is None:
+            raise ValueError(
+                "BIHUAN_CHECKPOINT_TSA needs BIHUAN_CHECKPOINT_DROP: its answers go there"
+            )
+        targets.append(
+            timestamps.Timestamps(
+                settings.checkpoint_tsa, settings.checkpoint_drop, settings.checkpoint_tsa_roots
+            )
+        )
     exporter = export.Exporter(app, targets, app.registry)
     sealer = Sealer(
         app,

@@ -141,13 +141,23 @@ class Receiver(BaseHTTPRequestHandler):
     """Takes what is posted; refuses as often as it was told to."""
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self._body()
         server: Any = self.server
         server.asked.append((self.headers["idempotency-key"], body.decode()))
         refused = server.refusals > 0
         server.refusals -= refused
         self.send_response(503 if refused else 204)
         self.end_headers()
+
+    def _body(self) -> bytes:
+        if "content-length" in self.headers:
+            return self.rfile.read(int(self.headers["content-length"]))
+        body = b""
+        while length := int(self.rfile.readline(), 16):
+            body += self.rfile.read(length)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def log_message(self, *_: Any) -> None:
         """Nothing on the terminal."""
@@ -178,10 +188,17 @@ def test_a_webhook_that_refuses_gets_every_checkpoint_later_and_in_order(
             more = sealing(tmp_path, checkpoint_webhook=url)
             async with playing(where, tmp_path, **more) as play:
                 await seal_twice(play)
-                await until(lambda: len(server.asked) == 5)
-            sizes = [key for key, _ in server.asked]
-            assert sizes == [*[f"checkpoint-{ONE}"] * 4, f"checkpoint-{TWO}"]
-            assert [body for _, body in server.asked[3:]] == notes(tmp_path / "drop")
+                await until(lambda: len(server.asked) == 7)
+            assert [key for key, _ in server.asked] == [
+                *[f"leaves-{ONE}"] * 4,
+                f"checkpoint-{ONE}",
+                f"leaves-{TWO}",
+                f"checkpoint-{TWO}",
+            ]
+            bodies = [body for _, body in server.asked[3:]]
+            assert bodies[1::2] == notes(tmp_path / "drop")
+            lists = sorted((tmp_path / "drop").glob("*.leaves"))
+            assert bodies[::2] == [path.read_text("utf-8") for path in lists]
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(play(where))
