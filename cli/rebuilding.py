@@ -74,7 +74,7 @@ def rebuild_service(
 
 async def _rebuilt(stack: LocalStack, service: str, *, whole: bool) -> Rebuilt:
     described = importlib.import_module(f"services.{service}.main").describe()
-    dsn = stack.dsn(database(service))
+    dsn = stack.service_dsn(database(service))
     store = Store(described, dsn)
     try:
         with _bar() as progress:

@@ -61,7 +61,10 @@ class Servers(Protocol):
         """Stop both."""
 
     def dsn(self, database: str) -> str:
-        """A libpq URI."""
+        """A libpq URI, as the database's administrator."""
+
+    def service_dsn(self, database: str) -> str:
+        """A libpq URI, as the service that the database is for."""
 
     def create_databases(self, names: Iterable[str]) -> None:
         """Create those that are missing."""
@@ -293,7 +296,7 @@ class System:
     def values(self, name: str, api_port: int, health_port: int) -> dict[str, Any]:
         """One service's settings, by field name."""
         common: dict[str, Any] = {
-            "postgres_dsn": self.stack.dsn(database(name)),
+            "postgres_dsn": self.stack.service_dsn(database(name)),
             "kafka_bootstrap": self.stack.bootstrap,
             "broker": self.stack.broker_kind,
             "partitions": self.partitions,
@@ -307,7 +310,7 @@ class System:
         }
         if name == "intake":
             common |= {
-                "vault_dsn": self.stack.dsn("bihuan_vault"),
+                "vault_dsn": self.stack.service_dsn("bihuan_vault"),
                 "vault_key_file": self.places.keys / "vault.key",
             }
         if name == "audit":

@@ -26,7 +26,7 @@ ROLES: Mapping[str, Mapping[str, str]] = {
     "feedback_survey": {"bihuan_feedback_survey": "feedback_survey"},
     "audit": {"bihuan_audit": "audit"},
 }
-"""Service -> its databases -> the role that owns each; infra/postgres/init.sh makes them."""
+"""Service -> its databases -> the role that connects to each; infra/databases.py makes them."""
 
 
 def hand_out(keys: Path, to: Path) -> None:

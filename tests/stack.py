@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from infra.local import LocalStack
 from libs.messaging.topics import PARTITIONS_ONE_MACHINE, Topic, create_topics, wanted_topics
 
@@ -29,7 +31,9 @@ class Room:
     prefix: str
     """Before every topic and group name."""
     dsns: dict[str, str]
-    """Database name as asked for -> DSN of the fresh database."""
+    """Database name as asked for -> DSN of the fresh database, as its administrator."""
+    service_dsns: dict[str, str]
+    """The same as the service it is for, which may not delete what it recorded."""
     topics: tuple[Topic, ...]
     """As created, with the prefix; not created on the in-memory broker, which makes its own."""
 
@@ -60,6 +64,18 @@ def on_real_kafka() -> bool:
     return shared_stack().broker_kind == "kafka"
 
 
+UNGUARDED = "-c session_replication_role=replica"
+"""Connection options of an administrator who has switched the keeper's own triggers off."""
+
+
+def emptied(dsn: str) -> None:
+    """Drops everything in a database but its keeper; `dsn` is the administrator's."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+        connection.execute("GRANT USAGE, CREATE ON SCHEMA public TO bihuan_service")
+
+
 @contextmanager
 def room(
     databases: Sequence[str] = (),
@@ -81,6 +97,7 @@ def room(
             broker_kind=stack.broker_kind,
             prefix=f"t{number}.",
             dsns={database: stack.dsn(name) for database, name in names.items()},
+            service_dsns={database: stack.service_dsn(name) for database, name in names.items()},
             topics=topics,
         )
     finally:

@@ -21,6 +21,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from infra.databases import create_database, give_keeper
 from infra.local.problems import CannotLeaveRoot, ServerFailed
 from infra.local.process import (
     Launch,
@@ -84,6 +85,7 @@ class PostgresServer:
         self._settings = {**SETTINGS, **({} if durable else NOT_DURABLE), **(settings or {})}
         self._unroot = unroot
         self._process: LeashedProcess | None = None
+        self._template_kept = False
 
     @property
     def running(self) -> bool:
@@ -98,8 +100,15 @@ class PostgresServer:
         return self._process.pid
 
     def dsn(self, database: str) -> str:
-        """A libpq URI for `database`; stays the same over restarts."""
-        return f"postgresql://{USER}@/{database}?host={quote(str(self.socket_folder), safe='')}"
+        """A libpq URI for `database` as its administrator; stays the same over restarts."""
+        return self._dsn(database, USER)
+
+    def service_dsn(self, database: str) -> str:
+        """The same as the service that the database is for: it may not delete what it recorded."""
+        return self._dsn(database, database)
+
+    def _dsn(self, database: str, role: str) -> str:
+        return f"postgresql://{role}@/{database}?host={quote(str(self.socket_folder), safe='')}"
 
     def start(self, progress: Progress = quiet) -> None:
         """Initialise once, start, and return when it answers. Raises ServerFailed."""
@@ -135,13 +144,23 @@ class PostgresServer:
         self.start()
 
     def create_databases(self, names: Iterable[str]) -> None:
-        """Create those of the databases that do not exist yet."""
+        """Create those of the databases that do not exist yet, each with a role of its name.
+
+        All have a keeper (infra/postgres/keeper.sql): new ones from the template, those of an
+        earlier release are given one.
+        """
+        names = list(names)
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             rows = connection.execute("select datname from pg_database").fetchall()
-            known = {str(row[0]) for row in rows}
+        known = {str(row[0]) for row in rows}
+        if not self._template_kept:
+            give_keeper(self.dsn("template1"))
+            self._template_kept = True
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             for name in names:
-                if name not in known:
-                    connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+                create_database(connection, name, role=name)
+        for name in known.intersection(names):
+            give_keeper(self.dsn(name), role=name)
 
     def drop_databases(self, names: Iterable[str]) -> None:
         """Drop the databases, whoever is still connected; those that do not exist are passed."""

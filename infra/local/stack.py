@@ -142,11 +142,15 @@ class LocalStack:
         return self.broker.partitions_fixed
 
     def dsn(self, database: str) -> str:
-        """A libpq URI for `database`, which `create_databases` has made."""
+        """A libpq URI for `database`, which `create_databases` has made, as its administrator."""
         return self.postgres.dsn(database)
 
+    def service_dsn(self, database: str) -> str:
+        """The same as the service that the database is for."""
+        return self.postgres.service_dsn(database)
+
     def create_databases(self, names: Iterable[str]) -> None:
-        """Create those of the databases that do not exist yet."""
+        """Create those of the databases that do not exist yet, and give each a keeper."""
         self.postgres.create_databases(names)
 
     def start(self) -> None:

@@ -22,11 +22,15 @@ from pydantic_core import to_json
 from libs.decider import Row
 from libs.eventlog.failpoint import reach
 from libs.eventlog.schema import RUNTIME_TABLES, create_view
-from libs.eventlog.tables import Table
+from libs.eventlog.tables import KeptTable, Table
 
 
 class Moved(Exception):
     """Something this decision rested on has changed since it was read; decide again."""
+
+
+class NotKept(RuntimeError):
+    """The database has no keeper: its administrator must run infra/postgres/keeper.sql in it."""
 
 
 class Overtaken(Moved):
@@ -123,10 +127,12 @@ class UnitRecorder(PostgresApplicationRecorder):
         datastore: PostgresDatastore,
         tables: Sequence[Table],
         ddl: Sequence[str] = (),
+        kept: Sequence[KeptTable] = (),
     ) -> None:
         super().__init__(datastore)
         self._tables: Mapping[str, Table] = {table.name: table for table in tables}
         self._ddl = tuple(ddl)
+        self._kept = tuple(kept)
         self._insert = (
             f"INSERT INTO {self.events_table_name} "
             "(originator_id, originator_version, topic, state) "
@@ -140,17 +146,22 @@ class UnitRecorder(PostgresApplicationRecorder):
         return self._tables
 
     def create_table(self) -> None:
-        """Makes every table this service needs; safe to call at each start, by two at once."""
+        """Makes every table this service needs; safe to call at each start, by two at once.
+
+        Those that must never lose a row are handed to the database's keeper at once. Raises
+        NotKept where there is none.
+        """
         with self.datastore.transaction(commit=True) as curs:
             # CREATE ... IF NOT EXISTS is not safe against itself; one starts after the other.
             curs.execute("SELECT pg_advisory_xact_lock(7231001)")
-            self._create_type_once(curs)
-            self._create_table(curs)
-            # The library's table options switch VACUUM off in effect (eventsourcing 9.5.6).
-            curs.execute(
-                f"ALTER TABLE {self.events_table_name} RESET "
-                "(autovacuum_vacuum_threshold, autovacuum_vacuum_scale_factor)"
-            )
+            kept = _kept_tables(curs)
+            if self.events_table_name not in kept:
+                self._create_events(curs)
+            for one in self._kept:
+                if one.name not in kept:
+                    for statement in one.statements:
+                        curs.execute(statement)
+                    _hand_over(curs, one)
             for statement in RUNTIME_TABLES:
                 curs.execute(statement)
             for table in self._tables.values():
@@ -159,6 +170,16 @@ class UnitRecorder(PostgresApplicationRecorder):
             for statement in self._ddl:
                 curs.execute(statement)
         self.datastore.register_type_adapters()
+
+    def _create_events(self, curs: Cursor[DictRow]) -> None:
+        self._create_type_once(curs)
+        self._create_table(curs)
+        # The library's table options switch VACUUM off in effect (eventsourcing 9.5.6).
+        curs.execute(
+            f"ALTER TABLE {self.events_table_name} RESET "
+            "(autovacuum_vacuum_threshold, autovacuum_vacuum_scale_factor)"
+        )
+        _hand_over(curs, KeptTable(self.events_table_name, ()))
 
     def _create_type_once(self, curs: Cursor[DictRow]) -> None:
         known = curs.execute(
@@ -308,6 +329,26 @@ class UnitRecorder(PostgresApplicationRecorder):
             f"ON CONFLICT ({', '.join(table.key)}) {update}",
             _columns(table, shape, rows),
         )
+
+
+def _kept_tables(curs: Cursor[DictRow]) -> frozenset[str]:
+    """What belongs to the database's keeper already."""
+    found = curs.execute("SELECT to_regprocedure('keeper.keep(text,text,text)') AS keep").fetchone()
+    if found is None or found["keep"] is None:
+        raise NotKept(
+            "nobody keeps the records of this database: "
+            "have its administrator run infra/postgres/keeper.sql in it"
+        )
+    owned = curs.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        "AND relowner = to_regrole('bihuan_keeper')"
+    ).fetchall()
+    return frozenset(row["relname"] for row in owned)
+
+
+def _hand_over(curs: Cursor[DictRow], table: KeptTable) -> None:
+    """From here on the service may add to the table and read it, and nothing else."""
+    curs.execute("SELECT keeper.keep(%s, %s, %s)", (table.name, table.grows, table.extends))
 
 
 def _columns(table: Table, shape: tuple[str, ...], rows: Sequence[Row]) -> list[list[Any]]:

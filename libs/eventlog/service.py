@@ -12,7 +12,7 @@ from libs.eventlog.envelope import decode
 from libs.eventlog.housekeeping import housekeeping_decider
 from libs.eventlog.policies import no_more_faults, policy_decider, version_of
 from libs.eventlog.policy_faults import Vet
-from libs.eventlog.tables import Table
+from libs.eventlog.tables import KeptTable, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ class Service:
     - `vet_policy(name, content)`: the faults of content that can be read but must not come into
       force: gaps, overlaps, what the law forbids. Asked at activation, never when reading back.
     - `seed_policies`: in force from 2004-01-01 once recorded by this service's first start.
+    - `kept`: tables beside its events that no row may leave; `ddl`: others of its own.
     - `copies`: event type -> topic that gets a copy of the record (the only door out).
     """
 
@@ -114,6 +115,7 @@ class Service:
     seed_policies: tuple[Mapping[str, Any], ...] = ()
     copies: Mapping[str, str] = field(default_factory=dict)
     ddl: tuple[str, ...] = ()
+    kept: tuple[KeptTable, ...] = ()
 
     @property
     def source(self) -> str:

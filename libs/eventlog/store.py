@@ -43,7 +43,7 @@ class Store(Reader):
             pre_ping=False,
             connect_timeout=5.0,
         )
-        self.recorder = UnitRecorder(self.datastore, service.tables, service.ddl)
+        self.recorder = UnitRecorder(self.datastore, service.tables, service.ddl, service.kept)
         self._cache: OrderedDict[UUID, Stream] = OrderedDict()
         self._fresh: dict[UUID, Stream] = {}
         self._broken: dict[UUID, str] = {}

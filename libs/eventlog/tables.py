@@ -1,4 +1,4 @@
-"""A read model's table, said once: its columns, its key, its indexes."""
+"""The tables of a service, said once: read models, and what it keeps for good."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,3 +23,18 @@ class Table:
     def type_of(self, column: str) -> str:
         """The bare PostgreSQL type of a column, without constraints."""
         return self.columns[column].split(" not null")[0].split(" default")[0].strip()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTable:
+    """A table whose rows the service may add and read, never delete (docs/decisions/0015).
+
+    `statements` make it and its indexes; they run once, as the service. Then it belongs to the
+    database's keeper. A row may change only where `grows` names a column that increases with each
+    change, or `extends` a bytea that keeps what it had as its beginning.
+    """
+
+    name: str
+    statements: tuple[str, ...]
+    grows: str | None = None
+    extends: str | None = None

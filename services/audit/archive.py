@@ -19,6 +19,7 @@ from psycopg.rows import tuple_row
 from pydantic_core import from_json
 
 from libs.eventlog.service import LogRecord
+from libs.eventlog.tables import KeptTable
 from services.audit.domain.chain import GENESIS, Fault, FaultKind, Head, Link, follow
 
 log = logging.getLogger("bihuan.audit")
@@ -30,33 +31,60 @@ UNDATED = date(1970, 1, 1)
 LABEL_CHARACTERS_MAX = 200
 COMPLAINT_ID_CHARACTERS = 36
 
-DDL: tuple[str, ...] = (
+KEPT: tuple[KeptTable, ...] = (
     # Each time the log was made anew, its offsets start again: a new life.
-    "CREATE TABLE IF NOT EXISTS log_life (topic_id text PRIMARY KEY, life int NOT NULL)",
+    KeptTable(
+        "log_life",
+        ("CREATE TABLE IF NOT EXISTS log_life (topic_id text PRIMARY KEY, life int NOT NULL)",),
+    ),
     # One record of the log. (life, partition, record_offset) is its order of acceptance: no serial
     # and no now(), so a rebuilt archive is equal. source, subject and type are what the record's
     # headers and key said; sequence, previous and time what its bytes say (null: unreadable).
-    "CREATE TABLE IF NOT EXISTS archive ("
-    "cohort date NOT NULL, life int NOT NULL, partition int NOT NULL, "
-    "record_offset bigint NOT NULL, "
-    'source text COLLATE "C" NOT NULL, subject text COLLATE "C" NOT NULL, sequence bigint, '
-    "position text NOT NULL, after text NOT NULL, type text NOT NULL, time timestamptz, "
-    "previous bytea, digest bytea NOT NULL, state bytea NOT NULL, "
-    "PRIMARY KEY (partition, life, record_offset, cohort)) PARTITION BY LIST (cohort)",
-    "CREATE INDEX IF NOT EXISTS archive_subject ON archive (subject)",
+    KeptTable(
+        "archive",
+        (
+            "CREATE TABLE IF NOT EXISTS archive ("
+            "cohort date NOT NULL, life int NOT NULL, partition int NOT NULL, "
+            "record_offset bigint NOT NULL, "
+            'source text COLLATE "C" NOT NULL, subject text COLLATE "C" NOT NULL, sequence bigint, '
+            "position text NOT NULL, after text NOT NULL, type text NOT NULL, time timestamptz, "
+            "previous bytea, digest bytea NOT NULL, state bytea NOT NULL, "
+            "PRIMARY KEY (partition, life, record_offset, cohort)) PARTITION BY LIST (cohort)",
+            "CREATE INDEX IF NOT EXISTS archive_subject ON archive (subject)",
+        ),
+    ),
     # Where each stream ends. Kept apart from the archive, so that a stream cut short is noticed.
-    "CREATE TABLE IF NOT EXISTS head ("
-    'subject text COLLATE "C" NOT NULL, source text COLLATE "C" NOT NULL, cohort date NOT NULL, '
-    "sequence bigint NOT NULL, digest bytea NOT NULL, time timestamptz NOT NULL, "
-    "PRIMARY KEY (subject, source)) WITH (fillfactor = 80)",
-    "CREATE INDEX IF NOT EXISTS head_cohort ON head (cohort)",
+    KeptTable(
+        "head",
+        (
+            "CREATE TABLE IF NOT EXISTS head ("
+            'subject text COLLATE "C" NOT NULL, source text COLLATE "C" NOT NULL, '
+            "cohort date NOT NULL, "
+            "sequence bigint NOT NULL, digest bytea NOT NULL, time timestamptz NOT NULL, "
+            "PRIMARY KEY (subject, source)) WITH (fillfactor = 80)",
+            "CREATE INDEX IF NOT EXISTS head_cohort ON head (cohort)",
+        ),
+        grows="sequence",
+    ),
     # running = SHA-256(running before, digest of the record), from 32 zeros.
-    "CREATE TABLE IF NOT EXISTS running_digest ("
-    "partition int PRIMARY KEY, records bigint NOT NULL, digest bytea NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS fault ("
-    "life int NOT NULL, partition int NOT NULL, record_offset bigint NOT NULL, "
-    "kind text NOT NULL, source text NOT NULL, subject text NOT NULL, sequence bigint, "
-    "what text NOT NULL, since timestamptz, PRIMARY KEY (life, partition, record_offset, kind))",
+    KeptTable(
+        "running_digest",
+        (
+            "CREATE TABLE IF NOT EXISTS running_digest ("
+            "partition int PRIMARY KEY, records bigint NOT NULL, digest bytea NOT NULL)",
+        ),
+        grows="records",
+    ),
+    KeptTable(
+        "fault",
+        (
+            "CREATE TABLE IF NOT EXISTS fault ("
+            "life int NOT NULL, partition int NOT NULL, record_offset bigint NOT NULL, "
+            "kind text NOT NULL, source text NOT NULL, subject text NOT NULL, sequence bigint, "
+            "what text NOT NULL, since timestamptz, "
+            "PRIMARY KEY (life, partition, record_offset, kind))",
+        ),
+    ),
 )
 
 _UNREADABLE_SEQUENCE, _UNREADABLE_TIME, _UNREADABLE_PREVIOUS = 0, datetime(1, 1, 1, tzinfo=UTC), b""
@@ -368,11 +396,8 @@ class _Batch:
         # Only what an earlier transaction made is remembered: this one may yet be rolled back.
         self._tables |= {name for (name,) in found}
         for name in unseen - self._tables:
-            # Attached rather than made in place: that would wait for every reader of the archive.
-            self._curs.execute(f"CREATE TABLE {name} (LIKE archive INCLUDING DEFAULTS)")
             self._curs.execute(
-                f"ALTER TABLE archive ATTACH PARTITION {name} "
-                f"FOR VALUES IN ('{names[name].isoformat()}')"
+                "SELECT keeper.add_partition('archive', %s, %s)", (name, names[name])
             )
 
     def _write_fault(self, one: LogRecord, fault: Fault) -> None:

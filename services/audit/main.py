@@ -80,7 +80,8 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         archive_rebuilt=tiles.catch_up,
         compile_policy=compile_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
-        ddl=(*archive.DDL, *tiles.DDL, *export.DDL),
+        ddl=export.DDL,
+        kept=(*archive.KEPT, *tiles.KEPT),
     )
 
 

@@ -16,20 +16,35 @@ from psycopg.rows import tuple_row
 
 from contracts.housekeeping import CheckpointSealed
 from libs.eventlog.envelope import decode, originator
+from libs.eventlog.tables import KeptTable
 from services.audit.domain import leaves
 from services.audit.domain.checkpoint import CHECKPOINTS, SUBJECT
 from services.audit.domain.tree import NotInTree, Place, Tree, peaks_of
 
-DDL: tuple[str, ...] = (
-    "CREATE TABLE IF NOT EXISTS tile (level int NOT NULL, index bigint NOT NULL, "
-    "hashes bytea NOT NULL, PRIMARY KEY (level, index))",
-    "CREATE TABLE IF NOT EXISTS sealed (size bigint PRIMARY KEY, number bigint NOT NULL)",
+KEPT: tuple[KeptTable, ...] = (
+    KeptTable(
+        "tile",
+        (
+            "CREATE TABLE IF NOT EXISTS tile (level int NOT NULL, index bigint NOT NULL, "
+            "hashes bytea NOT NULL, PRIMARY KEY (level, index))",
+        ),
+        extends="hashes",
+    ),
+    KeptTable(
+        "sealed",
+        ("CREATE TABLE IF NOT EXISTS sealed (size bigint PRIMARY KEY, number bigint NOT NULL)",),
+    ),
     # Leaves [first, first + records) are the records of one partition from the place behind
     # (after_life, after_offset) up to (life, record_offset).
-    "CREATE TABLE IF NOT EXISTS span (first bigint PRIMARY KEY, partition int NOT NULL, "
-    "records bigint NOT NULL, after_life int NOT NULL, after_offset bigint NOT NULL, "
-    "life int NOT NULL, record_offset bigint NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS span_place ON span (partition, first)",
+    KeptTable(
+        "span",
+        (
+            "CREATE TABLE IF NOT EXISTS span (first bigint PRIMARY KEY, partition int NOT NULL, "
+            "records bigint NOT NULL, after_life int NOT NULL, after_offset bigint NOT NULL, "
+            "life int NOT NULL, record_offset bigint NOT NULL)",
+            "CREATE INDEX IF NOT EXISTS span_place ON span (partition, first)",
+        ),
+    ),
 )
 
 STREAM: UUID = originator(CHECKPOINTS.kind, SUBJECT, subject_is_id=False)

@@ -15,7 +15,7 @@ from infra.hand_out import ROLES
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
 SERVICES = {"intake", "routing", "sla_watch", "escalation", "feedback_survey", "audit"}
-ONCE = {"secrets", "topics"}
+ONCE = {"secrets", "topics", "databases"}
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -94,7 +94,8 @@ def test_nothing_starts_before_what_it_needs() -> None:
     done = {"condition": "service_completed_successfully"}
     assert CONTAINERS["postgres"]["depends_on"] == {"secrets": done}
     assert CONTAINERS["topics"]["depends_on"] == {"kafka": healthy}
-    stores = {"topics": done, "postgres": healthy, "kafka": healthy}
+    assert CONTAINERS["databases"]["depends_on"] == {"postgres": healthy}
+    stores = {"topics": done, "databases": done, "postgres": healthy, "kafka": healthy}
     assert CONTAINERS["intake"]["depends_on"] == stores
     for name in SERVICES - {"intake"}:
         assert CONTAINERS[name]["depends_on"] == {**stores, "intake": healthy}
@@ -117,12 +118,19 @@ def test_the_gateway_reaches_no_database() -> None:
     assert gateway["volumes"] == ["secrets_gateway:/run/bihuan:ro", "notices:/var/lib/bihuan"]
 
 
-def test_the_roles_handed_out_are_those_postgresql_makes() -> None:
-    script = (ROOT / "infra/postgres/init.sh").read_text("utf-8")
-    made = dict(re.findall(r"^(bihuan_\w+) (\w+)$", script, re.MULTILINE))
-    handed = {base: role for owned in ROLES.values() for base, role in owned.items()}
-    assert made == handed
+def test_each_service_has_the_role_and_the_database_that_are_made_for_it() -> None:
+    for name, owned in ROLES.items():
+        assert owned[f"bihuan_{name}"] == name
     assert set(ROLES) == SERVICES
+
+
+def test_only_who_makes_the_databases_has_the_administrators_password() -> None:
+    having = {
+        name
+        for name, container in CONTAINERS.items()
+        if any(str(one).startswith("secrets_postgres:/run") for one in container.get("volumes", []))
+    }
+    assert having == {"postgres", "databases"}
 
 
 def test_no_secret_stands_in_a_file() -> None:

@@ -53,9 +53,9 @@ def copied(dsn: str) -> None:
 def main() -> None:
     """Runs it on the shared test servers (fsync off: what is compared is our own cost)."""
     with room(("ours", "default"), with_topics=False) as where:
-        ours = Store(thrower(), where.dsns["ours"])
+        ours = Store(thrower(), where.service_dsns["ours"])
         ours.create_tables()
-        other = Store(thrower(), where.dsns["default"])
+        other = Store(thrower(), where.service_dsns["default"])
         default = PostgresApplicationRecorder(other.datastore)
         default.create_table()
         with psycopg.connect(where.dsns["ours"], autocommit=True) as conn:

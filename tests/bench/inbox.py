@@ -91,8 +91,8 @@ def main() -> None:
     with room(("heard", "passed"), with_topics=False) as where:
         show(
             [
-                measure("heard: react, decide, one event each", True, where.dsns["heard"]),
-                measure("passed over by type", False, where.dsns["passed"]),
+                measure("heard: react, decide, one event each", True, where.service_dsns["heard"]),
+                measure("passed over by type", False, where.service_dsns["passed"]),
             ],
             "heard: react, decide, one event each",
         )

@@ -9,7 +9,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic_core import from_json
 
@@ -20,7 +19,7 @@ from libs.messaging.stepping import Stepper
 from libs.timekeeping.clock import SteppedClock
 from tests.bench.figures import Figure, show
 from tests.integration.runtime.toys import START, ball, catcher, playing, throw_ball
-from tests.stack import Room, room
+from tests.stack import Room, emptied, room
 
 AT_ONCE = 200
 
@@ -57,10 +56,8 @@ async def scanned(where: Room) -> tuple[int, float]:
 
 async def rebuilt(where: Room, topic_id: str) -> float:
     """The catcher's database dropped and made again from the log."""
-    dsn = where.dsns["catcher"]
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
+    emptied(where.dsns["catcher"])
+    dsn = where.service_dsns["catcher"]
     store = Store(catcher(), dsn)
     began = time.perf_counter()
     try:

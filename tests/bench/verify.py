@@ -30,7 +30,7 @@ COMPLAINTS_AT_ONCE = 500
 
 def fill(where: Room, events: int) -> int:
     """About so many events of three services, ten a complaint; returns how many."""
-    store = Store(describe(), where.dsns["audit"])
+    store = Store(describe(), where.service_dsns["audit"])
     store.create_tables()
     relays, archive, count = Relays(PARTITIONS), Archive(CollectorRegistry()), 0
     with store.connection() as conn:

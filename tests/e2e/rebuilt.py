@@ -10,7 +10,7 @@ from cli.places import SERVICES
 from cli.system import database
 from libs.eventlog.store import Store
 from libs.messaging.rebuild import rebuild
-from tests.stack import Room
+from tests.stack import Room, emptied
 
 RUNTIME = {
     *("stored_events", "inbox_offset", "inbox_taken", "timer", "idempotency", "parked"),
@@ -26,19 +26,19 @@ async def assert_rebuilt_equal(
         described = importlib.import_module(f"services.{service}.main").describe()
         dsn = where.dsns[database(service)]
         before = everything(dsn)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            if whole:
-                connection.execute("DROP SCHEMA public CASCADE")
-                connection.execute("CREATE SCHEMA public")
-            else:
+        if whole:
+            emptied(dsn)
+        else:
+            with psycopg.connect(dsn, autocommit=True) as connection:
                 for table in described.tables:
                     connection.execute(f"TRUNCATE {table.name}")
-        store = Store(described, dsn)
+        own = where.service_dsns[database(service)]
+        store = Store(described, own)
         try:
             await rebuild(
                 described,
                 store,
-                dsn,
+                own,
                 bootstrap=where.bootstrap,
                 topic=f"{where.prefix}complaints.log",
                 topic_id=topic_ids[service],

@@ -14,7 +14,6 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -33,7 +32,7 @@ from tests.e2e.processes import LOOP, NOT_OURS, PATIENCE_SECONDS, Crew, check, l
 from tests.e2e.rebuilt import everything
 from tests.e2e.test_parked import FOREIGN, WHY
 from tests.e2e.test_same_again import PLACES, plain
-from tests.stack import on_real_kafka
+from tests.stack import emptied, on_real_kafka
 
 UNLUCKY = Path(__file__).parent / "unlucky"
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+08:00)|\d+月\d+日\d\d:\d\d")
@@ -215,16 +214,15 @@ async def rebuilds(crew: Crew, seen: Seen) -> None:
         await stop(system, service)
         described = importlib.import_module(f"services.{service}.main").describe()
         dsn = system.stack.dsn(database(service))
+        own = system.stack.service_dsn(database(service))
         before = everything(dsn)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute("DROP SCHEMA public CASCADE")
-            connection.execute("CREATE SCHEMA public")
-        store = Store(described, dsn)
+        emptied(dsn)
+        store = Store(described, own)
         try:
             await rebuild(
                 described,
                 store,
-                dsn,
+                own,
                 bootstrap=system.stack.bootstrap,
                 topic=topics.LOG,
                 topic_id=topics.topic_id(system.stack.bootstrap, topics.LOG),

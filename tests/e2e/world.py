@@ -52,6 +52,9 @@ class RoomServers:
     def dsn(self, name: str) -> str:
         return self.where.dsns[name]
 
+    def service_dsn(self, name: str) -> str:
+        return self.where.service_dsns[name]
+
     def create_databases(self, names: Iterable[str]) -> None:
         assert set(names) <= set(self.where.dsns)
 

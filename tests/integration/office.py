@@ -94,7 +94,7 @@ def office(
 ) -> Iterator[Office]:
     """The service on a fresh database of the session's PostgreSQL."""
     with room((service.name,), with_topics=False) as where:
-        store = Store(service, where.dsns[service.name])
+        store = Store(service, where.service_dsns[service.name])
         clock = SteppedClock(start)
         writer = Writer(service, store, clock, partitions=12)
         writer.start()
@@ -118,6 +118,6 @@ def office(
             now=clock.now,
         )
         try:
-            yield Office(service, writer, clock, api, signing, where.dsns[service.name])
+            yield Office(service, writer, clock, api, signing, where.service_dsns[service.name])
         finally:
             store.close()

@@ -157,7 +157,7 @@ async def playing(room: Room, keys: Path, **more: Any) -> AsyncIterator[Playing]
 
 def settings(room: Room, keys: Path, **more: Any) -> Settings:
     return Settings(
-        postgres_dsn=room.dsns["audit"],
+        postgres_dsn=room.service_dsns["audit"],
         kafka_bootstrap=room.bootstrap,
         broker=room.broker_kind,
         partitions=room.topics[0].partitions,

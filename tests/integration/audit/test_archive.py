@@ -22,7 +22,7 @@ from services.audit.domain.chain import FaultKind
 from services.audit.main import describe
 from services.audit.verification import verify
 from tests.integration.audit.tellers import POLICIES, complaint, event, playing, tell_stories
-from tests.stack import Room, room
+from tests.stack import Room, emptied, room
 
 PARTITIONS = 4
 SEPTEMBER = datetime(2025, 9, 30, 15, 59, tzinfo=UTC)
@@ -83,7 +83,7 @@ Conn = Connection[dict[str, Any]]
 def conn() -> Iterator[Conn]:
     """A database of audit's own, without the rest of the service."""
     with room(("audit",), with_topics=False) as where, connected(where) as conn:
-        store = Store(describe(), where.dsns["audit"])
+        store = Store(describe(), where.service_dsns["audit"])
         store.create_tables()
         store.close()
         conn.execute(
@@ -234,15 +234,14 @@ def test_a_rebuilt_archive_is_equal(tmp_path: Path) -> None:
         with connected(where) as conn:
             live = dump(conn)
             views = conn.execute("SELECT * FROM complaint ORDER BY complaint").fetchall()
-            conn.execute("DROP SCHEMA public CASCADE")
-            conn.execute("CREATE SCHEMA public")
+        emptied(where.dsns["audit"])
         service = describe()
-        store = Store(service, where.dsns["audit"])
+        store = Store(service, where.service_dsns["audit"])
         try:
             await rebuild(
                 service,
                 store,
-                where.dsns["audit"],
+                where.service_dsns["audit"],
                 bootstrap=where.bootstrap,
                 topic=f"{where.prefix}complaints.log",
                 topic_id=topic_id,

@@ -34,7 +34,7 @@ from services.audit.verification import Asked, Verified, prove
 from tests.integration.audit.tampering import ACTS
 from tests.integration.audit.tellers import POLICIES, complaint, settings
 from tests.integration.audit.test_archive import Relays, keep
-from tests.stack import Room, room
+from tests.stack import UNGUARDED, Room, room
 
 EVENTS = 10_000
 START = datetime(2025, 10, 20, 14, 0, tzinfo=UTC)
@@ -69,7 +69,7 @@ class Kept:
 
 def fill(where: Room, topic: str) -> None:
     """10,000 events of three services about 1,000 complaints, filed as the inbox files them."""
-    store = Store(describe(), where.dsns["audit"])
+    store = Store(describe(), where.service_dsns["audit"])
     store.create_tables()
     relays, archive = Relays(partitions=where.topics[0].partitions), Archive(CollectorRegistry())
     with store.connection() as conn:
@@ -119,7 +119,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
 
 
 def test_what_nobody_touched_holds(kept: Kept) -> None:
-    with psycopg.connect(kept.dsn, row_factory=tuple_row) as conn:
+    with psycopg.connect(kept.dsn, row_factory=tuple_row, options=UNGUARDED) as conn:
         verified = kept.proven(conn, listed=True)
     assert verified.faults == []
     assert verified.held
@@ -131,7 +131,7 @@ def test_every_act_is_found_and_every_event_it_harmed_is_named(kept: Kept) -> No
     dice = random.Random(20251020)
     tried: Counter[str] = Counter()
     unfound: list[Any] = []
-    with psycopg.connect(kept.dsn, row_factory=tuple_row) as conn:
+    with psycopg.connect(kept.dsn, row_factory=tuple_row, options=UNGUARDED) as conn:
         for name, act in ACTS.items():
             for number in range(TIMES):
                 with conn.transaction(force_rollback=True):
@@ -157,7 +157,7 @@ def test_without_checkpoints_what_is_hidden_well_would_not_be_found(
     monkeypatch.setattr(holding.Roots, "run", lambda _self: None)
     monkeypatch.setattr(holding.Witness, "settle", lambda _self, _findings: None)
     with (
-        psycopg.connect(kept.dsn, row_factory=tuple_row) as conn,
+        psycopg.connect(kept.dsn, row_factory=tuple_row, options=UNGUARDED) as conn,
         conn.transaction(force_rollback=True),
     ):
         ACTS[name](conn, random.Random(1))

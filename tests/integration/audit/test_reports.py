@@ -37,7 +37,7 @@ from services.sla_watch.main import describe as describe_watch
 from tests.integration.audit import oracle
 from tests.integration.audit.tellers import Tell, complaint, settings, teller
 from tests.integration.runtime.toys import make_app
-from tests.stack import Room, room
+from tests.stack import Room, emptied, room
 from tests.unit.sla_watch import told
 from tests.unit.timekeeping.instants import at
 
@@ -89,7 +89,7 @@ async def floor(where: Room, keys: Path) -> AsyncIterator[Floor]:
     clock = SteppedClock(at("2025-10-24 09:00"))
     signing = make_signing_key(keys)
     shared = settings(where, keys).model_dump(exclude={"postgres_dsn", "verify_sort_mb"})
-    watch = WatchSettings(**{**_known(shared), "postgres_dsn": where.dsns["sla_watch"]})
+    watch = WatchSettings(**{**_known(shared), "postgres_dsn": where.service_dsns["sla_watch"]})
     apps = {
         "intake": make_app(teller("intake"), where, keys, clock),
         "routing": make_app(teller("routing"), where, keys, clock),
@@ -170,10 +170,8 @@ async def values_of(where: Room) -> list[bytes]:
 
 async def made_again(service: Service, where: Room, topic_id: str) -> None:
     """The service's database dropped and rebuilt from the log."""
-    dsn = where.dsns[service.name]
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute("DROP SCHEMA public CASCADE")
-        conn.execute("CREATE SCHEMA public")
+    emptied(where.dsns[service.name])
+    dsn = where.service_dsns[service.name]
     store = Store(service, dsn)
     try:
         await rebuild(

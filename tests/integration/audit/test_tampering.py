@@ -21,7 +21,7 @@ from services.audit.domain.chain import FaultKind as F
 from services.audit.log import Log
 from services.audit.verification import Compared, Verified, verify
 from tests.integration.audit.tellers import POLICIES, complaint, playing, tell_stories
-from tests.stack import Room, room
+from tests.stack import UNGUARDED, Room, room
 
 VICTIM = complaint(2)
 INTAKE, ROUTING = "/bihuan/intake", "/bihuan/routing"
@@ -53,7 +53,7 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archived]:
 def tampered(archived: Archived, tamper: Callable[[Connection[Any]], Any]) -> Iterator[str]:
     """The archive after somebody was at it; as it was, afterwards. Its DSN."""
     dsn = archived.where.dsns["audit"]
-    with psycopg.connect(dsn, row_factory=dict_row) as conn:
+    with psycopg.connect(dsn, row_factory=dict_row, options=UNGUARDED) as conn:
         conn.execute("CREATE SCHEMA saved")
         for table in ("archive", "head"):
             conn.execute(f"CREATE TABLE saved.{table} AS SELECT * FROM {table}")

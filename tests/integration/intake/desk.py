@@ -78,7 +78,7 @@ class Desk:
 def desk(folder: Path) -> Iterator[Desk]:
     """A fresh intake on a fresh database, on Sat 2025-10-11 09:00 in Shanghai."""
     with room(["intake"], with_topics=False) as given:
-        store = Store(describe(), given.dsns["intake"])
+        store = Store(describe(), given.service_dsns["intake"])
         clock = SteppedClock(TOLD)
         writer = Writer(describe(), store, clock, partitions=12)
         writer.start()
@@ -109,6 +109,6 @@ def desk(folder: Path) -> Iterator[Desk]:
             now=clock.now,
         )
         try:
-            yield Desk(http, writer, channel, clock, signing, given.dsns["intake"])
+            yield Desk(http, writer, channel, clock, signing, given.service_dsns["intake"])
         finally:
             store.close()

@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from libs.eventlog.store import Store
@@ -22,7 +21,7 @@ from tests.integration.runtime.toys import (
     throw_ball,
     thrower,
 )
-from tests.stack import Room, room
+from tests.stack import Room, emptied, room
 
 
 def dump(store: Store) -> dict[str, list[Any]]:
@@ -44,11 +43,9 @@ def dump(store: Store) -> dict[str, list[Any]]:
 
 async def rebuilt(app: App, where: Room, *, whole: bool) -> dict[str, list[Any]]:
     service = thrower() if app.service.name == "thrower" else catcher()
-    dsn = where.dsns[service.name]
+    dsn = where.service_dsns[service.name]
     if whole:
-        with psycopg.connect(dsn, autocommit=True) as conn:
-            conn.execute("DROP SCHEMA public CASCADE")
-            conn.execute("CREATE SCHEMA public")
+        emptied(where.dsns[service.name])
     store = Store(service, dsn)
     try:
         await rebuild(
@@ -108,12 +105,12 @@ def test_a_database_that_holds_events_is_not_rebuilt_over(tmp_path: Path) -> Non
             await throw_ball(apps[0], ball(1))
             await Stepper(apps, SteppedClock(START)).settle()
             ended = apps[0]
-        store = Store(thrower(), where.dsns["thrower"])
+        store = Store(thrower(), where.service_dsns["thrower"])
         with pytest.raises(NotEmpty):
             await rebuild(
                 thrower(),
                 store,
-                where.dsns["thrower"],
+                where.service_dsns["thrower"],
                 bootstrap=where.bootstrap,
                 topic=where.prefix + "complaints.log",
                 topic_id=ended.inbox.topic_id,
@@ -131,9 +128,7 @@ def test_a_lost_database_keeps_its_service_from_starting(tmp_path: Path) -> None
         async with playing(where, tmp_path) as apps:
             await throw_ball(apps[0], ball(1))
             await Stepper(apps, SteppedClock(START)).settle()
-        with psycopg.connect(where.dsns["thrower"], autocommit=True) as conn:
-            conn.execute("DROP SCHEMA public CASCADE")
-            conn.execute("CREATE SCHEMA public")
+        emptied(where.dsns["thrower"])
         async with playing(where, tmp_path) as apps:
             for _ in range(200):
                 if any("rebuild" in reason for reason in await apps[0].ready()):

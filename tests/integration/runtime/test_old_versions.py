@@ -21,7 +21,7 @@ from libs.messaging.stepping import Stepper
 from libs.timekeeping.clock import SteppedClock
 from tests.integration.runtime import toys
 from tests.integration.runtime.toys import START, ball, make_app, playing, stored, throw_ball
-from tests.stack import Room, room
+from tests.stack import Room, emptied, room
 
 
 class ThrownV2(Event):
@@ -108,15 +108,13 @@ def test_an_old_version_stored_or_received_is_read_as_the_newest(tmp_path: Path)
         assert [topic for topic, _ in before] == ["ball.caught.v1"] * 2 + ["ball.caught.v2"]
         assert json.loads(before[-1][1])["data"] == {"times": 3}
 
-        with psycopg.connect(dsn, autocommit=True) as conn:
-            conn.execute("DROP SCHEMA public CASCADE")
-            conn.execute("CREATE SCHEMA public")
-        store = Store(new_catcher(), dsn)
+        emptied(dsn)
+        store = Store(new_catcher(), where.service_dsns["catcher"])
         try:
             await rebuild(
                 store.service,
                 store,
-                dsn,
+                where.service_dsns["catcher"],
                 bootstrap=where.bootstrap,
                 topic=where.prefix + "complaints.log",
                 topic_id=inbox.topic_id,
@@ -151,7 +149,7 @@ def test_a_note_on_a_broken_stream_has_a_subject_and_an_id_of_its_own(tmp_path: 
             await throw_and_wait(apps, clock, 1)
             catcher = apps[1]
             ((_, first),) = history(where.dsns["catcher"])
-            with catcher.store.connection() as conn:
+            with psycopg.connect(where.dsns["catcher"]) as conn:
                 conn.execute("UPDATE stored_events SET state = %s", (b"{}",))
             catcher.store.forget()
             await throw_and_wait(apps, clock, 1)

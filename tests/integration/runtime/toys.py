@@ -203,7 +203,7 @@ def make_app(service: Service, room: Room, keys: Path, clock: Clock, **more: Any
     access = keys / "access.yaml"
     access.write_text('version: "1"\neffective_from: 2004-01-01\nroles: {agent: [toy.throw]}\n')
     settings = RuntimeSettings(
-        postgres_dsn=room.dsns[service.name],
+        postgres_dsn=room.service_dsns[service.name],
         kafka_bootstrap=room.bootstrap,
         broker=room.broker_kind,
         partitions=room.topics[0].partitions,

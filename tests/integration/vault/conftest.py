@@ -19,7 +19,7 @@ Start = Callable[..., Vault]
 def dsn() -> Iterator[str]:
     """A fresh database for a vault."""
     with room(["vault"], with_topics=False) as here:
-        yield here.dsns["vault"]
+        yield here.service_dsns["vault"]
 
 
 @pytest.fixture
