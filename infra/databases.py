@@ -17,6 +17,7 @@ from psycopg import Connection, sql
 from infra.hand_out import POSTGRES, ROLES
 
 KEEPER_SQL = Path(__file__).parent / "postgres" / "keeper.sql"
+PURGING_SQL = KEEPER_SQL.with_name("purging.sql")
 
 FOREIGN_OBJECTS = """
 SELECT c.oid::regclass::text AS name, c.relkind::text AS kind FROM pg_class c
@@ -30,7 +31,7 @@ def give_keeper(dsn: str, role: str | None = None) -> None:
 
     What an earlier release made in it as somebody else than `role` becomes the role's own.
     """
-    script = KEEPER_SQL.read_text("utf-8")
+    script = KEEPER_SQL.read_text("utf-8") + PURGING_SQL.read_text("utf-8")
     version = sha256(script.encode()).hexdigest()
     with psycopg.connect(dsn) as connection:
         known = connection.execute(

@@ -1,0 +1,306 @@
+-- What the keeper of a service's records deletes, and when: exactly the streams that a signed
+-- cohort.purged names, never one whose newest record is younger than six calendar months.
+--
+-- For the database's administrator: run it after keeper.sql, and enter the installation's public
+-- purge key (base64url, as `keys/purge.key.pub` has it) with
+--
+--   SELECT keeper.trust_purge_key('...');
+--
+-- A service may call keeper.purge_streams; nothing it can set or sign makes it delete more.
+
+SET ROLE bihuan_keeper;
+
+CREATE TABLE IF NOT EXISTS keeper.purge_key (
+  key bytea PRIMARY KEY CHECK (length(key) = 32),
+  trusted_since timestamptz NOT NULL DEFAULT now()
+);
+
+-- A number whose little-endian bytes these are (RFC 8032 §5.1.2).
+CREATE OR REPLACE FUNCTION keeper.number_of(bytes bytea) RETURNS numeric
+LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  number numeric := 0;
+BEGIN
+  FOR place IN REVERSE length(bytes) - 1 .. 0 LOOP
+    number := number * 256 + get_byte(bytes, place);
+  END LOOP;
+  RETURN number;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION keeper.bytes_of(number numeric) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  bytes bytea := '\x0000000000000000000000000000000000000000000000000000000000000000';
+BEGIN
+  FOR place IN 0 .. 31 LOOP
+    bytes := set_byte(bytes, place, (number % 256)::int);
+    number := div(number, 256);
+  END LOOP;
+  RETURN bytes;
+END
+$$;
+
+-- base ^ exponent in the field of 2^255 - 19.
+CREATE OR REPLACE FUNCTION keeper.power(base numeric, exponent numeric) RETURNS numeric
+LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  p CONSTANT numeric :=
+    57896044618658097711785492504343953926634992332820282019728792003956564819949;
+  bits CONSTANT bytea := keeper.bytes_of(exponent);
+  result numeric := 1;
+BEGIN
+  FOR place IN REVERSE 255 .. 0 LOOP
+    result := (result * result) % p;
+    IF get_bit(bits, place) = 1 THEN
+      result := (result * base) % p;
+    END IF;
+  END LOOP;
+  RETURN result;
+END
+$$;
+
+-- Whether `signature` is Ed25519's of `message` by `key` (RFC 8032 §5.1.7, without the cofactor).
+-- Refuses what the RFC lets a decoder refuse: S not below the order of the base point, coordinates
+-- not below the field's prime, a zero x with a sign. Refuses keys of small order besides: under
+-- them almost anything is signed.
+CREATE OR REPLACE FUNCTION keeper.is_signed(key bytea, message bytea, signature bytea)
+RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  p CONSTANT numeric :=
+    57896044618658097711785492504343953926634992332820282019728792003956564819949;
+  base_order CONSTANT numeric :=
+    7237005577332262213973186563042994240857116359379907606001950938285454250989;
+  d CONSTANT numeric :=
+    37095705934669439343138083508754565189542113879843219016388785533085940283555;
+  root_of_minus_one CONSTANT numeric :=
+    19681161376707505956807079304988542015446066515923890162744021073123829784752;
+  base_x CONSTANT numeric :=
+    15112221349535400772501151409588531511454012693041857206046113283949847762202;
+  base_y CONSTANT numeric :=
+    46316835694926478169428394003475163141307993866256225615783033603165251855960;
+  s numeric;
+  -- The key's point, negated at last.
+  kx numeric; ky numeric; sign int; u numeric; v numeric;
+  -- Multiples of (base, key, both) that may be added: y - x, y + x, 2dxy for z = 1; and z besides.
+  added_z numeric[]; added_less numeric[]; added_more numeric[]; added_t numeric[];
+  s_bits bytea; h_bits bytea; which int;
+  -- The running point in extended coordinates, and what the formulas name.
+  x numeric; y numeric; z numeric; t numeric;
+  a numeric; b numeric; c numeric; e numeric; f numeric; g numeric; h numeric;
+BEGIN
+  IF length(key) <> 32 OR length(signature) <> 64 THEN
+    RETURN false;
+  END IF;
+  s := keeper.number_of(substring(signature FROM 33));
+  IF s >= base_order THEN
+    RETURN false;
+  END IF;
+
+  -- The key's point (§5.1.3).
+  sign := get_bit(key, 255);
+  ky := keeper.number_of(set_bit(key, 255, 0));
+  IF ky >= p THEN
+    RETURN false;
+  END IF;
+  u := (ky * ky - 1) % p;
+  v := (d * ((ky * ky) % p) + 1) % p;
+  a := (v * v) % p;
+  b := (u * v) % p;
+  kx := (((b * a) % p) * keeper.power((((b * a) % p) * ((a * a) % p)) % p,
+    7237005577332262213973186563042994240829374041602535252466099000494570602493)) % p;
+  a := (v * ((kx * kx) % p)) % p;
+  IF (a - u) % p <> 0 THEN
+    IF (a + u) % p <> 0 THEN
+      RETURN false;
+    END IF;
+    kx := (kx * root_of_minus_one) % p;
+  END IF;
+  kx := (kx + p) % p;
+  IF kx = 0 AND sign = 1 THEN
+    RETURN false;
+  END IF;
+  IF kx % 2 <> sign THEN
+    kx := p - kx;
+  END IF;
+
+  -- Eight times the key's point is nothing: its order is small.
+  x := kx; y := ky; z := 1;
+  FOR doubled IN 1 .. 3 LOOP
+    a := (x * x) % p; b := (y * y) % p; c := (2 * z * z) % p;
+    h := a + b; e := h - (x + y) * (x + y); g := a - b; f := c + g;
+    x := (e * f) % p; y := (g * h) % p; z := (f * g) % p;
+  END LOOP;
+  IF x % p = 0 AND (y - z) % p = 0 THEN
+    RETURN false;
+  END IF;
+
+  -- [s]base - [h]key, both at once, from the highest bit down (§5.1.4 for the formulas).
+  kx := p - kx;
+  a := ((ky - kx) * (base_y - base_x)) % p;
+  b := ((ky + kx) * (base_y + base_x)) % p;
+  c := (2 * d * ((kx * ky) % p) * ((base_x * base_y) % p)) % p;
+  e := b - a; f := 2 - c; g := 2 + c; h := b + a;
+  x := (e * f) % p; y := (g * h) % p; t := (e * h) % p; z := (f * g) % p;
+  added_less := ARRAY[base_y - base_x, ky - kx, y - x];
+  added_more := ARRAY[base_y + base_x, ky + kx, y + x];
+  added_t := ARRAY[
+    (2 * d * ((base_x * base_y) % p)) % p, (2 * d * ((kx * ky) % p)) % p, (2 * d * t) % p
+  ];
+  added_z := ARRAY[2, 2, 2 * z];
+  s_bits := keeper.bytes_of(s);
+  h_bits := keeper.bytes_of(
+    keeper.number_of(sha512(substring(signature FROM 1 FOR 32) || key || message)) % base_order
+  );
+  x := 0; y := 1; z := 1; t := 0;
+  FOR place IN REVERSE 252 .. 0 LOOP
+    a := (x * x) % p; b := (y * y) % p; c := (2 * z * z) % p;
+    h := a + b; e := h - (x + y) * (x + y); g := a - b; f := c + g;
+    x := (e * f) % p; y := (g * h) % p; t := (e * h) % p; z := (f * g) % p;
+    which := get_bit(s_bits, place) + 2 * get_bit(h_bits, place);
+    IF which > 0 THEN
+      a := ((y - x) * added_less[which]) % p;
+      b := ((y + x) * added_more[which]) % p;
+      c := (t * added_t[which]) % p;
+      g := (z * added_z[which]) % p;
+      e := b - a; f := g - c; h := b + a; g := g + c;
+      x := (e * f) % p; y := (g * h) % p; t := (e * h) % p; z := (f * g) % p;
+    END IF;
+  END LOOP;
+  z := keeper.power(z, p - 2);
+  x := (((x * z) % p) + p) % p;
+  y := (((y * z) % p) + p) % p;
+  a := y + (x % 2) * 57896044618658097711785492504343953926634992332820282019728792003956564819968;
+  RETURN keeper.bytes_of(a) = substring(signature FROM 1 FOR 32);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION keeper.from_base64url(written text) RETURNS bytea
+LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+  SELECT decode(
+    translate(written, '-_', '+/') || repeat('=', (4 - length(written) % 4) % 4), 'base64'
+  )
+$$;
+
+-- For the administrator: whose signature lets streams go. Entered twice is entered once.
+CREATE OR REPLACE FUNCTION keeper.trust_purge_key(written text) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO keeper.purge_key (key) VALUES (keeper.from_base64url(written)) ON CONFLICT DO NOTHING
+$$;
+
+-- 24:00 of the date six calendar months after that of `newest`, in Shanghai; where the month has no
+-- such date, of its last one (DOMAIN, Audit and retention: closed 31 August, not before 1 March).
+CREATE OR REPLACE FUNCTION keeper.floor_ends(newest timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+  SELECT (((newest AT TIME ZONE 'Asia/Shanghai')::date + interval '6 months')::date + 1)::timestamp
+    AT TIME ZONE 'Asia/Shanghai'
+$$;
+
+-- The text that is signed, as contracts/purging.py makes it.
+CREATE OR REPLACE FUNCTION keeper.purge_text(data jsonb) RETURNS bytea
+LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+  SELECT convert_to(
+    E'bihuan cohort purged\n' || (data ->> 'cohort') || E'\n'
+    || (data ->> 'part') || '/' || (data ->> 'parts') || E'\n'
+    || (data ->> 'ground') || E'\n' || (data ->> 'count') || E'\n'
+    || (data ->> 'proposed_by') || E'\n' || (data ->> 'by') || E'\n'
+    || (SELECT string_agg(
+          (one ->> 'source') || E'\t' || (one ->> 'subject') || E'\t'
+          || (one ->> 'sequence') || E'\t' || (one ->> 'digest') || E'\n', ''
+          ORDER BY (one ->> 'source') COLLATE "C", (one ->> 'subject') COLLATE "C"
+        ) FROM jsonb_array_elements(data -> 'heads') AS one),
+    'UTF8'
+  )
+$$;
+
+-- Raises KP010 unless a trusted key signed this purge, in words that can be read in one way only.
+CREATE OR REPLACE FUNCTION keeper.check_purge(event jsonb) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  data jsonb := event -> 'data';
+  fault text;
+BEGIN
+  fault := CASE
+    WHEN event ->> 'type' IS DISTINCT FROM 'cohort.purged.v1' THEN 'it is no cohort.purged.v1'
+    WHEN jsonb_typeof(data -> 'heads') IS DISTINCT FROM 'array' THEN 'it names no streams'
+    WHEN EXISTS (
+      SELECT FROM (
+        SELECT value #>> '{}' AS written FROM jsonb_each(data) WHERE key <> 'heads'
+        UNION ALL
+        SELECT field.value #>> '{}' FROM jsonb_array_elements(data -> 'heads') AS one,
+          jsonb_each(one) AS field
+      ) AS said WHERE written IS NULL OR written ~ '[\x01-\x1f]'
+    ) THEN 'a field is missing or has a control character'
+    WHEN EXISTS (
+      SELECT FROM jsonb_array_elements(data -> 'heads') AS one
+      WHERE (one ->> 'subject') IS NULL OR (one ->> 'source') IS NULL
+      OR (one ->> 'subject') !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+      OR coalesce(one ->> 'sequence', '') !~ '^[1-9][0-9]{0,17}$'
+      OR coalesce(one ->> 'digest', '') !~ '^[0-9a-f]{64}$'
+    ) THEN 'it names something else than the end of a complaint''s stream'
+    WHEN data ->> 'proposed_by' = data ->> 'by' THEN 'who proposed it also approved it'
+    WHEN keeper.purge_text(data) IS NULL THEN 'a field is missing'
+    WHEN coalesce(data ->> 'key', '') !~ '^[A-Za-z0-9_-]{43}$'
+      OR coalesce(data ->> 'signature', '') !~ '^[A-Za-z0-9_-]{86}$' THEN 'it is not signed'
+    WHEN NOT EXISTS (
+      SELECT FROM keeper.purge_key WHERE key = keeper.from_base64url(data ->> 'key')
+    ) THEN 'its key is not trusted here'
+    WHEN NOT keeper.is_signed(
+      keeper.from_base64url(data ->> 'key'), keeper.purge_text(data),
+      keeper.from_base64url(data ->> 'signature')
+    ) THEN 'its signature is not the key''s'
+  END;
+  IF fault IS NOT NULL THEN
+    RAISE EXCEPTION 'nothing is purged: %', fault USING ERRCODE = 'KP010';
+  END IF;
+END
+$$;
+
+-- Deletes the streams of this database that the event names; returns how many events went. A stream
+-- that is gone already is no fault. One that ends elsewhere, or is too young by this server's clock,
+-- refuses the whole (KP010): then nothing was deleted.
+CREATE OR REPLACE FUNCTION keeper.purge_streams(event jsonb) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  fault text;
+  streams uuid[];
+  gone bigint;
+BEGIN
+  PERFORM keeper.check_purge(event);
+  LOCK TABLE public.stored_events IN EXCLUSIVE MODE;
+  SELECT array_agg(subject), min(
+    CASE
+      WHEN ends_at <> sequence OR ends_with <> digest
+        THEN format('a stream of %s does not end where it says', source)
+      WHEN keeper.floor_ends(newest) > now()
+        THEN format('a stream of %s is kept until %s', source, keeper.floor_ends(newest))
+    END
+  ) INTO streams, fault
+  FROM (
+    SELECT one ->> 'source' AS source, (one ->> 'subject')::uuid AS subject,
+      (one ->> 'sequence')::bigint AS sequence, one ->> 'digest' AS digest,
+      last.originator_version AS ends_at, encode(sha256(last.state), 'hex') AS ends_with,
+      convert_from(last.state, 'UTF8')::jsonb ->> 'source' AS own,
+      (convert_from(last.state, 'UTF8')::jsonb ->> 'time')::timestamptz AS newest
+    FROM jsonb_array_elements(event -> 'data' -> 'heads') AS one, LATERAL (
+      SELECT originator_version, state FROM public.stored_events
+      WHERE originator_id = (one ->> 'subject')::uuid ORDER BY originator_version DESC LIMIT 1
+    ) AS last
+  ) AS named
+  WHERE own = source;
+  IF fault IS NOT NULL THEN
+    RAISE EXCEPTION 'nothing is purged: %', fault USING ERRCODE = 'KP010';
+  END IF;
+  DELETE FROM public.stored_events WHERE originator_id = ANY (streams);
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone;
+END
+$$;
+
+REVOKE ALL ON ALL TABLES IN SCHEMA keeper FROM PUBLIC;
+GRANT SELECT ON keeper.purge_key TO bihuan_service;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA keeper FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keeper.purge_streams TO bihuan_service;
+
+RESET ROLE;
