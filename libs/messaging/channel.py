@@ -4,9 +4,9 @@ That topic has no positions of ours: it is tracked by topic id and Kafka offset,
 does is de-duplicated by its CloudEvents source and id (DESIGN, Inbox).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID, uuid5
 
 from prometheus_client import CollectorRegistry, Counter
@@ -18,6 +18,8 @@ from libs.eventlog.recorder import ParkedRow, Take
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
 from libs.messaging.inbox import KafkaRecord, as_problem, describe, note_on
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,17 @@ class RawMessage:
     actor: str = ""
 
 
+class Outdated(Exception):
+    """What was sealed for a message has been locked or destroyed since: it is sealed anew.
+
+    `erasures` are what the vault has to carry out before, for the door to make sense of.
+    """
+
+    def __init__(self, *erasures: Any) -> None:
+        super().__init__("sealed before an erasure, decided after it")
+        self.erasures = erasures
+
+
 class Prepared(Protocol):
     """A message whose plaintext has been sealed, or found wanting."""
 
@@ -43,7 +56,7 @@ class Prepared(Protocol):
     wants: Sequence[tuple[str, Mapping[str, Any]]]
 
     def resolve(self, lookups: Lookups) -> Sequence[To]:
-        """What the message asks for; empty when it is known already."""
+        """What the message asks for; empty when it is known already. Raises Outdated."""
 
     def refuse(self, error: DomainError) -> Sequence[To]:
         """How its refusal is put on record."""
@@ -66,6 +79,28 @@ class Door(Protocol):
 
     def prepare(self, raw: Sequence[RawMessage]) -> Sequence[Prepared | Sealed]:
         """One answer per message, in order."""
+
+    def again(self, raw: Sequence[RawMessage], outdated: Outdated) -> Sequence[Prepared | Sealed]:
+        """The same once more, after what has outdated them."""
+
+
+PREPARED_MAX = 5
+"""How often a message is sealed anew; each time something must have been locked or destroyed."""
+
+
+def prepared_anew(
+    door: Door,
+    raw: Sequence[RawMessage],
+    attempt: Callable[[Sequence[Prepared | Sealed]], T],
+) -> T:
+    """Seals these and decides on them, anew while an erasure comes in between; raises Outdated."""
+    prepared = door.prepare(raw)
+    for _ in range(PREPARED_MAX - 1):
+        try:
+            return attempt(prepared)
+        except Outdated as outdated:
+            prepared = door.again(raw, outdated)
+    return attempt(prepared)
 
 
 class MessageFaulty(DomainError):
@@ -118,12 +153,12 @@ class Channel:
         ]
         if not mine:
             return
-        prepared = self.door.prepare([RawMessage(record.value, _place(record)) for record in mine])
+        raw = [RawMessage(record.value, _place(record)) for record in mine]
         upto: dict[int, int] = {}
         for record in mine:
             upto[record.partition] = record.offset + 1
 
-        def decide(work: Work) -> list[str]:
+        def decide(work: Work, prepared: Sequence[Prepared | Sealed]) -> list[str]:
             self._prefetch(work, prepared)
             fates = []
             for record, one in zip(mine, prepared, strict=True):
@@ -135,7 +170,12 @@ class Channel:
                 )
             return fates
 
-        for fate in self.writer.transact(decide, always=True):
+        fates = prepared_anew(
+            self.door,
+            raw,
+            lambda prepared: self.writer.transact(lambda work: decide(work, prepared), always=True),
+        )
+        for fate in fates:
             self._messages.labels(fate).inc()
         self.committed.update(upto)
 
@@ -144,26 +184,35 @@ class Channel:
 
         Raises DomainError when it is parked, Unreachable when it cannot be taken now.
         """
-        prepared = self.door.prepare([raw])[0]
-        if isinstance(prepared, Sealed):
-            raise MessageFaulty(prepared.detail)
 
-        def decide(work: Work) -> tuple[Mapping[str, Any], list[Recorded[Any]]]:
+        def decide(work: Work, prepared: Prepared) -> tuple[Mapping[str, Any], list[Recorded[Any]]]:
             self._prefetch(work, [prepared])
             self._apply(work, prepared)
             return prepared.outcome(work), list(work.recorded)
 
-        result = self.writer.transact(decide)
+        def attempt(
+            answers: Sequence[Prepared | Sealed],
+        ) -> tuple[Mapping[str, Any], list[Recorded[Any]]]:
+            (prepared,) = answers
+            if isinstance(prepared, Sealed):
+                raise MessageFaulty(prepared.detail)
+            return self.writer.transact(lambda work: decide(work, prepared))
+
+        result = prepared_anew(self.door, [raw], attempt)
         self._messages.labels("taken").inc()
         return result
 
     def again(self, work: Work, raw: RawMessage) -> None:
         """A parked message once more, within a unit of work; raises what fails."""
-        prepared = self.door.prepare([raw])[0]
-        if isinstance(prepared, Sealed):
-            raise Unreadable(prepared.kind, prepared.detail)
-        self._prefetch(work, [prepared])
-        self._apply(work, prepared)
+
+        def attempt(answers: Sequence[Prepared | Sealed]) -> None:
+            (prepared,) = answers
+            if isinstance(prepared, Sealed):
+                raise Unreadable(prepared.kind, prepared.detail)
+            self._prefetch(work, [prepared])
+            self._apply(work, prepared)
+
+        prepared_anew(self.door, [raw], attempt)
 
     def _prefetch(self, work: Work, prepared: Sequence[Prepared | Sealed]) -> None:
         """Reads in bulk what resolving will look up, one statement for each table and shape."""
@@ -189,6 +238,8 @@ class Channel:
         mark = work.savepoint()
         try:
             return self._apply(work, one)
+        except Outdated:
+            raise
         except Exception as error:  # noqa: BLE001 - one message must not stop the others
             work.rollback_to(mark)
             kind, detail = describe(error)

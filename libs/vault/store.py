@@ -5,7 +5,6 @@ database, never stands in an exception, a `repr` or a log. State of keys is read
 only unwrapping is remembered, so locking and destroying count at once, on every instance.
 """
 
-import contextlib
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -140,10 +139,12 @@ class Vault:
         with self._pool.connection() as connection:
             keys = self._sealing_keys(connection, persons)
             missing = [person for person in persons if person not in keys]
-            if missing and known_only:
-                self._refuse_unknown(connection, missing)
             if missing:
-                keys |= self._make_keys(connection, missing)
+                with connection.transaction():
+                    _alone_with(connection, missing)
+                    if known_only:
+                        self._refuse_unknown(connection, missing)
+                    keys |= self._make_keys(connection, missing)
         ciphers = {person: self._cipher(person, key) for person, key in keys.items()}
         return [
             seal(
@@ -302,10 +303,15 @@ class Vault:
             )
             return locked.rowcount
 
-    def check(self, person: UUID) -> None:
-        """Raises PersonUnknown for whom nothing was ever sealed."""
-        with self._pool.connection() as connection, contextlib.suppress(Erased):
-            self._refuse_nobody(connection, person)
+    def readable(self, person: UUID) -> bool:
+        """Whether operations can read anything sealed for the person. Raises PersonUnknown."""
+        with self._pool.connection() as connection:
+            rows = connection.execute(
+                "SELECT state FROM person_key WHERE person = %s", (person,)
+            ).fetchall()
+        if not rows:
+            raise PersonUnknown
+        return any(row[0] in ("active", "retired") for row in rows)
 
     def unlock(self, person: UUID) -> bool:
         """Take back a lock, e.g. one put on the wrong person; returns whether there was one.
@@ -344,6 +350,7 @@ class Vault:
             return 0
         persons, ats = [person for person, _ in asked], [at for _, at in asked]
         with self._pool.connection() as connection, connection.transaction():
+            _alone_with(connection, persons)
             fresh = connection.execute(_REMEMBER_ERASURES, (persons, ats)).fetchall()
             erased = sorted({row[0] for row in fresh})
             rows = connection.execute(_DESTROY, (erased,)).fetchall()
@@ -481,6 +488,14 @@ def accesses(opened: Iterable[Opened]) -> Mapping[UUID, tuple[str, ...]]:
     return {person: tuple(sorted(names)) for person, names in fields.items()}
 
 
+def _alone_with(connection: Connection[Any], persons: Iterable[UUID]) -> None:
+    """Makes keys for these, or destroys theirs, after whoever else does so now, until committed.
+
+    Else a key made while its person is destroyed would be seen by neither, and go on sealing.
+    """
+    connection.execute(_ALONE, (sorted(set(persons)),)).fetchall()
+
+
 def _parsed(token: str) -> Token | BadToken:
     try:
         return parse(token)
@@ -521,6 +536,11 @@ SELECT person, key_id, 'active', version, box FROM unnest(
 ) AS given (person, key_id, version, box) ORDER BY person
 ON CONFLICT (person) WHERE state = 'active' DO UPDATE SET state = 'active'
 RETURNING person, key_id, state, version, box
+"""
+
+_ALONE: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended(person::text, 7210468302))
+FROM (SELECT unnest(%s::uuid[]) AS person) AS given
 """
 
 _REMEMBER_ERASURES: Final = """

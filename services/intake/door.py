@@ -28,7 +28,7 @@ from contracts.values import (
     ValueTier,
 )
 from libs.decider import DomainError, Lookups, Policies, Refused, To
-from libs.messaging.channel import RawMessage, Sealed
+from libs.messaging.channel import Outdated, RawMessage, Sealed
 from libs.timekeeping.clock import Clock
 from services.intake.domain import matching
 from services.intake.domain.classification import classify, language_of
@@ -42,7 +42,9 @@ from services.intake.domain.identity import (
 )
 from services.intake.domain.matching import FOUNDS, Told, Wanted
 from services.intake.domain.message import RefuseMessage
+from services.intake.domain.person import Person
 from services.intake.domain.policy import contacts_policy, keywords_policy
+from services.intake.erasures import Decided, Erasing, carry_out
 from services.intake.reading import PROBLEM_CHARACTERS_MAX, Faulty, Unidentified, read
 
 ACTOR_CHARACTERS_MAX = 200
@@ -61,7 +63,7 @@ class DoesNotFit(Refused):
     zh = "消息中有内容超出登记格式,请精简后重发"
 
 
-class Vault(Protocol):
+class Vault(Erasing, Protocol):
     """What the door needs of the vault: persons by their numbers, and sealing, in bulk."""
 
     def find_or_make_persons(self, numbers: Sequence[str]) -> Sequence[UUID]:
@@ -86,10 +88,30 @@ class Message:
     actor: str
     traceparent: str
     wants: Sequence[Wanted]
+    sealed_from: datetime
+    followed: frozenset[Decided] = frozenset()
 
     def resolve(self, lookups: Lookups) -> Sequence[To]:
-        """The command it leads to; nothing when it is known. Raises DomainError to refuse."""
-        return matching.resolve(self.told, lookups, self.policies)
+        """The command it leads to; nothing when it is known. Raises DomainError to refuse, and
+        Outdated when its words were sealed before an erasure that is on record by now.
+        """
+        commands = matching.resolve(self.told, lookups, self.policies)
+        if commands and not self.told.anonymous:
+            self._check(lookups.state("person", str(self.told.person)))
+        return commands
+
+    def _check(self, person: Person | None) -> None:
+        """One of the two comes first, and the log says which (EVENTS race 15).
+
+        Whom the vault still finds is gone if they were destroyed; whoever is locked is read on,
+        if the locking came before the sealing.
+        """
+        if person is None or person.erased is None or person.since is None:
+            return
+        decided: Decided = (person.erased, self.told.person, person.since)
+        late = person.since >= self.sealed_from and decided not in self.followed
+        if person.destroyed or late:
+            raise Outdated(*self.followed, decided)
 
     def refuse(self, error: DomainError) -> Sequence[To]:
         """Its refusal, on the stream of refused messages."""
@@ -166,6 +188,19 @@ class IntakeDoor:
 
     def prepare(self, raw: Sequence[RawMessage]) -> Sequence[Message | Refusable | Sealed]:
         """One answer per message, in order; raises what the vault raises when it is away."""
+        return self._prepare(raw, frozenset())
+
+    def again(
+        self, raw: Sequence[RawMessage], outdated: Outdated
+    ) -> Sequence[Message | Refusable | Sealed]:
+        """The same, once the vault has carried out what came in between."""
+        carry_out(self._vault, outdated.erasures)
+        return self._prepare(raw, frozenset(outdated.erasures))
+
+    def _prepare(
+        self, raw: Sequence[RawMessage], followed: frozenset[Decided]
+    ) -> Sequence[Message | Refusable | Sealed]:
+        sealed_from = self._clock.now()
         policies = self._policies()
         prepared: dict[int, Message | Refusable | Sealed] = {}
         taken: list[_Taken] = []
@@ -188,7 +223,9 @@ class IntakeDoor:
                 faulty = _fault_of(one_taken.message, told)
                 prepared[one_taken.index] = self._refusable(one_taken.raw, faulty)
             else:
-                prepared[one_taken.index] = self._message(one_taken, told, policies)
+                message = self._message(one_taken, told, policies, sealed_from)
+                message.followed = followed
+                prepared[one_taken.index] = message
         return [prepared[index] for index in range(len(raw))]
 
     # -- reading ---------------------------------------------------------------------------------
@@ -252,7 +289,9 @@ class IntakeDoor:
 
     # -- ready -----------------------------------------------------------------------------------
 
-    def _message(self, taken: _Taken, told: Told, policies: Policies) -> Message:
+    def _message(
+        self, taken: _Taken, told: Told, policies: Policies, sealed_from: datetime
+    ) -> Message:
         return Message(
             told=told,
             policies=policies,
@@ -262,6 +301,7 @@ class IntakeDoor:
             actor=_actor(taken.raw, told.source),
             traceparent=taken.message.traceparent or taken.raw.traceparent,
             wants=matching.wants(told),
+            sealed_from=sealed_from,
         )
 
     def _refusable(self, raw: RawMessage, faulty: Faulty) -> Refusable:

@@ -8,9 +8,9 @@ Personal data: destroyed ids are applied again after a restore).
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from contracts.housekeeping import ErasureMode, PersonErased
@@ -95,9 +95,22 @@ class Erasures:
                 self._changed.notify_all()
 
     def _apply(self, decided: Sequence[Decided]) -> None:
-        self._vault.lock_again(
-            (person, at) for mode, person, at in decided if mode is ErasureMode.LOCKED
-        )
-        self._vault.destroy_again(
-            (person, at) for mode, person, at in decided if mode is ErasureMode.DESTROYED
-        )
+        carry_out(self._vault, decided)
+
+
+class Erasing(Protocol):
+    """What this needs of the vault: each locking and each destroying once, however often told."""
+
+    def lock_again(self, lockings: Iterable[tuple[UUID, datetime]]) -> int:
+        """Locks what was sealed so far; returns how much it was."""
+
+    def destroy_again(self, erasures: Iterable[tuple[UUID, datetime]]) -> int:
+        """Destroys every key; returns how many they were."""
+
+
+def carry_out(vault: Erasing, decided: Sequence[Decided]) -> None:
+    """Locks and destroys in the vault what is on record."""
+    vault.lock_again((person, at) for mode, person, at in decided if mode is ErasureMode.LOCKED)
+    vault.destroy_again(
+        (person, at) for mode, person, at in decided if mode is ErasureMode.DESTROYED
+    )

@@ -111,12 +111,12 @@ def person_routes(
         return found
 
     async def decided(kind: type[Lock], person: UUID, body: Basis, ask: Ask) -> Response:
-        await in_thread(vault.check, person)
+        afresh = await in_thread(vault.readable, person)
         now = ask.now
 
         def chosen(lookups: Lookups) -> Sequence[To]:
             own, others = complaints_of(person, lookups)
-            told = kind(at=now, basis=body.basis, complaints=own, others=others)
+            told = kind(at=now, basis=body.basis, complaints=own, others=others, afresh=afresh)
             return [To(str(person), told)]
 
         answer = await ask(chosen)
@@ -127,7 +127,10 @@ def person_routes(
     async def lock(
         person: UUID, body: Basis, ask: Annotated[Ask, command("vault.erase")]
     ) -> Response:
-        """Lock the data to storage: operations cannot read it, an auditor only with a purpose."""
+        """Lock the data to storage: operations cannot read it, an auditor only with a purpose.
+
+        Again, it also locks what was said since.
+        """
         return await decided(Lock, person, body, ask)
 
     @router.command("/{person}/erase")

@@ -117,6 +117,7 @@ TABLES = (
             "basis": "text not null",
             "since": "timestamptz not null",
             "locked_at": "timestamptz",
+            "destroyed_at": "timestamptz",
             "to_be_destroyed": "boolean not null",
             "keeping": "jsonb not null",
         },
@@ -601,14 +602,12 @@ def erasures(
 
 
 def decided_erasures(conn: "Connection[Any]") -> list[tuple[ErasureMode, UUID, datetime]]:
-    """Every locking and destroying on record, for the vault to carry out."""
-    rows = conn.execute(f"SELECT person, mode, since, locked_at FROM {ERASURES}").fetchall()
-    locked = [
-        (ErasureMode.LOCKED, row["person"], row["locked_at"]) for row in rows if row["locked_at"]
-    ]
-    destroyed = [
-        (ErasureMode.DESTROYED, row["person"], row["since"])
+    """The last locking and the last destroying of each person, for the vault to carry out."""
+    rows = conn.execute(f"SELECT person, locked_at, destroyed_at FROM {ERASURES}").fetchall()
+    modes = ((ErasureMode.LOCKED, "locked_at"), (ErasureMode.DESTROYED, "destroyed_at"))
+    return [
+        (mode, row["person"], row[column])
+        for mode, column in modes
         for row in rows
-        if row["mode"] == ErasureMode.DESTROYED
+        if row[column] is not None
     ]
-    return [*locked, *destroyed]

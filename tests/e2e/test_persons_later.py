@@ -6,8 +6,11 @@ Scenes that share the world of all scenes; `test_persons.py` plays one person's 
 import json
 from typing import Any
 
+import httpx
+
 from tests.e2e.commands import bihuan, told
 from tests.e2e.scenes import Stage, scene
+from tests.e2e.test_persons import opened
 
 BILL: dict[str, Any] = {"text": "多扣了话费", "category": "billing.overcharge"}
 SIGNAL: dict[str, Any] = {"text": "没有信号", "category": "mobile.coverage"}
@@ -61,3 +64,60 @@ async def test_a_hold_by_person_or_time_holds_what_comes_while_it_is_on(stage: S
     await stage.say(text="语音不清", category="mobile.noncoverage", subscriber=mine)
     assert await held_by(stage, "court-71") == set()
     assert (await bihuan(data, "hold", "lift", "inquiry-71", "--ground", "settled"))[0] == 0
+
+
+async def words_of(stage: Stage, complaint: str, role: str = "service") -> str:
+    """What a complaint's first words say, or why they stay closed."""
+    (registered,) = await stage.events(complaint, "complaint.registered")
+    answer = await opened(stage, role, [registered.data.registration.summary])
+    told = answer.json()
+    return str(told["rule"] if answer.is_error else told["items"][0]["text"])
+
+
+@scene
+async def test_a_message_sealed_at_the_instant_of_destroying_can_be_read(stage: Stage) -> None:
+    """The erasure is decided after the words were sealed and before they are on record."""
+    number, intake = "18600007201", stage.app("intake")
+    await stage.at("2025-10-21 09:17:00")
+    assert intake.channel is not None
+    door, vault = intake.channel.door, intake.channel.door._vault  # type: ignore[attr-defined]  # the instant between the two is nowhere else
+    (gone,) = vault.find_or_make_persons([number])
+    prepare = door.prepare
+
+    def meanwhile(raw: Any) -> Any:
+        prepared = prepare(raw)
+        if any(number in (one.value or b"").decode() for one in raw):
+            door.prepare = prepare
+            url = f"{stage.system.urls['intake']['api']}/persons/{gone}/erase"
+            headers = stage.player.headers("privacy", "privacy:test")
+            body = {"basis": "asked_by_the_person"}
+            keyed = {**headers, "Idempotency-Key": "erase-7201"}
+            assert httpx.post(url, json=body, headers=keyed, trust_env=False).is_success
+        return prepared
+
+    door.prepare = meanwhile  # type: ignore[method-assign]
+    complaint = await stage.say(**SIGNAL, subscriber=number)
+    assert door.prepare == prepare, "the erasure came in between"
+    assert await words_of(stage, complaint) == SIGNAL["text"]
+    assert await person_of(stage, number) != str(gone)
+
+
+@scene
+async def test_a_second_lock_reaches_what_was_said_since_the_first(stage: Stage) -> None:
+    data, number = stage.system.places.data, "18600007202"
+    await stage.at("2025-10-21 09:27:00")
+    first = await stage.say(**SIGNAL, subscriber=number)
+    person = await person_of(stage, number)
+    lock = ("person", "lock", person, "--basis", "asked_by_the_person")
+    code, stands = await told(data, *lock)
+    assert (code, stands["erasure"]["mode"], len(stands["events"])) == (0, "locked", 1)
+    code, again = await told(data, *lock)
+    assert (code, again["events"]) == (0, [])
+    await stage.at("2025-10-21 09:28:00")
+    second = await stage.say(**BILL, subscriber=number)
+    assert await words_of(stage, first) == "locked"
+    assert await words_of(stage, second) == BILL["text"]
+    code, again = await told(data, *lock)
+    assert (code, len(again["events"])) == (0, 1)
+    assert await words_of(stage, second) == "locked"
+    assert await words_of(stage, second, "auditor") == BILL["text"]

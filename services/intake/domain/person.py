@@ -33,12 +33,14 @@ class RecordAccess(Command):
 class Lock(Command):
     """Lock the data to storage: operations cannot read it, an auditor only with a purpose (PIPL).
 
-    `complaints` are all the person has now, `others` those of other people that hold their words.
+    `complaints` are all the person has now, `others` those of other people that hold their words;
+    `afresh`: something sealed for the person can be read now, said since an earlier locking.
     """
 
     basis: Reason
     complaints: tuple[UUID, ...] = ()
     others: tuple[UUID, ...] = ()
+    afresh: bool = False
 
 
 class Erase(Lock):
@@ -77,6 +79,7 @@ class Person(State):
     basis: str = ""
     since: datetime | None = None
     locked_at: datetime | None = None
+    destroyed_at: datetime | None = None
     to_be_destroyed: bool = False
     keeping: frozenset[UUID] = frozenset()
     """Complaints that keep the data."""
@@ -107,18 +110,11 @@ def decide(person: Person | None, command: PersonCommand, context: Context) -> l
         case Erase():
             return _erase(known, command)
         case Lock():
-            if known.destroyed:
+            if known.destroyed and _concerned(command) <= known.known:
                 raise AlreadyDestroyed
-            if known.erased is not None:
+            if known.erased is ErasureMode.LOCKED and not command.afresh:
                 return []
-            return [
-                PersonErased(
-                    mode=ErasureMode.LOCKED,
-                    basis=command.basis,
-                    complaints=command.complaints,
-                    others=command.others,
-                )
-            ]
+            return [_locked(command, to_be_destroyed=known.to_be_destroyed)]
         case NoteComplaint():
             if known.destroyed or not known.to_be_destroyed or command.complaint in known.known:
                 return []
@@ -128,22 +124,28 @@ def decide(person: Person | None, command: PersonCommand, context: Context) -> l
 
 
 def _erase(person: Person, command: Erase) -> list[Event]:
-    concerned = {*command.complaints, *command.others}
+    concerned = _concerned(command)
     if person.destroyed and concerned <= person.known:
         raise AlreadyDestroyed
-    if person.to_be_destroyed:
+    if person.to_be_destroyed and not command.afresh:
         return []
     if not concerned:
         return [PersonErased(mode=ErasureMode.DESTROYED, basis=command.basis)]
-    return [
-        PersonErased(
-            mode=ErasureMode.LOCKED,
-            basis=command.basis,
-            complaints=command.complaints,
-            others=command.others,
-            to_be_destroyed=True,
-        )
-    ]
+    return [_locked(command, to_be_destroyed=True)]
+
+
+def _concerned(command: Lock) -> frozenset[UUID]:
+    return frozenset((*command.complaints, *command.others))
+
+
+def _locked(command: Lock, *, to_be_destroyed: bool) -> PersonErased:
+    return PersonErased(
+        mode=ErasureMode.LOCKED,
+        basis=command.basis,
+        complaints=command.complaints,
+        others=command.others,
+        to_be_destroyed=to_be_destroyed,
+    )
 
 
 def _noted(person: Person, command: NoteErasure, context: Context) -> list[Event]:
@@ -183,18 +185,7 @@ def evolve(person: Person | None, recorded: Recorded[Any]) -> Person:
     known = person or Person()
     match recorded.data:
         case PersonErased() as told:
-            complaints = frozenset((*told.complaints, *told.others))
-            return replace(
-                known,
-                erased=told.mode,
-                basis=told.basis,
-                since=recorded.time,
-                locked_at=known.locked_at if told.mode is ErasureMode.DESTROYED else recorded.time,
-                to_be_destroyed=told.to_be_destroyed,
-                keeping=complaints if told.to_be_destroyed else frozenset(),
-                known=known.known | complaints,
-                own=known.own | frozenset(told.complaints),
-            )
+            return _erased(known, told, recorded.time)
         case PersonErasureNoted() as told:
             one = {told.complaint}
             waits = told.state is ErasureState.WAITS
@@ -205,3 +196,23 @@ def evolve(person: Person | None, recorded: Recorded[Any]) -> Person:
             )
         case _:
             return replace(known, accesses=known.accesses + 1)
+
+
+def _erased(known: Person, told: PersonErased, time: datetime) -> Person:
+    """Locked, locked anew, or destroyed. Locked anew, what is free already stays free."""
+    complaints = frozenset((*told.complaints, *told.others))
+    waits = told.to_be_destroyed
+    anew = complaints - known.known if known.to_be_destroyed else complaints
+    gone = told.mode is ErasureMode.DESTROYED
+    return replace(
+        known,
+        erased=told.mode,
+        basis=told.basis,
+        since=time,
+        locked_at=known.locked_at if gone else time,
+        destroyed_at=time if gone else known.destroyed_at,
+        to_be_destroyed=waits,
+        keeping=known.keeping | anew if waits else frozenset(),
+        known=known.known | complaints,
+        own=known.own | frozenset(told.complaints),
+    )

@@ -150,6 +150,7 @@ def person_rows(subject: str, person: Person) -> Iterator[Row]:
         basis=person.basis,
         since=person.since,
         locked_at=person.locked_at,
+        destroyed_at=person.destroyed_at,
         to_be_destroyed=person.to_be_destroyed,
         keeping=sorted(map(str, person.keeping)),
     )

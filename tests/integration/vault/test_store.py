@@ -1,7 +1,9 @@
 """The vault on real PostgreSQL: one person per number, opened while a key lasts."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Event
 from uuid import UUID, uuid4
 
 import psycopg
@@ -11,7 +13,7 @@ from libs.eventlog.envelope import STREAMS
 from libs.vault import store
 from libs.vault.errors import BadToken, Erased, Locked, PersonUnknown, WrongVaultKey
 from libs.vault.keyring import read_keyring
-from libs.vault.randomness import SeededRandomness
+from libs.vault.randomness import SeededRandomness, SystemRandomness
 from libs.vault.sealing import parse
 from libs.vault.store import Opened, Plain, Vault, accesses
 from tests.integration.vault.conftest import Start
@@ -242,6 +244,53 @@ def test_an_erasure_told_twice_spares_what_was_said_after_it(vault: Vault) -> No
     assert texts(vault.open_many([old, new])) == ["erased", "再次投诉"]
     assert vault.destroy(stranger, LATER)
     assert texts(vault.open_many([old, new])) == ["erased", "erased"]
+
+
+class Held(SystemRandomness):
+    """Stops when a key is made, until it may go on."""
+
+    def __init__(self) -> None:
+        self.reached, self.goes_on = Event(), Event()
+
+    def key(self, about: bytes) -> bytes:
+        self.reached.set()
+        assert self.goes_on.wait(10)
+        return super().key(about)
+
+
+def test_a_key_that_is_being_made_when_the_person_is_destroyed_does_not_survive(
+    start: Start,
+) -> None:
+    vault, held = start(), Held()
+    slow = start(randomness=held)
+    person, _ = sealed(vault)
+    vault.lock(person)
+    with ThreadPoolExecutor(2) as threads:
+        sealing = threads.submit(slow.seal_many, [(person, "text", WORDS)], known_only=True)
+        assert held.reached.wait(10)
+        destroying = threads.submit(vault.destroy, person, NOON)
+        time.sleep(0.2)  # long enough to get past a key that is not there yet
+        held.goes_on.set()
+        (token,) = sealing.result(10)
+        assert destroying.result(10)
+    assert texts(vault.open_many([token])) == ["erased"]
+    with pytest.raises(Erased):
+        vault.seal_many([(person, "text", WORDS)], known_only=True)
+
+
+def test_whether_anything_of_a_person_can_be_read(vault: Vault) -> None:
+    person, _ = sealed(vault)
+    assert vault.readable(person)
+    vault.lock_again([(person, NOON)])
+    assert not vault.readable(person)
+    vault.seal_many([(person, "text", "再次投诉")])
+    assert vault.readable(person)
+    vault.lock_again([(person, NOON)])
+    assert vault.readable(person)
+    vault.lock_again([(person, LATER)])
+    assert not vault.readable(person)
+    with pytest.raises(PersonUnknown):
+        vault.readable(uuid4())
 
 
 def test_a_restored_backup_is_told_of_every_erasure_again(start: Start, dsn: str) -> None:

@@ -299,6 +299,34 @@ def test_an_older_note_does_not_overtake_a_newer() -> None:
     story.when(note(FREE, OTHER)).then_types(PersonErasureNoted, PersonErased)
 
 
+def test_a_second_lock_reaches_what_was_said_since_the_first() -> None:
+    first = Lock(at=TOLD, basis="purpose_lapsed", complaints=(COMPLAINT,))
+    story = PERSONS.when(first)
+    again = Lock(at=TOLD, basis="asked_by_the_person", complaints=(COMPLAINT,), afresh=True)
+    locked = PersonErased(
+        mode=ErasureMode.LOCKED, basis="asked_by_the_person", complaints=(COMPLAINT,)
+    )
+    story.when(first).then_nothing()
+    story = story.when(again, now=TOLD + HOUR).then(locked)
+    assert story.state.locked_at == TOLD + HOUR
+
+
+def test_locked_anew_while_the_erasure_waits_it_waits_on_for_the_same() -> None:
+    story = PERSONS.when(erase(COMPLAINT, OTHER)).when(note(FREE))
+    again = erase(COMPLAINT, OTHER, event_id(78)).model_copy(update={"afresh": True})
+    for command in (again, Lock(**dict(again))):
+        locked = story.when(command).then_types(PersonErased)
+        assert locked.one(PersonErased).to_be_destroyed
+        assert locked.state.keeping == {OTHER, event_id(78)}
+
+
+def test_an_earlier_destroying_stays_on_record_for_a_restored_vault() -> None:
+    gone = PERSONS.when(erase(COMPLAINT)).when(note(FREE))
+    again = gone.when(erase(COMPLAINT, OTHER), now=TOLD + 9 * HOUR)
+    (row,) = again.rows
+    assert dict(row.values)["destroyed_at"] == TOLD + HOUR
+
+
 # -- whose words stand where ----------------------------------------------------------------------
 
 MINE, THEIRS = "13800000001", "13800000002"

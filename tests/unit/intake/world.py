@@ -1,7 +1,7 @@
 """Intake in memory, for its tests: real deciders, rows and door; no database, no log, no cipher."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from contracts.values import (
 )
 from libs.decider import Context, DomainError, Event, Policies, PolicyInForce, Recorded, Row, To
 from libs.decider.story import Story
-from libs.messaging.channel import RawMessage, Sealed
+from libs.messaging.channel import RawMessage, Sealed, prepared_anew
 from libs.timekeeping.clock import SteppedClock
 from services.intake.domain import rows
 from services.intake.domain.identity import message_key
@@ -132,11 +132,39 @@ class FakeVault:
         self.plaintexts: dict[str, tuple[UUID, str, str]] = {}
         self.kept: dict[str, bytes] = {}
         self.rounds: list[str] = []
+        self.active: dict[UUID, int] = {}
+        self.keys: dict[str, int] = {}
+        self.closed: set[tuple[UUID, int]] = set()
+        self.destroyed: set[UUID] = set()
+        self.deaf = False
+
+    def opens(self, token: str) -> bool:
+        """Whether operations can read it."""
+        person = self.plaintexts[token][0]
+        return (person, self.keys[token]) not in self.closed
+
+    def lock_again(self, lockings: Iterable[tuple[UUID, datetime]]) -> int:
+        return sum(self._close(person) for person, _ in lockings)
+
+    def destroy_again(self, erasures: Iterable[tuple[UUID, datetime]]) -> int:
+        gone = [person for person, _ in erasures if self._close(person)]
+        self.destroyed.update(gone)
+        self.persons = {key: one for key, one in self.persons.items() if one not in gone}
+        return len(gone)
+
+    def _close(self, person: UUID) -> bool:
+        if self.deaf:
+            return False
+        key = self.active.get(person, 0)
+        self.closed.add((person, key))
+        self.active[person] = key + 1
+        return True
 
     def find_or_make_persons(self, numbers: Sequence[str]) -> Sequence[UUID]:
         self.rounds.append("persons")
         for number in numbers:
-            self.persons.setdefault(number, UUID(int=0xA0000000 + len(self.persons)))
+            made = UUID(int=0xA0000000 + len(self.persons) + len(self.destroyed))
+            self.persons.setdefault(number, made)
         return [self.persons[number] for number in numbers]
 
     def seal_many(self, items: Sequence[tuple[UUID, str, str]]) -> Sequence[str]:
@@ -145,6 +173,7 @@ class FakeVault:
         for item in items:
             token = f"token-{len(self.plaintexts)}"
             self.plaintexts[token] = item
+            self.keys[token] = self.active.get(item[0], 0)
             tokens.append(token)
         return tokens
 
@@ -223,8 +252,11 @@ class World:
             RawMessage(wire(one) if isinstance(one, dict) else one, f"complaints.channel/0/{n}")  # type: ignore[arg-type]
             for n, one in enumerate(told)
         ]
+        return prepared_anew(self.door, raw, self._taken)
+
+    def _taken(self, messages: Sequence[Any]) -> list[Mapping[str, Any]]:
         outcomes: list[Mapping[str, Any]] = []
-        for prepared in self.door.prepare(raw):
+        for prepared in messages:
             if isinstance(prepared, Sealed):
                 outcomes.append({"outcome": "parked", "rule": prepared.kind})
                 continue
