@@ -51,6 +51,7 @@ _COUNTED: frozenset[type[Event]] = frozenset(
         i.ComplaintContactLinked,
         i.ComplaintContactUnlinked,
         i.ComplaintReclassified,
+        i.ComplaintRepeatsCounted,
         i.ComplaintMerged,
         i.ComplaintUnmerged,
         i.ComplaintAnswered,
@@ -138,6 +139,10 @@ _INTAKE = _of(
             "sla_watch": "cancels the old clocks and starts the new ones from clock_from, "
             "replaying this cycle's pauses and answer",
         },
+    ),
+    (
+        i.ComplaintRepeatsCounted,
+        {"escalation": "the N-th repeat: case.requested; fewer: withdrawn where not accepted"},
     ),
     (
         i.ComplaintMerged,

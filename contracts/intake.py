@@ -296,6 +296,19 @@ class ComplaintReclassified(ComplaintEvent):
     """What rules key on from now."""
 
 
+class ComplaintRepeatsCounted(ComplaintEvent):
+    """Another complaint of the customer was heard late or got its category: counted again."""
+
+    type: ClassVar[str] = "complaint.repeats_counted.v1"
+
+    was: Annotated[int, Field(ge=0)]
+    """The number until now."""
+    repeat_no: Annotated[int, Field(ge=0)]
+    """Which repeat it is (DOMAIN rule 10); 0: the first."""
+    closed: bool = False
+    """It was closed by then: on record, and nobody is asked to look."""
+
+
 class ComplaintMerged(ComplaintEvent):
     """It is the same matter as another complaint, which goes on for both."""
 

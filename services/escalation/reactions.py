@@ -11,6 +11,7 @@ from contracts.intake import (
     ComplaintMerged,
     ComplaintRegistered,
     ComplaintReopened,
+    ComplaintRepeatsCounted,
     ComplaintUnmerged,
     ComplaintWithdrawn,
     NotedState,
@@ -25,6 +26,7 @@ from services.escalation.domain.commands import (
     CorrectFinding,
     DropBreach,
     DropContact,
+    DropRepeats,
     EndOnClosing,
     EndOnMerge,
     EndOnWithdrawal,
@@ -44,6 +46,7 @@ HEARD: tuple[type[Event], ...] = (
     ComplaintEscalationNoted,
     ComplaintClosed,
     ComplaintReopened,
+    ComplaintRepeatsCounted,
     WorkReportedBack,
     WorkFindingRecorded,
     WorkCompensationProposed,
@@ -94,6 +97,8 @@ def _commands(recorded: Recorded[Any]) -> Sequence[Command]:
             return (EndOnClosing(at=at, cycle=event.cycle, case=event.case),)
         case ComplaintReopened():
             return (on_reopened(recorded),)
+        case ComplaintRepeatsCounted():
+            return on_repeats_counted(recorded)
         case _:
             return _from_work_and_clocks(recorded)
 
@@ -169,6 +174,25 @@ def on_registered(recorded: Recorded[ComplaintRegistered]) -> Sequence[Command]:
     if registration.repeat_no:
         commands.append(cause(CaseTrigger.REPEATS))
     return commands
+
+
+def on_repeats_counted(recorded: Recorded[ComplaintRepeatsCounted]) -> Sequence[Command]:
+    """Counted again: it may be the repeat that asks only now, or no such repeat after all."""
+    event = recorded.data
+    if event.repeat_no < event.was:
+        return (DropRepeats(at=recorded.at, cycle=event.cycle, repeat_no=event.repeat_no),)
+    if event.closed:
+        return ()
+    return (
+        RaiseCause(
+            at=recorded.at,
+            cycle=event.cycle,
+            event=recorded.id,
+            trigger=CaseTrigger.REPEATS,
+            repeat_no=event.repeat_no,
+            repeat_was=event.was,
+        ),
+    )
 
 
 def on_contact_linked(recorded: Recorded[ComplaintContactLinked]) -> Sequence[Command]:

@@ -14,12 +14,13 @@ from starlette.responses import Response
 from contracts.intake import Check, WithdrawnBy
 from contracts.messages import ChannelMessage, Line, MessageKind
 from contracts.values import Category, Evidence, Instant, Reason, Sealed, Urgency
-from libs.decider import Lookups, NotFound, Recorded, To
+from libs.decider import Lookups, NotFound, Policies, Recorded, To
 from libs.messaging.channel import RawMessage
 from libs.web import Ask, Caller, Page, Paging, Problem, Router, allow, command, page_of
 from libs.web.problem import PROBLEM_MEDIA_TYPE, NotAllowed
 from libs.web.reading import ReadRequest
 from services.intake import views
+from services.intake.domain import repeating
 from services.intake.domain.commands import (
     Merge,
     Reclassify,
@@ -208,9 +209,9 @@ class MessageOutcomes(_Body):
     """Null: not seen; it may still be on its way."""
 
 
-def routes(query: Querying, tell: Tell) -> Sequence[Router]:
+def routes(query: Querying, tell: Tell, policies: Callable[[], Policies]) -> Sequence[Router]:
     """Intake's routers; the vault's own are mounted beside them."""
-    return (message_routes(query, tell), complaint_routes(query), desk_routes(query))
+    return (message_routes(query, tell), complaint_routes(query, policies), desk_routes(query))
 
 
 def message_routes(query: Querying, tell: Tell) -> Router:
@@ -306,7 +307,7 @@ def _answer(told: Mapping[str, Any], *, first: bool) -> Response:
     return Response(to_json(problem), status_code=422, media_type=PROBLEM_MEDIA_TYPE)
 
 
-def complaint_routes(query: Querying) -> Router:
+def complaint_routes(query: Querying, policies: Callable[[], Policies]) -> Router:
     """One complaint: looking, and what staff set right. Nobody closes one; the rule does."""
     router = Router(prefix="/complaints/{complaint}", tags=["complaints"])
 
@@ -347,7 +348,7 @@ def complaint_routes(query: Querying) -> Router:
             reason=body.reason,
             note=body.note,
         )
-        return await ask(To(str(complaint), told))
+        return await ask(lambda lookups: repeating.reclassify(complaint, told, lookups, policies()))
 
     @router.command("/withdraw")
     async def withdraw(
@@ -376,7 +377,7 @@ def complaint_routes(query: Querying) -> Router:
                 receipt=receipt_for(contact, lookups),
                 category=body.category,
             )
-            return (To(str(complaint), told),)
+            return repeating.unlink(complaint, told, lookups, policies())
 
         return await ask(chosen)
 

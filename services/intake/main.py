@@ -98,7 +98,7 @@ def _routers(app: App, vault: Vault, erasures: Erasures) -> Sequence[Router]:
         return await app.query(views.persons_of, complaints)
 
     return (
-        *api.routes(app.query, tell),
+        *api.routes(app.query, tell, lambda: app.writer.policies),
         vault_routes.routes(vault, app.beside, accessed, persons_of),
         person_routes(app.query, vault, app.beside, accessed, erasures.wait),
         policy_routes(app.service, app.query),

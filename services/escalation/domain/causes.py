@@ -16,6 +16,7 @@ from services.escalation.domain.commands import (
     CarryOutInstruction,
     DropBreach,
     DropContact,
+    DropRepeats,
     EndOnClosing,
     EndOnMerge,
     EndOnWithdrawal,
@@ -34,7 +35,9 @@ MERGED = "merged"
 """Why a case was withdrawn that an undone merge brings back."""
 
 
-def policy_at(context: Context, command_at: RaiseCause | DropContact) -> EscalationPolicy:
+def policy_at(
+    context: Context, command_at: RaiseCause | DropContact | DropRepeats
+) -> EscalationPolicy:
     """The policy in force when the fact happened."""
     compiled = context.policies.in_force(POLICY, command_at.at).compiled
     assert isinstance(compiled, EscalationPolicy)
@@ -53,6 +56,10 @@ def decide_heard(state: Cases | None, command: HeardCommand, context: Context) -
             return _go_on(known, command, context)
         case DropBreach():
             return _drop(known, "cause_gone", lambda one: one.clock == command.clock)
+        case DropRepeats():
+            if command.repeat_no >= policy_at(context, command).repeats:
+                return ()
+            return _drop(known, "cause_gone", lambda one: one.trigger is CaseTrigger.REPEATS)
         case DropContact():
             return _unlink(known, command, policy_at(context, command))
         case EndOnWithdrawal():
@@ -91,7 +98,7 @@ def _is_cause(command: RaiseCause, policy: EscalationPolicy) -> bool:
         case CaseTrigger.URGES:
             return command.urge_no == policy.urges
         case CaseTrigger.REPEATS:
-            return command.repeat_no >= policy.repeats
+            return command.repeat_was < policy.repeats <= command.repeat_no
         case CaseTrigger.VIP_SEVERE:
             return command.urgency in policy.vip_severe.urgencies
         case _:

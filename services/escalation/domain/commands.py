@@ -41,6 +41,8 @@ class RaiseCause(Command):
     contact: UUID | None = None
     urge_no: int = 0
     repeat_no: int = 0
+    repeat_was: int = 0
+    """Which repeat it was counted as before."""
     urgency: Urgency | None = None
     regulator: RegulatorReferral | None = None
 
@@ -50,6 +52,13 @@ class DropBreach(Command):
 
     cycle: Cycle
     clock: ClockRef
+
+
+class DropRepeats(Command):
+    """It repeats fewer complaints than it was counted for; `repeat_no` now."""
+
+    cycle: Cycle
+    repeat_no: int
 
 
 class DropContact(Command):
@@ -218,6 +227,7 @@ class RefuseCompensation(Command):
 HeardCommand = (
     RaiseCause
     | DropBreach
+    | DropRepeats
     | DropContact
     | EndOnWithdrawal
     | EndOnMerge

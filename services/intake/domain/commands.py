@@ -1,6 +1,9 @@
 """What can be asked of a complaint. Free text in them is sealed already."""
 
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from contracts.escalation import CaseOutcome
 from contracts.feedback_survey import SurveyOutcome
@@ -72,6 +75,14 @@ class UnlinkContact(Command):
     note: Sealed | None = None
     receipt: Receipt
     category: Category | None = None
+    repeat_no: Annotated[int, Field(ge=0)] = 0
+    """Which repeat the complaint is that it becomes (rule 10)."""
+
+
+class CountRepeats(Command):
+    """Others of the customer's complaints were told, or got a category: this is what it repeats."""
+
+    repeat_no: Annotated[int, Field(ge=0)]
 
 
 class Reclassify(Command):
@@ -217,6 +228,7 @@ ComplaintCommand = (
     | LinkContact
     | UnlinkContact
     | Reclassify
+    | CountRepeats
     | Withdraw
     | Merge
     | Unmerge

@@ -23,6 +23,7 @@ from contracts.intake import (
     ComplaintReclassified,
     ComplaintRegistered,
     ComplaintReopened,
+    ComplaintRepeatsCounted,
     ComplaintSurveyNoted,
     ComplaintUnmerged,
     ComplaintVerified,
@@ -44,12 +45,13 @@ from contracts.values import (
     ReopenRoute,
 )
 from libs.decider import Conflict, Context, Event, NotFound, Refused
-from services.intake.domain import erasing, history, merging, reopening
+from services.intake.domain import erasing, history, merging, reopening, repeating
 from services.intake.domain.closing import TIER_REGULATOR, close
 from services.intake.domain.commands import (
     AwaitErasure,
     ComplaintCommand,
     ConcludeSurvey,
+    CountRepeats,
     ErasureDue,
     LinkContact,
     LinkMerged,
@@ -80,6 +82,7 @@ EVENTS: tuple[type[Event], ...] = (
     ComplaintContactLinked,
     ComplaintContactUnlinked,
     ComplaintReclassified,
+    ComplaintRepeatsCounted,
     ComplaintMerged,
     ComplaintUnmerged,
     ComplaintWithdrawn,
@@ -216,7 +219,7 @@ def decide(
     return with_erasures(complaint, _decide(complaint, command, context), context.now)
 
 
-def _decide(
+def _decide(  # noqa: C901 - one line per command, and nothing else
     complaint: Complaint | None, command: ComplaintCommand, context: Context
 ) -> Sequence[Event]:
     if isinstance(command, RegisterComplaint):
@@ -232,6 +235,8 @@ def _decide(
             return _verify(complaint, command, context)
         case Reclassify():
             return _reclassify(complaint, command)
+        case CountRepeats():
+            return list(repeating.count(complaint, command))
         case Withdraw():
             return _withdraw(complaint, command, context)
         case Merge() | Unmerge() | LinkMerged() | UnlinkMerged():
@@ -445,6 +450,7 @@ def _registration_of(linked: Linked, command: UnlinkContact, origin: UUID) -> Re
         classified=classified,
         contact=linked.contact.model_copy(update={"kind": ContactKind.FIRST}),
         clock_from=linked.contact.at,
+        repeat_no=command.repeat_no,
         summary=linked.text,
         sender_name=alone.sender_name,
         evidence=linked.evidence,

@@ -38,6 +38,7 @@ from contracts.values import (
     ReplyTo,
 )
 from libs.decider import Lookups, Policies, Refused, To
+from services.intake.domain import repeating
 from services.intake.domain.commands import LinkContact, RegisterComplaint, Withdraw
 from services.intake.domain.identity import refusal_subject
 from services.intake.domain.merging import COMPLAINTS, survivor_of
@@ -228,9 +229,13 @@ def resolve(told: Told, lookups: Lookups, policies: Policies) -> Sequence[To]:
         return (To(str(target.complaint), _link(told, target)), _words_in(told, target.complaint))
     if told.kind not in FOUNDS or told.text is None:
         raise NothingToLink
-    registration = _first(told, lookups, policies)
+    registration, later = _first(told, lookups), list[To]()
+    one = repeating.counted(registration, told.key)
+    if one is not None:
+        number, later = repeating.told(one, told.person, lookups, policies)
+        registration = registration.model_copy(update={"repeat_no": number})
     register = RegisterComplaint(at=told.at, registration=registration)
-    return (To(str(told.key), register), _words_in(told, told.key))
+    return (To(str(told.key), register), _words_in(told, told.key), *later)
 
 
 def _words_in(told: Told, complaint: UUID) -> To:
@@ -389,30 +394,7 @@ def _link(told: Told, target: Target) -> LinkContact:
     )
 
 
-def _repeat_no(told: Told, lookups: Lookups, policies: Policies) -> int:
-    """How many complaints this one repeats (DOMAIN rule 10: "N-th repeat in M days").
-
-    An urge is no repeat: it is linked. What was merged away counts as the one that goes on, what
-    was found not valid was no complaint, and history was over before we came.
-    """
-    profile = told.profile
-    if told.anonymous or told.history is not None or profile.kind is not Kind.COMPLAINT:
-        return 0
-    if profile.category is Category.UNCLASSIFIED:
-        return 0
-    policy = contacts_policy(policies, told.at)
-    return sum(
-        row["category"] == profile.category.value
-        and row["kind"] == Kind.COMPLAINT.value
-        and row["state"] not in ("merged", "rejected")
-        and not row["history"]
-        and row["outcome"] != Outcome.REJECTED.value
-        and policy.repeats(row["clock_from"], told.at)
-        for row in lookups.rows(COMPLAINTS, person=told.person)
-    )
-
-
-def _first(told: Told, lookups: Lookups, policies: Policies) -> Registration:
+def _first(told: Told, lookups: Lookups) -> Registration:
     assert told.text is not None
     profile = told.profile
     return Registration(
@@ -434,7 +416,6 @@ def _first(told: Told, lookups: Lookups, policies: Policies) -> Registration:
         evidence=told.evidence,
         regulator=told.regulator,
         history=told.history,
-        repeat_no=_repeat_no(told, lookups, policies),
     )
 
 

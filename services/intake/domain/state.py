@@ -18,6 +18,7 @@ from contracts.intake import (
     ComplaintReclassified,
     ComplaintRegistered,
     ComplaintReopened,
+    ComplaintRepeatsCounted,
     ComplaintSurveyNoted,
     ComplaintUnmerged,
     ComplaintVerified,
@@ -98,6 +99,8 @@ class Complaint(State):
     contacts: tuple[Linked, ...] = ()
     contact_ids: frozenset[UUID] = frozenset()
     urges: int = 0
+    repeat_no: int = 0
+    """Which repeat it is, as counted last."""
     valid: bool | None = None
     answer: Answer | None = None
     asked: Asked | None = None
@@ -158,7 +161,9 @@ def evolve(complaint: Complaint | None, recorded: Recorded[Any]) -> Complaint:
     return fold(complaint, recorded.data, recorded.time)
 
 
-def fold(complaint: Complaint | None, event: Event, time: datetime) -> Complaint:
+def fold(  # noqa: C901 - a case per event
+    complaint: Complaint | None, event: Event, time: datetime
+) -> Complaint:
     """The same for an event not yet recorded: a decision looks one step ahead with it."""
     if isinstance(event, ComplaintRegistered):
         return _registered(event, time)
@@ -172,6 +177,8 @@ def fold(complaint: Complaint | None, event: Event, time: datetime) -> Complaint
             return _unlinked(complaint, event)
         case ComplaintReclassified():
             return replace(complaint, profile=event.profile)
+        case ComplaintRepeatsCounted():
+            return replace(complaint, repeat_no=event.repeat_no)
         case ComplaintMerged() | ComplaintUnmerged():
             return _merged(complaint, event)
         case ComplaintWithdrawn():
@@ -197,6 +204,7 @@ def _registered(event: ComplaintRegistered, time: datetime) -> Complaint:
     return Complaint(
         registration=told,
         profile=told.profile,
+        repeat_no=told.repeat_no,
         registered_at=time,
         clock_from=told.clock_from,
         contact_ids=frozenset((told.contact.id,)),

@@ -16,6 +16,7 @@ COMPLAINT: Decider[Complaint] = Decider(
         commands.LinkContact,
         commands.UnlinkContact,
         commands.Reclassify,
+        commands.CountRepeats,
         commands.Withdraw,
         commands.Merge,
         commands.Unmerge,

@@ -5,7 +5,13 @@ from datetime import timedelta
 import pytest
 
 from contracts.escalation import CaseCausesChanged, CaseClosed, CaseOutcome, CaseRequested
-from contracts.intake import History, NotedState, Outcome, ReopenReason
+from contracts.intake import (
+    ComplaintRepeatsCounted,
+    History,
+    NotedState,
+    Outcome,
+    ReopenReason,
+)
 from contracts.sla_watch import Verdict, VerdictBasis
 from contracts.values import (
     CaseTrigger,
@@ -271,6 +277,27 @@ def test_the_third_repeat_in_thirty_days_asks_and_every_one_after_it() -> None:
     for number in (3, 4):
         asked = hear(nothing(), registered(repeat_no=number)).one(CaseRequested)
         assert (asked.trigger, asked.tier) == (CaseTrigger.REPEATS, 2)
+
+
+def counted(was: int, number: int, *, closed: bool = False) -> ComplaintRepeatsCounted:
+    return ComplaintRepeatsCounted(cycle=1, was=was, repeat_no=number, closed=closed)
+
+
+def test_a_repeat_that_is_known_as_the_third_only_later_asks_then_and_once() -> None:
+    """Its category, or that of one before it, was known only after it was told."""
+    told = hear(nothing(), registered(repeat_no=2))
+    asked = hear(told, counted(2, 3))
+    assert asked.one(CaseRequested).trigger is CaseTrigger.REPEATS
+    hear(asked, counted(3, 4)).then_nothing()
+    hear(told, counted(2, 3, closed=True)).then_nothing()
+    hear(nothing(), counted(0, 2)).then_nothing()
+
+
+def test_a_repeat_that_is_none_after_all_withdraws_what_nobody_has_accepted() -> None:
+    asked = hear(nothing(), registered(repeat_no=3))
+    gone = hear(asked, counted(3, 2)).one(CaseClosed)
+    assert (gone.outcome, gone.reason) == (CaseOutcome.WITHDRAWN, "cause_gone")
+    hear(hear(nothing(), registered(repeat_no=5)), counted(5, 3)).then_nothing()
 
 
 def test_an_operator_sets_which_repeat_asks() -> None:

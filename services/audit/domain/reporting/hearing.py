@@ -38,6 +38,7 @@ from contracts.intake import (
     ComplaintReclassified,
     ComplaintRegistered,
     ComplaintReopened,
+    ComplaintRepeatsCounted,
     ComplaintUnmerged,
 )
 from contracts.routing import WorkAccepted, WorkAnswered
@@ -82,6 +83,7 @@ HEARD: tuple[type[Event], ...] = (
     ComplaintAnswered,
     ComplaintClosed,
     ComplaintReopened,
+    ComplaintRepeatsCounted,
     WorkAccepted,
     WorkAnswered,
     ClocksStarted,
@@ -189,6 +191,8 @@ def _complaints(recorded: Recorded[Any]) -> Iterator[Row]:
             )
         case ComplaintReclassified() as event:
             yield _complaint(recorded, **_profile(event.profile))
+        case ComplaintRepeatsCounted() as event:
+            yield _complaint(recorded, repeat_no=event.repeat_no)
         case ComplaintMerged() as event:
             yield _complaint(recorded, merged_into=event.into)
         case ComplaintUnmerged():

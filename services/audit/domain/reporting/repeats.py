@@ -26,10 +26,11 @@ COLUMNS = (
 def repeats(facts: Facts, period: Period) -> Sheet:
     """Complaints first told in the period: the urges that stand, and which repeat an earlier one.
 
-    What repeats what is said once, when a complaint is told (rule 10: the same customer, the same
-    category, within the days of intake's contacts policy), and by that escalation acts as well: a
-    later version of the policy changes no figure. What is merged counts with the complaint it went
-    into; nobody else's complaint, nor one nobody could classify, nor history repeats anything.
+    What repeats what is intake's to say (rule 10: the same customer, the same category, within the
+    days of the contacts policy in force when it was told; again when a complaint gets its category
+    or is heard late), and by that escalation acts as well: a later version changes no figure. What
+    is merged counts with the complaint it went into; nobody else's complaint, nor one nobody could
+    classify, nor history repeats anything.
     """
     told = (
         one
