@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from cli.places import SERVICES, Places
 from cli.system import database
 from cli.telling import MISUSED, AsJson, emit, err, fail, out
+from infra.databases import PURGE_KEYS, trust_purge_keys
 from infra.local import LocalStack, StackProblem
 from libs.eventlog.store import Store
 from libs.messaging import topics
@@ -102,6 +103,7 @@ def _set_aside(stack: LocalStack, service: str) -> str:
             )
         )
     stack.create_databases([name])
+    trust_purge_keys(stack.dsn(name), Places.here().keys / PURGE_KEYS)
     return kept
 
 

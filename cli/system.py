@@ -21,6 +21,7 @@ import httpx
 
 from cli.places import SERVICES, Places
 from cli.player import Player
+from infra.databases import PURGE_KEYS, trust_purge_keys
 from infra.local import LocalStack
 from infra.local.stack import BrokerChoice
 from libs.messaging.app import App
@@ -152,6 +153,8 @@ class System:
                 self.stack.bootstrap, wanted_topics(self.partitions, prefix=self.topic_prefix)
             )
         self.signing = prepare_keys(self.places)
+        for name in self.services:
+            trust_purge_keys(self.stack.dsn(database(name)), self.places.keys / PURGE_KEYS)
 
     async def _start_apps(self) -> None:
         for number, name in enumerate(self.services):

@@ -17,6 +17,7 @@ from psycopg import Connection, sql
 from infra.hand_out import POSTGRES, ROLES
 
 KEEPER_SQL = Path(__file__).parent / "postgres" / "keeper.sql"
+PURGE_KEYS = "purge.key.pub"
 PURGING_SQL = KEEPER_SQL.with_name("purging.sql")
 
 FOREIGN_OBJECTS = """
@@ -45,6 +46,18 @@ def give_keeper(dsn: str, role: str | None = None) -> None:
                 what = "TYPE" if kind == "c" else "TABLE"
                 give = f"ALTER {what} public.{name} OWNER TO {{}}"
                 connection.execute(sql.SQL(give).format(sql.Identifier(role)))
+
+
+def trust_purge_keys(dsn: str, published: Path) -> None:
+    """Tells the database whose purges it may believe; `published` has a public half on each line.
+
+    No file: nobody's, and nothing is ever purged there.
+    """
+    if not published.exists():
+        return
+    with psycopg.connect(dsn) as connection:
+        for written in published.read_text("ascii").split():
+            connection.execute("SELECT keeper.trust_purge_key(%s)", (written,))
 
 
 def create_database(
@@ -88,6 +101,7 @@ def prepare(server: str, passwords: Path) -> None:
     for owned in ROLES.values():
         for name, role in owned.items():
             give_keeper(f"{server}/{name}", role)
+            trust_purge_keys(f"{server}/{name}", passwords / PURGE_KEYS)
 
 
 if __name__ == "__main__":

@@ -271,24 +271,30 @@ BEGIN
   LOCK TABLE public.stored_events IN EXCLUSIVE MODE;
   SELECT array_agg(subject), min(
     CASE
+      WHEN sequence IS NULL THEN format('%s has a stream that is not named', own)
       WHEN ends_at <> sequence OR ends_with <> digest
-        THEN format('a stream of %s does not end where it says', source)
+        THEN format('a stream of %s does not end where it says', own)
       WHEN keeper.floor_ends(newest) > now()
-        THEN format('a stream of %s is kept until %s', source, keeper.floor_ends(newest))
+        THEN format('a stream of %s is kept until %s', own, keeper.floor_ends(newest))
     END
   ) INTO streams, fault
   FROM (
-    SELECT one ->> 'source' AS source, (one ->> 'subject')::uuid AS subject,
-      (one ->> 'sequence')::bigint AS sequence, one ->> 'digest' AS digest,
-      last.originator_version AS ends_at, encode(sha256(last.state), 'hex') AS ends_with,
-      convert_from(last.state, 'UTF8')::jsonb ->> 'source' AS own,
-      (convert_from(last.state, 'UTF8')::jsonb ->> 'time')::timestamptz AS newest
-    FROM jsonb_array_elements(event -> 'data' -> 'heads') AS one, LATERAL (
-      SELECT originator_version, state FROM public.stored_events
-      WHERE originator_id = (one ->> 'subject')::uuid ORDER BY originator_version DESC LIMIT 1
+    SELECT complaint.subject, own, newest, ends_at, ends_with,
+      (head ->> 'sequence')::bigint AS sequence, head ->> 'digest' AS digest
+    FROM (
+      SELECT DISTINCT (one ->> 'subject')::uuid AS subject
+      FROM jsonb_array_elements(event -> 'data' -> 'heads') AS one
+    ) AS complaint
+    CROSS JOIN LATERAL (
+      SELECT originator_version AS ends_at, encode(sha256(state), 'hex') AS ends_with,
+        convert_from(state, 'UTF8')::jsonb ->> 'source' AS own,
+        (convert_from(state, 'UTF8')::jsonb ->> 'time')::timestamptz AS newest
+      FROM public.stored_events
+      WHERE originator_id = complaint.subject ORDER BY originator_version DESC LIMIT 1
     ) AS last
-  ) AS named
-  WHERE own = source;
+    LEFT JOIN jsonb_array_elements(event -> 'data' -> 'heads') AS head
+      ON (head ->> 'subject')::uuid = complaint.subject AND head ->> 'source' = own
+  ) AS named;
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION 'nothing is purged: %', fault USING ERRCODE = 'KP010';
   END IF;
@@ -298,9 +304,107 @@ BEGIN
 END
 $$;
 
+-- The same for audit's archive, which has the streams of all services: of each record its place and
+-- digest stay, in public.purged_record, so that what was sealed can still be shown to be complete.
+CREATE OR REPLACE FUNCTION keeper.purge_archive(event jsonb) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  fault text;
+  gone bigint;
+BEGIN
+  PERFORM keeper.check_purge(event);
+  LOCK TABLE public.archive IN SHARE ROW EXCLUSIVE MODE;
+  SELECT min(
+    CASE
+      WHEN ends_at IS DISTINCT FROM sequence OR ends_with IS DISTINCT FROM digest
+        OR headed_at IS DISTINCT FROM sequence OR headed_with IS DISTINCT FROM digest
+        THEN format('a stream of %s does not end where it says', source)
+      WHEN newest IS NULL OR keeper.floor_ends(newest) > now()
+        THEN format('a stream of %s is kept until %s', source, keeper.floor_ends(newest))
+    END
+  ) INTO fault
+  FROM (
+    SELECT one ->> 'source' AS source, (one ->> 'sequence')::bigint AS sequence,
+      one ->> 'digest' AS digest, last.sequence AS ends_at,
+      encode(sha256(last.state), 'hex') AS ends_with, h.sequence AS headed_at,
+      encode(h.digest, 'hex') AS headed_with,
+      (SELECT max(a.time) FROM public.archive a
+       WHERE a.subject = one ->> 'subject' AND a.source = one ->> 'source') AS newest
+    FROM jsonb_array_elements(event -> 'data' -> 'heads') AS one
+    CROSS JOIN LATERAL (
+      SELECT a.sequence, a.state FROM public.archive a
+      WHERE a.subject = one ->> 'subject' AND a.source = one ->> 'source'
+      ORDER BY a.sequence DESC NULLS FIRST LIMIT 1
+    ) AS last
+    LEFT JOIN public.head h ON h.subject = one ->> 'subject' AND h.source = one ->> 'source'
+  ) AS named;
+  IF fault IS NOT NULL THEN
+    RAISE EXCEPTION 'nothing is purged: %', fault USING ERRCODE = 'KP010';
+  END IF;
+  INSERT INTO public.purged_record
+    (partition, life, record_offset, source, subject, sequence, position, after, digest, tombstone)
+  SELECT a.partition, a.life, a.record_offset, a.source, a.subject, a.sequence, a.position, a.after,
+    a.digest, (event ->> 'id')::uuid
+  FROM jsonb_array_elements(event -> 'data' -> 'heads') AS one
+  JOIN public.archive a ON a.subject = one ->> 'subject' AND a.source = one ->> 'source'
+  ON CONFLICT DO NOTHING;
+  DELETE FROM public.archive a USING jsonb_array_elements(event -> 'data' -> 'heads') AS one
+  WHERE a.subject = one ->> 'subject' AND a.source = one ->> 'source';
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  DELETE FROM public.head h USING jsonb_array_elements(event -> 'data' -> 'heads') AS one
+  WHERE h.subject = one ->> 'subject' AND h.source = one ->> 'source'
+  AND h.sequence = (one ->> 'sequence')::bigint AND encode(h.digest, 'hex') = one ->> 'digest';
+  RETURN gone;
+END
+$$;
+
+-- Takes one partition's rows of a month out of audit's archive, up to a place; returns how many. Only
+-- what the newest cohort.archived on record says lies in the month's file, and nothing younger than
+-- the floor: this server cannot look into the file. Raises KP011.
+CREATE OR REPLACE FUNCTION keeper.release_archived(
+  month date, log_partition int, upto_life int, upto_offset bigint
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  told jsonb;
+  filed bigint;
+  there bigint;
+  newest timestamptz;
+BEGIN
+  LOCK TABLE public.archive IN SHARE ROW EXCLUSIVE MODE;
+  SELECT convert_from(state, 'UTF8')::jsonb INTO told FROM public.stored_events
+  WHERE topic IN ('cohort.archived.v1', 'cohort.restored.v1')
+  AND convert_from(state, 'UTF8')::jsonb -> 'data' ->> 'cohort' = to_char(month, 'YYYY-MM')
+  ORDER BY notification_id DESC LIMIT 1;
+  SELECT (run ->> 'records')::bigint INTO filed
+  FROM jsonb_array_elements(told -> 'data' -> 'partitions') AS run
+  WHERE told ->> 'type' = 'cohort.archived.v1' AND (run ->> 'partition')::int = log_partition
+  AND ((run ->> 'life')::int, (run ->> 'offset')::bigint) >= (upto_life, upto_offset);
+  SELECT count(*), max(a.time) INTO there, newest FROM public.archive a
+  WHERE a.cohort = month AND a.partition = log_partition
+  AND (a.life, a.record_offset) <= (upto_life, upto_offset);
+  IF there = 0 THEN
+    RETURN 0;
+  END IF;
+  IF filed IS NULL OR there > filed THEN
+    RAISE EXCEPTION 'nothing leaves: no file of % holds so much of partition %',
+      to_char(month, 'YYYY-MM'), log_partition USING ERRCODE = 'KP011';
+  END IF;
+  IF newest IS NULL OR keeper.floor_ends(newest) > now() THEN
+    RAISE EXCEPTION 'nothing leaves: records of % are kept here until %',
+      to_char(month, 'YYYY-MM'), keeper.floor_ends(newest) USING ERRCODE = 'KP011';
+  END IF;
+  DELETE FROM public.archive a
+  WHERE a.cohort = month AND a.partition = log_partition
+  AND (a.life, a.record_offset) <= (upto_life, upto_offset);
+  RETURN there;
+END
+$$;
+
 REVOKE ALL ON ALL TABLES IN SCHEMA keeper FROM PUBLIC;
 GRANT SELECT ON keeper.purge_key TO bihuan_service;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA keeper FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION keeper.purge_streams TO bihuan_service;
+GRANT EXECUTE ON FUNCTION keeper.purge_streams, keeper.purge_archive, keeper.release_archived
+  TO bihuan_service;
 
 RESET ROLE;

@@ -21,6 +21,7 @@ from pydantic_core import to_json
 
 from libs.decider import Row
 from libs.eventlog.failpoint import reach
+from libs.eventlog.purging import AlsoPurge, Purge, carry_out, purged_among
 from libs.eventlog.schema import RUNTIME_TABLES, create_view
 from libs.eventlog.tables import KeptTable, Table
 
@@ -103,6 +104,9 @@ class Unit:
     """Subjects touched, and whether this unit believes them parked."""
     outcomes: list[tuple[str, str, str, str, datetime]] = field(default_factory=list)
     """Idempotency rows: key, actor, fingerprint, outcome JSON, kept until."""
+    written: set[str] = field(default_factory=set)
+    """Subjects that get an event or a row; none of them may have been purged."""
+    purges: list[Purge] = field(default_factory=list)
     archive: Any = None
     """Called with the connection inside the transaction, or None."""
 
@@ -115,6 +119,7 @@ class Unit:
             or self.gone
             or self.parked
             or self.outcomes
+            or self.purges
             or self.archive is not None
         )
 
@@ -128,11 +133,13 @@ class UnitRecorder(PostgresApplicationRecorder):
         tables: Sequence[Table],
         ddl: Sequence[str] = (),
         kept: Sequence[KeptTable] = (),
+        also_purge: AlsoPurge | None = None,
     ) -> None:
         super().__init__(datastore)
         self._tables: Mapping[str, Table] = {table.name: table for table in tables}
         self._ddl = tuple(ddl)
         self._kept = tuple(kept)
+        self._also_purge = also_purge
         self._insert = (
             f"INSERT INTO {self.events_table_name} "
             "(originator_id, originator_version, topic, state) "
@@ -195,6 +202,8 @@ class UnitRecorder(PostgresApplicationRecorder):
     ) -> Sequence[int] | None:
         """Commits a unit (`unit=`); raises Moved when what it rested on has changed.
 
+        Raises PurgeRefused when the database lets streams not go that the unit would purge.
+
         Raises the library's OperationalError when the database cannot be reached: whether the
         commit happened is then unknown, and the caller looks before it tries again.
         """
@@ -227,10 +236,14 @@ class UnitRecorder(PostgresApplicationRecorder):
         _check_versions(curs, self.events_table_name, unit)
         self._check_finds(curs, unit)
         _check_parked(curs, unit)
+        if unit.written and purged_among(curs, unit.written):
+            raise Moved("a complaint was purged meanwhile")
         self._write_rows(curs, unit)
         _write_timers(curs, unit)
         _write_parked(curs, unit)
         _write_outcomes(curs, unit)
+        for purge in unit.purges:
+            carry_out(curs, purge, self._tables, self._also_purge)
 
     def _insert_all(self, curs: Cursor[DictRow], events: Sequence[StoredEvent]) -> list[int]:
         if not events:

@@ -34,6 +34,9 @@ RUNTIME_TABLES: tuple[str, ...] = (
     "CREATE TABLE IF NOT EXISTS relay_state ("
     "one boolean PRIMARY KEY DEFAULT true CHECK (one), generation int NOT NULL, "
     "sent bigint NOT NULL)",
+    # Complaints whose records were deleted after their retention, and by which event: what the log
+    # may still hold of them, or hold again, leads to nothing any more.
+    "CREATE TABLE IF NOT EXISTS purged (subject text PRIMARY KEY, record text NOT NULL)",
     "INSERT INTO relay_state (one, generation, sent) VALUES (true, 1, 0) ON CONFLICT DO NOTHING",
 )
 
@@ -43,6 +46,7 @@ RUNTIME_TABLE_NAMES = (
     "timer",
     "idempotency",
     "parked",
+    "purged",
     "relay_sent",
     "relay_state",
 )

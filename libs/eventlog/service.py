@@ -12,6 +12,7 @@ from libs.eventlog.envelope import decode
 from libs.eventlog.housekeeping import housekeeping_decider
 from libs.eventlog.policies import no_more_faults, policy_decider, version_of
 from libs.eventlog.policy_faults import Vet
+from libs.eventlog.purging import AlsoPurge
 from libs.eventlog.tables import KeptTable, Table
 
 
@@ -96,6 +97,7 @@ class Service:
       force: gaps, overlaps, what the law forbids. Asked at activation, never when reading back.
     - `seed_policies`: in force from 2004-01-01 once recorded by this service's first start.
     - `kept`: tables beside its events that no row may leave; `ddl`: others of its own.
+    - `also_purge`: what it deletes besides its streams and rows when complaints are purged.
     - `copies`: event type -> topic that gets a copy of the record (the only door out).
     """
 
@@ -116,6 +118,7 @@ class Service:
     copies: Mapping[str, str] = field(default_factory=dict)
     ddl: tuple[str, ...] = ()
     kept: tuple[KeptTable, ...] = ()
+    also_purge: AlsoPurge | None = None
 
     @property
     def source(self) -> str:

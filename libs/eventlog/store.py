@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from libs.decider import Decider, Policies, Recorded
 from libs.eventlog.envelope import digest, originator
 from libs.eventlog.policies import policy_streams
+from libs.eventlog.purging import purged_among
 from libs.eventlog.recorder import Moved, Unit, UnitRecorder
 from libs.eventlog.service import Service
 from libs.eventlog.work import Reader, Stream, Work
@@ -43,10 +44,14 @@ class Store(Reader):
             pre_ping=False,
             connect_timeout=5.0,
         )
-        self.recorder = UnitRecorder(self.datastore, service.tables, service.ddl, service.kept)
+        self.recorder = UnitRecorder(
+            self.datastore, service.tables, service.ddl, service.kept, service.also_purge
+        )
         self._cache: OrderedDict[UUID, Stream] = OrderedDict()
         self._fresh: dict[UUID, Stream] = {}
         self._broken: dict[UUID, str] = {}
+        self._any_purged: bool | None = None
+        """Whether anything was ever purged here; None: not known since something moved."""
         self._types = {
             decider.kind: frozenset(event.type for event in decider.events)
             for decider in service.all_deciders
@@ -136,6 +141,9 @@ class Store(Reader):
             self.forget(work.streams())
             raise
         self._fresh = {}
+        if unit.purges:
+            self.forget()
+            return
         for stream in work.streams():
             if stream.version:
                 self._put(stream.originator_id, stream)
@@ -147,6 +155,7 @@ class Store(Reader):
     def forget(self, streams: Iterable[Stream] | None = None) -> None:
         """Drops these streams from the cache (all of them by default)."""
         self._fresh = {}
+        self._any_purged = None
         if streams is None:
             self._cache.clear()
             return
@@ -166,6 +175,16 @@ class Store(Reader):
         """The same for many at once; all over the same columns."""
         with self.connection() as conn, conn.cursor() as curs:
             return self.recorder.find_many(curs, table, wanted)
+
+    def purged(self, subjects: Iterable[str]) -> frozenset[str]:
+        """Reader: which of these complaints' records were deleted after their retention."""
+        if self._any_purged is False:
+            return frozenset()
+        with self.connection() as conn, conn.cursor() as curs:
+            if self._any_purged is None:
+                row = curs.execute("SELECT EXISTS (SELECT FROM purged) AS any").fetchone()
+                self._any_purged = bool(row and row["any"])
+            return purged_among(curs, subjects) if self._any_purged else frozenset()
 
     def policies(self) -> Policies:
         """All policies ever activated here, compiled."""

@@ -11,7 +11,8 @@ class Table:
     `columns` maps a name to its PostgreSQL type (`uuid not null`, `timestamptz`, `jsonb`, ...), key
     columns included; `indexes` are column lists as SQL has them (`"state, due_at"`). No column may
     default to `now()` or a serial: a rebuilt view must be equal (DESIGN, Rebuild, defined).
-    `stream` is the column that names the complaint whose stream keeps a row, where it has one.
+    `stream` is the column that names the complaint whose stream keeps a row, where it has one; such
+    rows go with the complaint's records, unless the table `outlives` them.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Table:
     key: tuple[str, ...]
     indexes: tuple[str, ...] = ()
     stream: str = "complaint"
+    outlives: bool = False
 
     def type_of(self, column: str) -> str:
         """The bare PostgreSQL type of a column, without constraints."""

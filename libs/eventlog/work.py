@@ -28,6 +28,7 @@ from libs.decider import (
 from libs.eventlog.envelope import GENESIS, Origin, digest, encode, originator
 from libs.eventlog.policies import ActivatePolicy, policy_streams
 from libs.eventlog.policy_files import seed_instant
+from libs.eventlog.purging import StreamPurged
 from libs.eventlog.recorder import Find, TimerRow, Unit
 from libs.eventlog.service import Service
 
@@ -77,6 +78,10 @@ class Reader:
 
     def find(self, table: str, equal: tuple[tuple[str, Any], ...]) -> Sequence[Mapping[str, Any]]:
         """Rows of a read model as committed."""
+        raise NotImplementedError
+
+    def purged(self, subjects: Iterable[str]) -> frozenset[str]:
+        """Which of these complaints' records were deleted after their retention."""
         raise NotImplementedError
 
 
@@ -177,11 +182,15 @@ class Work:
     def apply(self, to: To, origin: Origin) -> list[Recorded[Any]]:
         """Decides one command and folds what comes of it; raises what `decide` raises.
 
+        Raises StreamPurged where the stream was deleted after its retention.
+
         This stream's timers due before the command's fact fire first, so that live, late and
         replayed facts give the same verdicts (DESIGN, Timers).
         """
         decider = self._by_command[type(to.command)]
         stream = self._stream(decider, to.subject)
+        if stream.version == 0 and decider.subject_is_id and self._reader.purged((to.subject,)):
+            raise StreamPurged
         recorded: list[Recorded[Any]] = []
         for _ in range(TIMERS_FIRED_FIRST_MAX):
             first = _next_timer(stream.timers, to.command)
@@ -309,6 +318,7 @@ class Work:
             if stream.version == touched.loaded_version:
                 unit.read_versions[stream.originator_id] = stream.version
                 continue
+            unit.written.add(stream.subject)
             self._timers_of(unit, touched)
             _rows_of(unit, touched)
         for key, row in self._heard_rows.items():

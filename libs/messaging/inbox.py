@@ -5,12 +5,13 @@ position taken from (source, partition): at or below it is a duplicate; one that
 taken; anything else is a gap, and the partition stops (DESIGN, Inbox).
 """
 
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID, uuid5
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -21,6 +22,7 @@ from libs.decider import DomainError, Recorded, To
 from libs.eventlog.envelope import STREAMS, Origin, Unreadable
 from libs.eventlog.failpoint import reach
 from libs.eventlog.housekeeping import BESIDE, Note
+from libs.eventlog.purging import PurgeRefused, purge_of
 from libs.eventlog.recorder import ParkedRow, Take
 from libs.eventlog.service import LogRecord, Service
 from libs.eventlog.store import StreamBroken
@@ -28,8 +30,15 @@ from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
 from libs.messaging.position import START, Position, RelayHeaders, key_text, read_headers
 
+log = logging.getLogger("bihuan.inbox")
+
 PROBLEM_MAX = 500
 """Characters of a parked record's problem (contracts, RecordParked)."""
+
+PURGE_REFUSED = "purge-refused"
+"""The error kind of a purge that the database did not carry out."""
+
+T = TypeVar("T")
 
 RIDE_SECONDS_MAX = 1.0
 """A batch without effects is not committed alone: its tracking rides along, at most this long."""
@@ -152,17 +161,20 @@ class Inbox:
         mine = [record for record in records if record.partition in self.progress]
         result: dict[int, Progress] = {}
         kept: list[LogRecord] = []
+        refused: dict[str, str] = {}
         began = time.perf_counter()
 
         def decide(work: Work) -> Work:
             nonlocal result, kept
-            batch = _Batch(self, work)
+            batch = _Batch(self, work, refused)
             result, kept = batch.run(mine), batch.archive
             self._save_into(work, result)
             return work
 
         overdue = time.monotonic() - self._saved_at > RIDE_SECONDS_MAX
-        work = self.writer.transact(decide, always=overdue and self._unsaved(mine))
+        work = without_refused_purges(
+            refused, lambda: self.writer.transact(decide, always=overdue and self._unsaved(mine))
+        )
         self._adopt(result, committed=work.committed)
         if kept:
             for tell in self.on_kept:
@@ -268,19 +280,25 @@ class _Heard:
 
 
 class _Batch:
-    """One batch being decided; may run again when something moved, so it changes nothing itself."""
+    """One batch being decided; may run again when something moved, so it changes nothing itself.
 
-    def __init__(self, inbox: Inbox, work: Work) -> None:
+    `refused`: what the database said no to when this very batch purged it, by record.
+    """
+
+    def __init__(self, inbox: Inbox, work: Work, refused: Mapping[str, str]) -> None:
         self.inbox = inbox
         self.service = inbox.service
         self.work = work
         self.blocked = set(work.blocked)
+        self.refused = refused
+        self.purged: set[str] = set()
         self.result: dict[int, Progress] = {}
         self.archive: list[LogRecord] = []
         self.fates: Counter[str] = Counter()
 
     def run(self, records: Sequence[KafkaRecord]) -> dict[int, Progress]:
         heard = self._accept(records)
+        self._look_who_is_gone(heard)
         self._prefetch(heard)
         for one in heard:
             self._hear(one)
@@ -358,25 +376,51 @@ class _Batch:
             return _Heard(record, headers, None, (), error)
         return _Heard(record, headers, recorded, commands, None)
 
+    def _look_who_is_gone(self, heard: Sequence[_Heard]) -> None:
+        """Complaints purged before or within this batch: nothing that is heard of them counts."""
+        self.purged |= self.inbox.writer.store.purged({_key(one.record) for one in heard})
+        blocked = set(self.blocked)
+        for one in heard:
+            if one.recorded is None or not self._is_purge(one.recorded):
+                continue
+            if str(one.recorded.id) in self.refused:
+                blocked.add(_key(one.record))
+            if _key(one.record) not in blocked:
+                self.purged |= {head.subject for head in one.recorded.data.heads}
+
+    def _is_purge(self, recorded: Recorded[Any]) -> bool:
+        return isinstance(recorded.data, self.service.housekeeping.cohort_purged)
+
     def _prefetch(self, heard: Sequence[_Heard]) -> None:
         by_command = self.service.by_command
         wanted = [
             (by_command[type(to.command)], to.subject)
             for one in heard
             for to in one.commands
-            if type(to.command) in by_command
+            if type(to.command) in by_command and _key(one.record) not in self.purged
         ]
         if wanted:
             self.inbox.writer.store.load(wanted)
 
     def _hear(self, one: _Heard) -> None:
         subject = _key(one.record)
+        if subject in self.purged:
+            self.fates["purged"] += 1
+            return
         if subject in self.blocked:
             self._park(one, subject, "waiting", "waiting", "waits behind a parked record")
             return
         if one.error is not None or one.recorded is None:
             self._park_error(one, subject, one.error)
             return
+        if self._is_purge(one.recorded):
+            reason = self.refused.get(str(one.recorded.id))
+            if reason is not None:
+                self._park(one, subject, "parked", PURGE_REFUSED, as_problem(reason))
+                self.blocked.add(subject)
+                self.fates["parked"] += 1
+                return
+            self.work.extra.purges.append(purge_of(one.recorded, one.record.value or b""))
         mark = self.work.savepoint()
         try:
             hear(self.service, self.work, one.recorded, one.commands, self._refused)
@@ -463,6 +507,18 @@ class _Batch:
         note_on(self.service, self.work, subject, event, f"record:{record_id}")
 
 
+def without_refused_purges(refused: dict[str, str], commit: Callable[[], T]) -> T:
+    """Commits; again, with the reason in `refused`, for each purge the database says no to."""
+    while True:
+        try:
+            return commit()
+        except PurgeRefused as error:
+            if error.record in refused:
+                raise
+            log.error("the database refuses a purge", extra={"reason": error.reason})
+            refused[error.record] = error.reason
+
+
 def hear(
     service: Service,
     work: Work,
@@ -484,7 +540,10 @@ def hear(
             work.rollback_to(mark)
             refused(error)
     if recorded.type in service.hears:
-        work.show(service.heard_rows(recorded))
+        rows = tuple(service.heard_rows(recorded))
+        work.show(rows)
+        if rows:
+            work.extra.written.add(recorded.subject)
 
 
 def note_on(service: Service, work: Work, subject: str, event: Any, causation: str) -> None:

@@ -14,12 +14,20 @@ from psycopg import Connection
 
 from libs.decider import Conflict, NotFound
 from libs.eventlog.envelope import Unreadable
+from libs.eventlog.purging import purge_of
 from libs.eventlog.recorder import ParkedRow
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
 from libs.messaging.channel import Channel, RawMessage
 from libs.messaging.clients import running
-from libs.messaging.inbox import describe, hear, note_on
+from libs.messaging.inbox import (
+    PURGE_REFUSED,
+    as_problem,
+    describe,
+    hear,
+    note_on,
+    without_refused_purges,
+)
 from libs.messaging.position import read_headers
 
 FETCH_SECONDS_MAX = 10.0
@@ -125,10 +133,15 @@ class Parking:
         return rows
 
     def _settle(self, rows: Sequence[ParkedRow], by: str, reason: str, discard: bool) -> Settled:
-        def decide(work: Work) -> Settled:
-            return _Settling(self._writer, self._channel, work, by, reason).run(rows, discard)
+        refused: dict[str, str] = {}
 
-        settled = self._writer.transact(decide, always=True)
+        def decide(work: Work) -> Settled:
+            settling = _Settling(self._writer, self._channel, work, by, reason, refused)
+            return settling.run(rows, discard)
+
+        settled = without_refused_purges(
+            refused, lambda: self._writer.transact(decide, always=True)
+        )
         self._writer.refresh()
         return settled
 
@@ -148,13 +161,20 @@ class Parking:
 
 class _Settling:
     def __init__(
-        self, writer: Writer, channel: Channel | None, work: Work, by: str, reason: str
+        self,
+        writer: Writer,
+        channel: Channel | None,
+        work: Work,
+        by: str,
+        reason: str,
+        refused: Mapping[str, str],
     ) -> None:
         self._service = writer.service
         self._channel = channel
         self._work = work
         self._by = by
         self._reason = reason
+        self._refused = refused
 
     def run(self, rows: Sequence[ParkedRow], discard: bool) -> Settled:
         subject = rows[0].subject
@@ -183,6 +203,8 @@ class _Settling:
     def _try(self, row: ParkedRow) -> tuple[str, str] | None:
         if row.topic.startswith("timer:"):
             return None  # it is still set, and fires again once its subject is free
+        if row.record_id in self._refused:
+            return PURGE_REFUSED, as_problem(self._refused[row.record_id])
         mark = self._work.savepoint()
         try:
             if self._channel is not None and row.topic == self._channel.topic:
@@ -198,6 +220,8 @@ class _Settling:
         if row.value is None:
             raise Unreadable("no-bytes", "its bytes cannot be had, or nothing of ours wrote it")
         recorded = self._service.read(row.value)
+        if isinstance(recorded.data, self._service.housekeeping.cohort_purged):
+            self._work.extra.purges.append(purge_of(recorded, row.value))
         commands = (
             tuple(self._service.react(recorded)) if recorded.type in self._service.hears else ()
         )

@@ -21,10 +21,11 @@ from psycopg.rows import dict_row
 
 from libs.eventlog.envelope import digest
 from libs.eventlog.failpoint import reach
+from libs.eventlog.purging import purged_among
 from libs.eventlog.service import Service
 from libs.eventlog.work import partition_of
 from libs.messaging.clients import running
-from libs.messaging.position import START, Position, RelayHeaders, read_headers
+from libs.messaging.position import START, Position, RelayHeaders, key_text, read_headers
 
 log = logging.getLogger("bihuan.relay")
 
@@ -44,6 +45,16 @@ class Sent:
 
     position: Position
     offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """A record of ours that the log holds."""
+
+    position: Position
+    offset: int
+    digest: str
+    subject: str
 
 
 class Relay:
@@ -275,40 +286,46 @@ class Relay:
         for place in todo:
             last = self._last.get((place.topic, place.partition))
             consumer.seek(place, max(begins[place], last.offset if last else 0))
-        found: dict[TopicPartition, list[tuple[Position, int, str]]] = {}
+        found: dict[TopicPartition, list[_Ours]] = {}
         while todo:
             batch = await consumer.getmany(*todo, timeout_ms=200)
             for place, records in batch.items():
                 for record in records:
                     headers = read_headers(record.headers)
                     if headers is not None and headers.source == self.service.source:
-                        found.setdefault(place, []).append(
-                            (headers.position, record.offset, digest(record.value or b""))
+                        ours = _Ours(
+                            headers.position,
+                            record.offset,
+                            digest(record.value or b""),
+                            key_text(record.key),
                         )
+                        found.setdefault(place, []).append(ours)
             for place in list(todo):
                 if await consumer.position(place) >= ends[place]:
                     todo.discard(place)
-        for place, ours in found.items():
-            await asyncio.to_thread(self._compare, place, ours)
+        for place, sent in found.items():
+            await asyncio.to_thread(self._compare, place, sent)
 
-    def _compare(self, place: TopicPartition, ours: list[tuple[Position, int, str]]) -> None:
+    def _compare(self, place: TopicPartition, ours: Sequence["_Ours"]) -> None:
         known = {
             row["notification_id"]: digest(bytes(row["state"]))
             for row in self._connection.execute(
                 "SELECT notification_id, state FROM stored_events WHERE notification_id = ANY(%s)",
-                ([position.id for position, _, _ in ours],),
+                ([one.position.id for one in ours],),
             ).fetchall()
         }
-        for position, offset, found in ours:
-            if known.get(position.id) != found:
+        with self._connection.cursor() as curs:
+            purged = purged_among(curs, {one.subject for one in ours})
+        for one in ours:
+            if known.get(one.position.id) != one.digest and one.subject not in purged:
                 raise LogAhead(
-                    f"{place.topic}/{place.partition} holds {self.service.source} {position}, "
+                    f"{place.topic}/{place.partition} holds {self.service.source} {one.position}, "
                     "which the database does not have; run: bihuan rebuild "
                     f"{self.service.name}"
                 )
             last = self._last.get((place.topic, place.partition))
-            if last is None or position >= last.position:
-                self._last[(place.topic, place.partition)] = Sent(position, offset)
+            if last is None or one.position >= last.position:
+                self._last[(place.topic, place.partition)] = Sent(one.position, one.offset)
 
 
 def subject_of(state: bytes) -> str:

@@ -75,6 +75,18 @@ KEPT: tuple[KeptTable, ...] = (
         ),
         grows="records",
     ),
+    # Of a purged record its place and its digest: the leaf that was sealed, and which purge it was.
+    KeptTable(
+        "purged_record",
+        (
+            "CREATE TABLE IF NOT EXISTS purged_record ("
+            "partition int NOT NULL, life int NOT NULL, record_offset bigint NOT NULL, "
+            'source text COLLATE "C" NOT NULL, subject text COLLATE "C" NOT NULL, sequence bigint, '
+            "position text NOT NULL, after text NOT NULL, digest bytea NOT NULL, "
+            "tombstone uuid NOT NULL, PRIMARY KEY (partition, life, record_offset))",
+            "CREATE INDEX IF NOT EXISTS purged_record_subject ON purged_record (subject)",
+        ),
+    ),
     KeptTable(
         "fault",
         (
@@ -217,6 +229,11 @@ class Archive:
                 "the log is not as it must be",
                 extra={"kind": fault[1].kind.value, "source": fault[1].source},
             )
+
+    def purge(self, conn: Connection[Any], event: bytes) -> None:
+        """What a signed purge names goes, but for its places (the keeper's function checks it)."""
+        conn.execute("SELECT keeper.purge_archive(%s::jsonb)", (event.decode(),))
+        self._known.clear()
 
     def _count(self, curs: Cursor[Any]) -> None:
         counted = dict(curs.execute("SELECT kind, count(*) FROM fault GROUP BY kind").fetchall())

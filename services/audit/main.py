@@ -61,6 +61,7 @@ TRIAL = trying.Trial(
 
 def describe(registry: CollectorRegistry | None = None) -> Service:
     """The service as the runtime sees it: it keeps everything, counts it, and seals it."""
+    kept = archive.Archive(registry or CollectorRegistry())
     return Service(
         name="audit",
         deciders=(HOLDS, STANDING_HOLDS, CHECKPOINTS, CONNECTIONS, EXPORTS, COHORTS),
@@ -76,7 +77,8 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
             records.ARCHIVED_TABLE,
             *reports.FACT_TABLES,
         ),
-        archive=archive.Archive(registry or CollectorRegistry()).keep,
+        archive=kept.keep,
+        also_purge=kept.purge,
         archive_rebuilt=tiles.catch_up,
         compile_policy=compile_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),

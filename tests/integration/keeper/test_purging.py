@@ -130,12 +130,13 @@ def test_exactly_the_named_streams_go_and_twice_is_once(database: Database) -> N
     assert database.streams() == {stays.subject: 3}
 
 
-def test_heads_of_other_services_are_not_this_ones_to_delete(database: Database) -> None:
-    """All services have a stream of the same complaint; each deletes its own."""
+def test_each_service_deletes_its_own_and_a_complaint_goes_as_a_whole(database: Database) -> None:
+    """All services have a stream of the same complaint, with heads of their own."""
     own = database.holds("one")
     other = own.model_copy(update={"source": "/bihuan/routing", "digest": "00" * 32})
-    assert database.purge(purge(other)) == 0
-    assert database.streams() == {own.subject: 3}
+    elsewhere = other.model_copy(update={"subject": str(UUID(int=7))})
+    database.refuses(purge(other, elsewhere), "has a stream that is not named")
+    assert database.purge(purge(elsewhere)) == 0
     assert database.purge(purge(own, other)) == 3
 
 
@@ -304,3 +305,8 @@ def test_the_database_makes_the_text_that_audit_signs(database: Database) -> Non
         ).fetchone()
         assert row is not None
         assert bytes(row[0]) == text_of(CohortPurged.model_validate(event["data"]))
+
+
+def test_the_same_head_twice_is_one_stream(database: Database) -> None:
+    one = database.holds("one")
+    assert database.purge(purge(one, one)) == 3

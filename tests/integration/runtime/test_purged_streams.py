@@ -1,0 +1,283 @@
+"""Every service hears a purge: its streams go with all that showed them, or it says why not."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from contracts.housekeeping import CohortPurged, Head
+from contracts.purging import text_of
+from libs.decider import Command, Context, Decider, Event, State, To
+from libs.eventlog.envelope import Origin, digest
+from libs.eventlog.purging import StreamPurged
+from libs.eventlog.service import Service
+from libs.messaging.app import App
+from libs.messaging.parking import Parking, StillFails, listed
+from libs.messaging.stepping import Stepper
+from libs.timekeeping.clock import SteppedClock
+from tests.integration.runtime.toys import (
+    KEEPING,
+    START,
+    TYPES,
+    ball,
+    catcher,
+    make_app,
+    stored,
+    throw_ball,
+    thrower,
+)
+from tests.stack import Room, room
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+LATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+
+
+class Bury(Command):
+    event: CohortPurged
+
+
+@dataclass(frozen=True, slots=True)
+class Grave(State):
+    buried: int = 0
+
+
+def bury(_grave: Grave | None, command: Bury, _context: Context) -> Sequence[Event]:
+    return [command.event]
+
+
+def undertaker() -> Service:
+    """Stands for audit: puts a purge on record."""
+    return Service(
+        name="audit",
+        deciders=(
+            Decider(
+                kind="cohort",
+                commands=(Bury,),
+                events=(CohortPurged,),
+                decide=bury,
+                evolve=lambda grave, _recorded: Grave((grave or Grave()).buried + 1),
+                subject_is_id=False,
+            ),
+        ),
+        types=TYPES,
+        housekeeping=KEEPING,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """Thrower, catcher and undertaker, on a stepped clock."""
+
+    where: Room
+    apps: list[App]
+    clock: SteppedClock
+    keys: Path
+
+    async def settle(self) -> None:
+        await Stepper(self.apps, self.clock).settle()
+
+    async def throw(self, *subjects: str) -> None:
+        for subject in subjects:
+            await throw_ball(self.apps[0], subject)
+        await self.settle()
+
+    def heads(self, *subjects: str) -> list[Head]:
+        found = []
+        for app in self.apps[:2]:
+            with app.store.connection() as conn:
+                for subject in subjects:
+                    row = conn.execute(
+                        "SELECT originator_version, state FROM stored_events "
+                        "WHERE originator_id = %s ORDER BY originator_version DESC LIMIT 1",
+                        (UUID(subject),),
+                    ).fetchone()
+                    assert row is not None
+                    found.append(
+                        Head(
+                            source=app.service.source,
+                            subject=subject,
+                            sequence=row["originator_version"],
+                            digest=digest(bytes(row["state"])),
+                        )
+                    )
+        return sorted(found, key=lambda head: (head.source, head.subject))
+
+    async def bury(self, cohort: str, heads: Sequence[Head], **more: Any) -> None:
+        event = purge(cohort, heads, **more)
+        to = To(cohort, Bury(at=self.clock.now(), event=event))
+        app = self.apps[2]
+        await app.in_thread(
+            app.writer.transact, lambda work: work.apply(to, Origin("test", "auditor:a-2"))
+        )
+        await self.settle()
+
+    def rows(self, subject: str) -> dict[str, int]:
+        """How many rows the thrower has of a ball, by table; tables without any are left out."""
+        found = {}
+        with self.apps[0].store.connection() as conn:
+            for table, column in (("hand", "ball"), ("seen", "ball"), ("timer", "subject")):
+                row = conn.execute(
+                    f"SELECT count(*) AS n FROM {table} WHERE {column}::text = %s", (subject,)
+                ).fetchone()
+                if row and row["n"]:
+                    found[table] = int(row["n"])
+        return found
+
+    async def anew(self, number: int) -> None:
+        """One service stopped and started again: nothing is remembered but what is on record."""
+        await self.apps[number].stop()
+        service = (thrower, catcher, undertaker)[number]()
+        self.apps[number] = make_app(service, self.where, self.keys, self.clock)
+        await self.apps[number].start()
+        await self.settle()
+
+
+def purge(
+    cohort: str, heads: Sequence[Head], *, key: Ed25519PrivateKey = KEY, **more: Any
+) -> CohortPurged:
+    unsigned = CohortPurged.model_validate(
+        {
+            "cohort": cohort,
+            "part": 1,
+            "parts": 1,
+            "plan": "ab" * 32,
+            "heads": heads,
+            "count": 2,
+            "ground": "retention_past",
+            "proposed_by": "auditor:a-1",
+            "by": "auditor:a-2",
+            "key": written(key.public_key().public_bytes_raw()),
+            "signature": "A" * 86,
+            **more,
+        }
+    )
+    return unsigned.model_copy(update={"signature": written(key.sign(text_of(unsigned)))})
+
+
+def written(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def trust(where: Room, key: Ed25519PrivateKey) -> None:
+    for dsn in where.dsns.values():
+        with psycopg.connect(dsn) as conn:
+            conn.execute(
+                "SELECT keeper.trust_purge_key(%s)", (written(key.public_key().public_bytes_raw()),)
+            )
+
+
+@asynccontextmanager
+async def town(where: Room, keys: Path) -> AsyncIterator[Town]:
+    clock = SteppedClock(START)
+    trust(where, KEY)
+    makers = (thrower, catcher, undertaker)
+    apps = [make_app(maker(), where, keys, clock) for maker in makers]
+    await asyncio.gather(*(app.start() for app in apps))
+    made = Town(where, apps, clock, keys)
+    try:
+        yield made
+    finally:
+        await asyncio.gather(*(app.stop() for app in made.apps))
+
+
+async def its_streams_go_with_all_that_showed_them(town: Town) -> None:
+    gone, stays = ball(1), ball(2)
+    await town.throw(gone, stays)
+    assert town.rows(gone) == town.rows(stays) == {"hand": 1, "seen": 1, "timer": 1}
+    heads = town.heads(gone)
+    await town.bury("2025-10", heads)
+    for app in town.apps[:2]:
+        assert stored(app, gone) == []
+        assert len(stored(app, stays)) == 1
+    assert town.rows(gone) == {}
+    assert town.rows(stays) == {"hand": 1, "seen": 1, "timer": 1}
+    await town.bury("2025-10", heads)  # heard twice is heard once
+    assert [await app.query(listed, None, 9) for app in town.apps] == [[], [], []]
+
+
+async def nothing_is_added_to_what_is_gone(town: Town) -> None:
+    """Neither by a command, nor by what is heard late, nor in an instance that remembers it."""
+    gone = ball(3)
+    await town.throw(gone)
+    heads = town.heads(gone)
+    await town.bury("2025-10", heads)
+    with pytest.raises(StreamPurged):
+        await throw_ball(town.apps[0], gone)
+    await town.anew(0)
+    with pytest.raises(StreamPurged):
+        await throw_ball(town.apps[0], gone)
+    with psycopg.connect(town.where.dsns["catcher"], autocommit=True) as conn:
+        # As after a restore from before the ball was heard of: the log tells all of it again.
+        conn.execute("UPDATE inbox_offset SET next = 0")
+        conn.execute("DELETE FROM inbox_taken")
+    await town.anew(1)
+    assert stored(town.apps[1], gone) == []
+    assert len(stored(town.apps[1], ball(2))) == 1
+
+
+async def a_refusal_is_on_record_and_may_be_mended(town: Town) -> None:
+    """Without parking it would be heard, fail, and nobody would know: the streams just stay."""
+    stays, waits = ball(4), ball(5)
+    await town.throw(stays, waits)
+    await town.bury("2025-11", town.heads(stays), key=LATE_KEY, part=1, parts=2)
+    await town.bury("2025-11", town.heads(waits), part=2, parts=2)
+    for app in town.apps[:2]:
+        assert len(stored(app, stays)) == len(stored(app, waits)) == 1
+        (parked,) = await app.query(listed, None, 9)
+        assert (parked["subject"], parked["error_kind"]) == ("2025-11", "purge-refused")
+        assert parked["detail"] == "nothing is purged: its key is not trusted here"
+        assert parked["waiting"] == 1
+        with pytest.raises(StillFails, match="not trusted here"):
+            await parking(town, app).replay("2025-11", "operator:o-1", "again")
+    assert town.rows(stays) == {"hand": 1, "seen": 1, "timer": 1}
+
+    trust(town.where, LATE_KEY)
+    for app in town.apps[:2]:
+        settled = await parking(town, app).replay("2025-11", "operator:o-1", "key entered")
+        assert (len(settled.released), settled.left) == (2, 0)
+        assert stored(app, stays) == stored(app, waits) == []
+    assert town.rows(stays) == town.rows(waits) == {}
+    await town.settle()
+
+
+async def what_ends_elsewhere_stays_in_the_service_where_it_does(town: Town) -> None:
+    subject = ball(6)
+    await town.throw(subject)
+    heads = town.heads(subject)
+    wrong = [
+        head.model_copy(update={"sequence": head.sequence + 1})
+        if head.source.endswith("catcher")
+        else head
+        for head in heads
+    ]
+    await town.bury("2025-12", wrong)
+    assert stored(town.apps[0], subject) == []
+    assert len(stored(town.apps[1], subject)) == 1
+    (parked,) = await town.apps[1].query(listed, None, 9)
+    assert "does not end where it says" in parked["detail"]
+
+
+def parking(town: Town, app: App) -> Parking:
+    return Parking(app.writer, town.where.bootstrap)
+
+
+def test_a_purge_is_heard_by_every_service(tmp_path: Path) -> None:
+    """One town for all scenes: starting it costs more than playing them."""
+
+    async def play(where: Room) -> None:
+        async with town(where, tmp_path) as made:
+            await its_streams_go_with_all_that_showed_them(made)
+            await nothing_is_added_to_what_is_gone(made)
+            await a_refusal_is_on_record_and_may_be_mended(made)
+            await what_ends_elsewhere_stays_in_the_service_where_it_does(made)
+
+    with room(("thrower", "catcher", "audit")) as where:
+        asyncio.run(play(where))
