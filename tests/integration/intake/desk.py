@@ -100,7 +100,7 @@ def desk(folder: Path) -> Iterator[Desk]:
             "intake",
             "Intake",
             "0",
-            api.routes(query, tell),
+            api.routes(query, tell, lambda: writer.policies),
             authenticator=Authenticator(
                 JwksFile(folder / "jwks.json", lambda: REAL_S), lambda: REAL_S
             ),
