@@ -4,28 +4,49 @@ import asyncio
 import importlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import psycopg
 import typer
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from cli.archive_pages import ACTOR, ROLE, ArchivePages
+from cli.client import Client
 from cli.places import SERVICES, Places
-from cli.system import database
-from cli.telling import MISUSED, AsJson, emit, err, fail, out
-from infra.databases import PURGE_KEYS, trust_purge_keys
+from cli.system import System, database
+from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, speaking
+from infra.databases import PURGE_KEYS, create_database, trust_purge_keys
 from infra.local import LocalStack, StackProblem
+from libs.eventlog.service import Service
 from libs.eventlog.store import Store
 from libs.messaging import topics
+from libs.messaging.beside import Beside, Databases, EventsDiffer, NeverNear, NotDrained
+from libs.messaging.copying import Where
+from libs.messaging.log_lines import ArchiveLog, FilePages, Pages, write_lines
+from libs.messaging.log_source import KafkaLog, Log, LogUnusable
 from libs.messaging.rebuild import NotEmpty, Rebuilt, StillRunning, rebuild
+
+KAFKA, ARCHIVE = "kafka", "archive"
+BY = "admin:local"
+
+From = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        help="kafka; archive: audit's, then Kafka's tail; or a file of `bihuan log`, likewise.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Adds the commands."""
     app.command("rebuild")(rebuild_service)
+    app.command("log")(log_lines)
 
 
 def rebuild_service(
@@ -33,6 +54,14 @@ def rebuild_service(
     whole: Annotated[
         bool, typer.Option("--whole", help="The whole database, not only its views.")
     ] = False,
+    source: From = KAFKA,
+    beside: Annotated[
+        bool, typer.Option("--beside", help="The whole database, while the system runs.")
+    ] = False,
+    swap: Annotated[
+        bool, typer.Option("--swap", help="With --beside: put it in the live one's place.")
+    ] = False,
+    by: Annotated[str, typer.Option(help="Who orders it: on record.")] = BY,
     as_json: AsJson = False,
 ) -> None:
     """Make a service's views again from its own events and the log; --whole its whole database.
@@ -41,6 +70,12 @@ def rebuild_service(
     name, never dropped. What is not in the log cannot come back: the vault, and what was never
     sent. With --json: {what, events, records, generation, digest, set_aside}. Exit 1: it could not
     be done.
+
+    With --beside: while the system runs, into a database beside the live one, which it catches up
+    with and is compared with at a moment of rest, table by table. Then it is dropped, or with
+    --swap takes the live one's place: the service goes on by itself within a second or so. With
+    --json: {service, rounds, events, records, different: [{table, live, beside}], swapped,
+    set_aside, generation, digest, held_seconds}. Exit 1: they differ, and nothing was swapped.
     """
     if service not in SERVICES:
         fail(
@@ -48,19 +83,20 @@ def rebuild_service(
             code=MISUSED,
             as_json=as_json,
         )
+    if (swap and not beside) or (beside and whole):
+        fail("--swap goes with --beside, and --beside is whole", code=MISUSED, as_json=as_json)
+    if service == "audit" and source != KAFKA:
+        fail("audit is not rebuilt from its own archive; --from kafka", code=MISUSED)
     places = Places.here()
+    if beside:
+        rebuild_beside(places, service, source, swap=swap, by=by, as_json=as_json)
+        return
     if not places.stack.exists():
         fail(f"nothing was ever started on {places.data}", code=MISUSED, as_json=as_json)
     try:
-        with LocalStack(places.stack, progress=_progress) as stack:
-            if stack.broker_kind != "kafka":
-                fail(
-                    "the in-memory broker's log is gone: there is nothing to rebuild from",
-                    as_json=as_json,
-                )
-            aside = _set_aside(stack, service) if whole else None
-            done = asyncio.run(_rebuilt(stack, service, whole=whole))
-    except (StackProblem, StillRunning, NotEmpty) as error:
+        with speaking(as_json):
+            done, aside = asyncio.run(_offline(places, service, whole, source, by))
+    except (StackProblem, StillRunning, NotEmpty, LogUnusable, OSError) as error:
         fail(str(error), as_json=as_json)
     if as_json:
         emit({**asdict(done), "set_aside": aside})
@@ -73,38 +109,237 @@ def rebuild_service(
         out.print(f"The database as it was is kept as {aside}; drop it when all is well.")
 
 
-async def _rebuilt(stack: LocalStack, service: str, *, whole: bool) -> Rebuilt:
-    described = importlib.import_module(f"services.{service}.main").describe()
-    dsn = stack.service_dsn(database(service))
+def rebuild_beside(
+    places: Places, service: str, source: str, *, swap: bool, by: str, as_json: bool
+) -> None:
+    """See `rebuild_service`."""
+    try:
+        with speaking(as_json), ExitStack() as closing:
+            told = places.running()
+            if told["broker"] != "kafka":
+                fail("the in-memory broker keeps no log to rebuild from", as_json=as_json)
+            bootstrap, prefix = str(told["bootstrap"]), str(told["topic_prefix"])
+            log, where = log_of(places, source, bootstrap, closing, prefix)
+            progress = closing.enter_context(progress_bar())
+            live, own = (str(told["databases"][service][one]) for one in ("live", "own"))
+            beside = f"{conninfo_to_dict(live)['dbname']}_beside"
+            databases = Databases(
+                live,
+                make_conninfo(live, dbname=beside),
+                make_conninfo(own, dbname=beside),
+                str(told["maintenance"]),
+            )
+            found = made_beside(service_of(service), databases, log, where, swap, by, progress)
+    except (
+        LogUnusable,
+        NotDrained,
+        NeverNear,
+        EventsDiffer,
+        psycopg.OperationalError,
+        OSError,
+    ) as error:
+        fail(str(error), as_json=as_json)
+    _tell_beside(found, as_json=as_json)
+
+
+def made_beside(
+    service: Service,
+    databases: Databases,
+    log: Log,
+    where: Where,
+    swap: bool,
+    by: str,
+    progress: Any,
+) -> dict[str, Any]:
+    """Makes the copy, compares it at a moment of rest, and swaps or drops it; see `--json`."""
+    live, name = (
+        str(conninfo_to_dict(dsn)["dbname"]) for dsn in (databases.live, databases.beside)
+    )
+    aside = f"{live}_before_{int(time.time())}"
+    with psycopg.connect(databases.maintenance, autocommit=True) as admin:
+        _drop(admin, name)  # of a rebuild that was broken off
+        create_database(admin, name, role=str(conninfo_to_dict(databases.own)["user"]))
+        trust_purge_keys(databases.beside, Places.here().keys / PURGE_KEYS)
+        beside = Beside(service, databases, log, where, progress)
+        try:
+            rounds = beside.catch_up()
+            different = beside.differences()
+            found: dict[str, Any] = {
+                "service": service.name,
+                "rounds": rounds,
+                "different": [asdict(one) for one in different],
+                "swapped": swap,
+                "set_aside": aside if swap else None,
+            }
+            if swap:
+                beside.catch_up()
+                found |= asdict(beside.swap(aside, by))
+            found |= {"events": beside.events, "records": beside.records}
+            found["held_seconds"] = round(beside.held.seconds, 3)
+            return found
+        finally:
+            beside.close()
+            _drop(admin, name)  # where it was not swapped in
+
+
+def _drop(admin: psycopg.Connection[Any], name: str) -> None:
+    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _tell_beside(found: dict[str, Any], *, as_json: bool) -> None:
+    different = found["different"]
+    if as_json:
+        emit(found)
+    else:
+        mark = "[red]✗[/red]" if different else "[green]✓[/green]"
+        equal = "differs from the live one" if different else "equals the live one 与在线一致"
+        out.print(
+            f"{mark} {found['service']}: made again beside it from {found['records']:,} records, "
+            f"{found['events']:,} of its own; {equal}; its writers waited "
+            f"{found['held_seconds']:.2f} s"
+        )
+        for one in different:
+            out.print(f"  {one['table']}: {one['live']} rows live, {one['beside']} from the log")
+        if found["swapped"]:
+            out.print(f"It is the live one now; the one before is kept as {found['set_aside']}.")
+    if different and not found["swapped"]:
+        raise typer.Exit(FOUND)
+
+
+async def _offline(
+    places: Places, service: str, whole: bool, source: str, by: str
+) -> tuple[Rebuilt, str | None]:
+    """With the servers up, and audit alone where its archive is asked."""
+    stack = LocalStack(places.stack, progress=_progress)
+    alone = ("audit",) if source == ARCHIVE else ()
+    system = System(places, servers=stack, services=alone)
+    await system.start()
+    try:
+        return await asyncio.to_thread(_made, places, stack, service, whole, source, by)
+    finally:
+        await system.stop()
+
+
+def _made(
+    places: Places, stack: LocalStack, service: str, whole: bool, source: str, by: str
+) -> tuple[Rebuilt, str | None]:
+    if stack.broker_kind != "kafka":
+        raise LogUnusable("the in-memory broker's log is gone: there is nothing to rebuild from")
+    described = service_of(service)
+    with ExitStack() as closing:
+        log, where = log_of(places, source, stack.bootstrap, closing)
+        aside = _set_aside(stack, service) if whole else None
+        try:
+            return _rebuilt(stack, described, log, where, whole=whole, by=by), aside
+        except BaseException:
+            if aside is not None:
+                _put_back(stack, service, aside)
+            raise
+
+
+def _rebuilt(
+    stack: LocalStack, described: Service, log: Log, where: Where, *, whole: bool, by: str
+) -> Rebuilt:
+    dsn = stack.service_dsn(database(described.name))
     store = Store(described, dsn)
     try:
-        with _bar() as progress:
-            return await rebuild(
-                described,
-                store,
-                dsn,
-                bootstrap=stack.bootstrap,
-                topic=topics.LOG,
-                topic_id=topics.topic_id(stack.bootstrap, topics.LOG),
-                partitions=topics.PARTITIONS_ONE_MACHINE,
-                whole=whole,
-                progress=progress,
+        with progress_bar() as progress:
+            return asyncio.run(
+                rebuild(
+                    described,
+                    store,
+                    dsn,
+                    log=log,
+                    where=where,
+                    whole=whole,
+                    by=by,
+                    progress=progress,
+                )
             )
     finally:
         store.close()
 
 
+def service_of(name: str) -> Service:
+    """A service as the runtime sees it."""
+    described: Service = importlib.import_module(f"services.{name}.main").describe()
+    return described
+
+
+def log_of(
+    places: Places, source: str, bootstrap: str, closing: ExitStack, prefix: str = ""
+) -> tuple[Log, Where]:
+    """L from where somebody asked for it, and where an inbox goes on from; raises LogUnusable."""
+    topic = prefix + topics.LOG
+    topic_id = topics.topic_id(bootstrap, topic)
+    partitions = topics.partitions_of(bootstrap, topic)
+    if source == KAFKA:
+        log = Log(KafkaLog(bootstrap, topic, partitions))
+        where = Where(topic, topic_id, partitions)
+    else:
+        pages: Pages
+        if source == ARCHIVE:
+            pages = ArchivePages(closing.enter_context(Client(places, actor=ACTOR, roles=(ROLE,))))
+        else:
+            file = Path(source).open("rb")  # noqa: SIM115 - closed with the log
+            pages = FilePages(closing.enter_context(file))
+        archive = ArchiveLog(pages, bootstrap, topic, topic_id, partitions)
+        log, where = Log(archive), Where(topic, topic_id, partitions, archive.life)
+    closing.callback(log.close)
+    return log, where
+
+
+def log_lines(
+    file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write audit's whole archive as lines, in the log's order: for `rebuild --from FILE`.
+
+    Sealed words stay sealed. With --json: {records, file}. Exit 1: the archive is not whole.
+    """
+    arriving = file.with_name(file.name + ".arriving")
+    try:
+        with (
+            speaking(as_json),
+            Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client,
+            arriving.open("xb") as made,
+            progress_bar() as progress,
+        ):
+            if file.exists():
+                fail(f"{file} is there already", code=MISUSED, as_json=as_json)
+            records = write_lines(made, ArchivePages(client), progress)
+        arriving.rename(file)
+    except (LogUnusable, OSError) as error:
+        fail(str(error), as_json=as_json)
+    finally:
+        arriving.unlink(missing_ok=True)
+    if as_json:
+        emit({"records": records, "file": str(file)})
+    else:
+        out.print(f"[green]✓[/green] {records:,} records in {file}")
+
+
 def _set_aside(stack: LocalStack, service: str) -> str:
     name, kept = database(service), f"{database(service)}_before_{int(time.time())}"
-    with psycopg.connect(stack.dsn("postgres"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-                sql.Identifier(name), sql.Identifier(kept)
-            )
-        )
+    _rename(stack, name, kept)
     stack.create_databases([name])
     trust_purge_keys(stack.dsn(name), Places.here().keys / PURGE_KEYS)
     return kept
+
+
+def _put_back(stack: LocalStack, service: str, kept: str) -> None:
+    """Nothing half done: the database as it was, for it could not be made again."""
+    stack.postgres.drop_databases([database(service)])
+    _rename(stack, kept, database(service))
+
+
+def _rename(stack: LocalStack, name: str, new: str) -> None:
+    with psycopg.connect(stack.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                sql.Identifier(name), sql.Identifier(new)
+            )
+        )
 
 
 def _progress(part: str, line: str) -> None:
@@ -112,7 +347,8 @@ def _progress(part: str, line: str) -> None:
 
 
 @contextmanager
-def _bar() -> Iterator[Any]:
+def progress_bar() -> Iterator[Any]:
+    """Shows what is told of (what, done, total)."""
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=err
     ) as shown:

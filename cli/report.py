@@ -4,16 +4,15 @@ Live, audit counts its own rows; with --replay or --log this process counts the 
 the same fold. What is written is the same, byte for byte.
 """
 
-import asyncio
 import os
 import sys
 from calendar import monthrange
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
 from cli.client import Client
@@ -21,7 +20,7 @@ from cli.places import NotRunning, Places
 from cli.telling import MISUSED, AsJson, err, fail, speaking
 from infra.local import LocalStack, StackProblem
 from libs.messaging import topics
-from libs.messaging.rebuild import read_log
+from libs.messaging.log_source import KafkaLog, Log, LogUnusable
 from libs.sheets import Format, written
 from services.audit.domain.reporting import REPORTS, Period
 from services.audit.replayed import (
@@ -200,17 +199,19 @@ def _from_log() -> Replayed:
 
 def _read(bootstrap: str, topic: str) -> Replayed:
     try:
-        return replay(asyncio.run(_states(bootstrap, topic)))
-    except (KafkaError, KafkaException) as error:
+        return replay(_states(bootstrap, topic))
+    except LogUnusable as error:
+        fail(str(error))
+    except KafkaException as error:
         fail(f"Kafka at {bootstrap} cannot be read ({type(error).__name__}); is it up?")
 
 
-async def _states(bootstrap: str, topic: str) -> list[bytes]:
-    partitions = await asyncio.to_thread(topics.partitions_of, bootstrap, topic)
+def _states(bootstrap: str, topic: str) -> Iterator[bytes]:
+    partitions = topics.partitions_of(bootstrap, topic)
     if not partitions:
         fail(f"Kafka at {bootstrap} has no topic {topic}", code=MISUSED)
-    return [
-        one.value
-        async for one in read_log(bootstrap, topic, partitions, lambda *_: None)
-        if one.headers.type in HEARD_TYPES and one.value is not None
-    ]
+    log = Log(KafkaLog(bootstrap, topic, partitions))
+    for one in log.read():
+        if one.headers.type in HEARD_TYPES and one.value is not None:
+            yield one.value
+    log.close()

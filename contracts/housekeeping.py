@@ -249,7 +249,7 @@ class RebuildDone(HousekeepingEvent):
     type: ClassVar[str] = "rebuild.done.v1"
 
     what: Code
-    """What was rebuilt: `views` or `database`."""
+    """What was rebuilt: `views`, `database`, or `beside`: a database beside the live one."""
     events: Annotated[int, Field(ge=0)]
     """How many events were folded."""
     generation: Annotated[int, Field(ge=1)]

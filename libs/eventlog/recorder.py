@@ -92,6 +92,8 @@ class Unit:
     """Everything one batch or command writes, and everything it rested on."""
 
     events: list[StoredEvent] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    """The events' notification ids, where they are copied from the log; else the database's own."""
     takes: list[Take] = field(default_factory=list)
     taken: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     read_versions: dict[UUID, int] = field(default_factory=dict)
@@ -144,6 +146,12 @@ class UnitRecorder(PostgresApplicationRecorder):
             f"INSERT INTO {self.events_table_name} "
             "(originator_id, originator_version, topic, state) "
             "SELECT * FROM unnest(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[]) "
+            "RETURNING notification_id"
+        )
+        self._insert_at = (
+            f"INSERT INTO {self.events_table_name} "
+            "(originator_id, originator_version, topic, state, notification_id) "
+            "SELECT * FROM unnest(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::bigint[]) "
             "RETURNING notification_id"
         )
 
@@ -215,7 +223,7 @@ class UnitRecorder(PostgresApplicationRecorder):
                 conn.cursor() as curs,
             ):
                 self._insert_events(curs, unit.events, unit=unit)
-                ids = self._insert_all(curs, unit.events)
+                ids = self._insert_all(curs, unit.events, unit.positions)
                 if unit.archive is not None:
                     unit.archive(conn)
                 reach("before-commit")
@@ -245,18 +253,21 @@ class UnitRecorder(PostgresApplicationRecorder):
         for purge in unit.purges:
             carry_out(curs, purge, self._tables, self._also_purge)
 
-    def _insert_all(self, curs: Cursor[DictRow], events: Sequence[StoredEvent]) -> list[int]:
+    def _insert_all(
+        self, curs: Cursor[DictRow], events: Sequence[StoredEvent], positions: Sequence[int]
+    ) -> list[int]:
         if not events:
             return []
-        curs.execute(
-            self._insert,
-            (
-                [event.originator_id for event in events],
-                [event.originator_version for event in events],
-                [event.topic for event in events],
-                [event.state for event in events],
-            ),
+        arrays = (
+            [event.originator_id for event in events],
+            [event.originator_version for event in events],
+            [event.topic for event in events],
+            [event.state for event in events],
         )
+        if positions:
+            curs.execute(self._insert_at, (*arrays, list(positions)))
+        else:
+            curs.execute(self._insert, arrays)
         return [row["notification_id"] for row in curs.fetchall()]
 
     def find(self, curs: Cursor[Any], table: str, equal: tuple[tuple[str, Any], ...]) -> list[Any]:

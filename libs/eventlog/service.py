@@ -154,6 +154,14 @@ class Service:
         return {decider.kind: decider for decider in self.all_deciders}
 
     @cached_property
+    def types_by_kind(self) -> Mapping[str, frozenset[str]]:
+        """The types of events that each kind of stream folds."""
+        return {
+            decider.kind: frozenset(event.type for event in decider.events)
+            for decider in self.all_deciders
+        }
+
+    @cached_property
     def all_deciders(self) -> tuple[Decider[Any], ...]:
         """The service's own deciders, the one of its policies and the runtime's own."""
         keeping = self.housekeeping

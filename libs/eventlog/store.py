@@ -52,10 +52,6 @@ class Store(Reader):
         self._broken: dict[UUID, str] = {}
         self._any_purged: bool | None = None
         """Whether anything was ever purged here; None: not known since something moved."""
-        self._types = {
-            decider.kind: frozenset(event.type for event in decider.events)
-            for decider in service.all_deciders
-        }
 
     def create_tables(self) -> None:
         """Makes what is missing; safe at each start."""
@@ -124,7 +120,7 @@ class Store(Reader):
         stream.version += 1
         stream.head = digest(state)
         stream.time = recorded.time
-        if recorded.type in self._types[stream.decider.kind]:
+        if recorded.type in self.service.types_by_kind[stream.decider.kind]:
             stream.state = stream.decider.evolve(stream.state, recorded)
 
     def _put(self, key: UUID, stream: Stream) -> None:

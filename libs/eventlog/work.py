@@ -36,6 +36,10 @@ TIMERS_FIRED_FIRST_MAX = 1_000
 """More timers than this before one fact mean a timer that fires without effect: a defect."""
 
 
+class OutOfOrder(RuntimeError):
+    """A stream's events do not follow one another; its text names the place, never content."""
+
+
 class TimerStuck(RuntimeError):
     """A decider does not let go of a timer that has fired."""
 
@@ -278,6 +282,31 @@ class Work:
         self._events.append(StoredEvent(stream.originator_id, stream.version, event.type, state))
         self.recorded.append(recorded)
         return recorded
+
+    def copy(
+        self, stream: Stream, recorded: Recorded[Any], state: bytes, *, kind: str, position: int
+    ) -> None:
+        """Takes over an event of this service as the log has it, with its notification id.
+
+        `kind` is its type as it was written, `recorded` as its newest version has it. A unit either
+        decides or copies; rows and timers follow once `stream.refresh` is called. Raises OutOfOrder
+        where it is not the stream's next.
+        """
+        if recorded.sequence != stream.version + 1:
+            raise OutOfOrder(
+                f"{recorded.source} {recorded.subject}: number {recorded.sequence} came where "
+                f"{stream.version + 1} was to come"
+            )
+        stream.version += 1
+        stream.head = digest(state)
+        stream.time = recorded.time
+        if recorded.type in self._types_of(stream.decider):
+            stream.state = stream.decider.evolve(stream.state, recorded)
+        self._events.append(StoredEvent(stream.originator_id, stream.version, kind, state))
+        self._extra.positions.append(position)
+
+    def _types_of(self, decider: Decider[Any]) -> frozenset[str]:
+        return self.service.types_by_kind[decider.kind]
 
     def stream(self, kind: str, subject: str) -> Stream:
         """A stream of this service, to append housekeeping to."""

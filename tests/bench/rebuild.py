@@ -1,96 +1,158 @@
 """Rebuilding a service's whole database against a raw scan of the same log with JSON decode.
 
-python -m tests.bench.rebuild [--balls N]
+python -m tests.bench.rebuild [--events 100000] [--services routing,sla_watch]
+
+Some loops are really played; their complaints are then told again under other ids, many at once,
+until Kafka's log is as long as asked for. Each rebuild runs in a process of its own, whose memory
+is its own.
 """
 
 import argparse
 import asyncio
+import importlib
+import multiprocessing
+import os
+import resource
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
+from uuid import UUID, uuid5
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from confluent_kafka import Producer
 from pydantic_core import from_json
 
-from libs.eventlog.store import Store
-from libs.messaging.clients import running
-from libs.messaging.rebuild import rebuild
-from libs.messaging.stepping import Stepper
-from libs.timekeeping.clock import SteppedClock
+from cli.system import database
+from libs.eventlog.work import partition_of
+from libs.messaging.log_source import KafkaLog, Log
+from libs.messaging.position import START, Position, RelayHeaders
+from libs.messaging.topics import create_topics, wanted_topics
+from tests.again import made_again
 from tests.bench.figures import Figure, show
-from tests.integration.runtime.toys import START, ball, catcher, playing, throw_ball
+from tests.bench.state import SPACE, Story, again, played
+from tests.e2e.world import DATABASES
 from tests.stack import Room, emptied, room
 
-AT_ONCE = 200
+PREFIX = "bench."
+PARTITIONS = 12
+AT_ONCE = 500
+"""Complaints whose events come one after another, as when so many are open."""
 
 
-async def told(where: Room, balls: int) -> str:
-    """So many throws and catches on the log; returns the topic's id."""
-    clock = SteppedClock(START)
-    with tempfile.TemporaryDirectory() as folder:
-        async with playing(where, Path(folder), clock) as apps:
-            for first in range(0, balls, AT_ONCE):
-                numbers = range(first, min(first + AT_ONCE, balls))
-                await asyncio.gather(*(throw_ball(apps[0], ball(number)) for number in numbers))
-            await Stepper(apps, clock).settle()
-            return apps[1].inbox.topic_id
+def told(bootstrap: str, stories: Sequence[Story], events: int) -> int:
+    """So many events on a log of their own, or a few more; returns how many."""
+    create_topics(bootstrap, wanted_topics(PARTITIONS, prefix=PREFIX))
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 50})
+    numbers = {source: count(1) for story in stories for source, _, _ in story}
+    last: dict[tuple[str, int], Position] = {}
+    written = 0
+    for subject, source, kind, value in _interleaved(stories, events):
+        partition = partition_of(subject, PARTITIONS)
+        position = Position(1, next(numbers[source]))
+        after = last.get((source, partition), START)
+        last[(source, partition)] = position
+        while True:
+            try:
+                producer.produce(
+                    f"{PREFIX}complaints.log",
+                    value,
+                    key=subject,
+                    partition=partition,
+                    headers=[*RelayHeaders(kind, source, position, after).raw()],
+                )
+                break
+            except BufferError:
+                producer.poll(0.1)
+        written += 1
+        if written % 10_000 == 0:
+            producer.poll(0)
+    producer.flush()
+    return written
 
 
-async def scanned(where: Room) -> tuple[int, float]:
-    """Every record of the log read and decoded, and nothing else."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=where.bootstrap, enable_auto_commit=False)
-    began, count = time.perf_counter(), 0
-    async with running(consumer):
-        topic = where.prefix + "complaints.log"
-        places = [TopicPartition(topic, number) for number in range(where.topics[0].partitions)]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        ends = sum((await consumer.end_offsets(places)).values())
-        while count < ends:
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                for record in records:
-                    from_json(record.value)
-                count += len(records)
-    return count, time.perf_counter() - began
+def _interleaved(stories: Sequence[Story], events: int) -> Iterator[tuple[str, str, str, bytes]]:
+    written, complaints = 0, count()
+    while written < events:
+        open_ones = []
+        for _ in range(AT_ONCE):
+            number = next(complaints)
+            subject: UUID = uuid5(SPACE, str(number))
+            open_ones.append((str(subject), again(stories[number % len(stories)], subject)))
+        for step in range(max(len(story) for _, story in open_ones)):
+            for name, story in open_ones:
+                if step < len(story):
+                    written += 1
+                    yield name, *story[step]
 
 
-async def rebuilt(where: Room, topic_id: str) -> float:
-    """The catcher's database dropped and made again from the log."""
-    emptied(where.dsns["catcher"])
-    dsn = where.service_dsns["catcher"]
-    store = Store(catcher(), dsn)
+def scanned(bootstrap: str) -> float:
+    """Seconds to read and decode every record of the log, and nothing else."""
     began = time.perf_counter()
-    try:
-        await rebuild(
-            catcher(),
-            store,
-            dsn,
-            bootstrap=where.bootstrap,
-            topic=where.prefix + "complaints.log",
-            topic_id=topic_id,
-            partitions=where.topics[0].partitions,
-            whole=True,
-        )
-    finally:
-        store.close()
+    log = Log(KafkaLog(bootstrap, f"{PREFIX}complaints.log", PARTITIONS))
+    for one in log.read():
+        from_json(one.value or b"")
+    log.close()
     return time.perf_counter() - began
 
 
-async def measure(where: Room, balls: int) -> list[Figure]:
-    topic_id = await told(where, balls)
-    records, seconds = await scanned(where)
-    scan = Figure("raw scan with JSON decode", records / seconds, "/s", 1)
-    again = Figure("whole database rebuilt", records / await rebuilt(where, topic_id), "/s", 1)
-    return [scan, again]
+def rebuilt(service: str, dsn: str, bootstrap: str, answer: "multiprocessing.Queue[float]") -> None:
+    """In a process of its own: seconds, MiB before, MiB at most, own events."""
+    described = importlib.import_module(f"services.{service}.main").describe()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    done = asyncio.run(
+        made_again(
+            described,
+            dsn,
+            bootstrap,
+            topic=f"{PREFIX}complaints.log",
+            topic_id="bench",
+            partitions=PARTITIONS,
+        )
+    )
+    answer.put(time.perf_counter() - began)
+    answer.put(before / 1024)
+    answer.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    answer.put(done.events)
+
+
+def measure(where: Room, events: int, services: Sequence[str]) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(played(where, Path(folder)))
+    began = time.perf_counter()
+    records = told(where.bootstrap, found.stories, events)
+    print(f"{records:,} events told in {time.perf_counter() - began:.0f} s")
+    figures = [
+        Figure("raw scan with JSON decode", records / scanned(where.bootstrap), "/s", 1),
+    ]
+    processes = multiprocessing.get_context("spawn")
+    for service in services:
+        emptied(where.dsns[database(service)])
+        dsn = where.service_dsns[database(service)]
+        answer: multiprocessing.Queue[float] = processes.Queue()
+        process = processes.Process(target=rebuilt, args=(service, dsn, where.bootstrap, answer))
+        process.start()
+        seconds, before, most, own = (answer.get() for _ in range(4))
+        process.join()
+        print(
+            f"{service}: {seconds:.0f} s, {own:,.0f} own events, {before:.0f} MiB before and "
+            f"{most:.0f} MiB at most; load {os.getloadavg()[0]:.1f}"
+        )
+        figures.append(Figure(f"{service} rebuilt, records", records / seconds, "/s", 1))
+    return figures
 
 
 def main() -> None:
     """Runs it on the shared test servers."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--balls", type=int, default=10_000)
-    told_ = asked.parse_args()
-    with room(("thrower", "catcher")) as where:
-        show(asyncio.run(measure(where, told_.balls)), "raw scan with JSON decode")
+    asking = argparse.ArgumentParser(description=__doc__)
+    asking.add_argument("--events", type=int, default=100_000)
+    asking.add_argument("--services", default="routing,sla_watch")
+    given = asking.parse_args()
+    print(f"load before: {os.getloadavg()[0]:.1f}")
+    with room(DATABASES) as where:
+        figures = measure(where, given.events, given.services.split(","))
+        show(figures, "raw scan with JSON decode")
 
 
 if __name__ == "__main__":

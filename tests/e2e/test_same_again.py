@@ -18,7 +18,7 @@ from cli.places import SERVICES
 from cli.system import database
 from contracts.housekeeping import CheckpointSealed
 from services.intake.domain.identity import message_key
-from tests.e2e.rebuilt import RUNTIME, assert_rebuilt_equal
+from tests.e2e.rebuilt import RUNTIME, assert_rebuilt_equal, assert_rebuilt_from_the_archive
 from tests.e2e.world import DATABASES, World, read_log, sh, world
 from tests.stack import Room, room
 
@@ -158,3 +158,5 @@ async def _rebuilt(where: Room, folder: Path, whole: bool) -> None:
         topic_ids = {name: app.inbox.topic_id for name, app in playing.system.apps.items()}
         partitions = playing.system.partitions
     await assert_rebuilt_equal(where, topic_ids, partitions, whole=whole)
+    if whole and where.broker_kind == "kafka":
+        await assert_rebuilt_from_the_archive(where, topic_ids["audit"], partitions)

@@ -21,13 +21,12 @@ from cli.places import SERVICES
 from cli.system import System, database
 from contracts.housekeeping import CheckpointSealed
 from contracts.messages import CHANNEL_TOPIC
-from libs.eventlog.store import Store
 from libs.eventlog.work import partition_of
 from libs.messaging import topics
 from libs.messaging.clients import running
 from libs.messaging.position import Position, RelayHeaders
-from libs.messaging.rebuild import rebuild
 from libs.messaging.topics import PARTITIONS_ONE_MACHINE
+from tests.again import made_again
 from tests.e2e.processes import LOOP, NOT_OURS, PATIENCE_SECONDS, Crew, check, log_of, quiet, six
 from tests.e2e.rebuilt import everything
 from tests.e2e.test_parked import FOREIGN, WHY
@@ -217,20 +216,14 @@ async def rebuilds(crew: Crew, seen: Seen) -> None:
         own = system.stack.service_dsn(database(service))
         before = everything(dsn)
         emptied(dsn)
-        store = Store(described, own)
-        try:
-            await rebuild(
-                described,
-                store,
-                own,
-                bootstrap=system.stack.bootstrap,
-                topic=topics.LOG,
-                topic_id=topics.topic_id(system.stack.bootstrap, topics.LOG),
-                partitions=system.partitions,
-                whole=True,
-            )
-        finally:
-            store.close()
+        await made_again(
+            described,
+            own,
+            system.stack.bootstrap,
+            topic=topics.LOG,
+            topic_id=topics.topic_id(system.stack.bootstrap, topics.LOG),
+            partitions=system.partitions,
+        )
         after = everything(dsn)
         seen.not_equal[service] = [
             name for name in before.keys() | after.keys() if before.get(name) != after.get(name)

@@ -20,7 +20,7 @@ from libs.eventlog.work import partition_of
 from libs.messaging.app import App
 from libs.messaging.stepping import Stepper
 from libs.timekeeping.clock import SteppedClock
-from tests.stack import Room, room
+from tests.stack import Room, room, shared_stack
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DATABASES = (*map(database, SERVICES), "bihuan_vault")
@@ -50,7 +50,7 @@ class RoomServers:
         """They go on for the next test."""
 
     def dsn(self, name: str) -> str:
-        return self.where.dsns[name]
+        return self.where.dsns.get(name) or shared_stack().dsn(name)
 
     def service_dsn(self, name: str) -> str:
         return self.where.service_dsns[name]

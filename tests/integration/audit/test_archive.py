@@ -16,11 +16,11 @@ from libs.eventlog.envelope import GENESIS, Origin, digest, encode
 from libs.eventlog.service import LogRecord
 from libs.eventlog.store import Store
 from libs.eventlog.work import partition_of
-from libs.messaging.rebuild import rebuild
 from services.audit.archive import Archive
 from services.audit.domain.chain import FaultKind
 from services.audit.main import describe
 from services.audit.verification import verify
+from tests.again import made_again
 from tests.integration.audit.tellers import POLICIES, complaint, event, playing, tell_stories
 from tests.stack import Room, emptied, room
 
@@ -236,20 +236,14 @@ def test_a_rebuilt_archive_is_equal(tmp_path: Path) -> None:
             views = conn.execute("SELECT * FROM complaint ORDER BY complaint").fetchall()
         emptied(where.dsns["audit"])
         service = describe()
-        store = Store(service, where.service_dsns["audit"])
-        try:
-            await rebuild(
-                service,
-                store,
-                where.service_dsns["audit"],
-                bootstrap=where.bootstrap,
-                topic=f"{where.prefix}complaints.log",
-                topic_id=topic_id,
-                partitions=where.topics[0].partitions,
-                whole=True,
-            )
-        finally:
-            store.close()
+        await made_again(
+            service,
+            where.service_dsns["audit"],
+            where.bootstrap,
+            topic=f"{where.prefix}complaints.log",
+            topic_id=topic_id,
+            partitions=where.topics[0].partitions,
+        )
         with connected(where) as conn:
             assert dump(conn) == live
             rebuilt = conn.execute("SELECT * FROM complaint ORDER BY complaint").fetchall()

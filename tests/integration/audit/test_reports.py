@@ -18,9 +18,8 @@ from psycopg.rows import dict_row
 from libs.decider import Event, To
 from libs.eventlog.envelope import Origin
 from libs.eventlog.service import Service
-from libs.eventlog.store import Store
 from libs.messaging.app import App
-from libs.messaging.rebuild import read_log, rebuild
+from libs.messaging.log_source import KafkaLog
 from libs.messaging.stepping import Stepper
 from libs.sheets import FORMATS, Format, written
 from libs.timekeeping.clock import SteppedClock
@@ -34,6 +33,7 @@ from services.audit.reports import made
 from services.sla_watch.config import Settings as WatchSettings
 from services.sla_watch.main import build as build_watch
 from services.sla_watch.main import describe as describe_watch
+from tests.again import made_again
 from tests.integration.audit import oracle
 from tests.integration.audit.tellers import Tell, complaint, settings, teller
 from tests.integration.runtime.toys import make_app
@@ -160,32 +160,22 @@ def as_sla_watch_tells(document: Any) -> bytes:
 
 
 async def values_of(where: Room) -> list[bytes]:
-    topic, partitions = f"{where.prefix}complaints.log", where.topics[0].partitions
-    return [
-        one.value
-        async for one in read_log(where.bootstrap, topic, partitions, lambda *_: None)
-        if one.value is not None
-    ]
+    log = KafkaLog(where.bootstrap, f"{where.prefix}complaints.log", where.topics[0].partitions)
+    return [one.value for one in log.read() if one.value is not None]
 
 
-async def made_again(service: Service, where: Room, topic_id: str) -> None:
+async def dropped_and_made_again(service: Service, where: Room, topic_id: str) -> None:
     """The service's database dropped and rebuilt from the log."""
     emptied(where.dsns[service.name])
     dsn = where.service_dsns[service.name]
-    store = Store(service, dsn)
-    try:
-        await rebuild(
-            service,
-            store,
-            dsn,
-            bootstrap=where.bootstrap,
-            topic=f"{where.prefix}complaints.log",
-            topic_id=topic_id,
-            partitions=where.topics[0].partitions,
-            whole=True,
-        )
-    finally:
-        store.close()
+    await made_again(
+        service,
+        dsn,
+        where.bootstrap,
+        topic=f"{where.prefix}complaints.log",
+        topic_id=topic_id,
+        partitions=where.topics[0].partitions,
+    )
 
 
 def test_s8_promises_and_volume_are_the_same_live_rebuilt_and_replayed(
@@ -226,8 +216,8 @@ def test_s8_promises_and_volume_are_the_same_live_rebuilt_and_replayed(
         for (name, form), told_live in live.items():
             assert written(REPORTS[name](again, ALL), form) == told_live, "by replay"
             assert written(REPORTS[name](lines, ALL), form) == told_live, "shuffled, told twice"
-        await made_again(describe_watch(), where, topic_id)
-        await made_again(describe_audit(), where, topic_id)
+        await dropped_and_made_again(describe_watch(), where, topic_id)
+        await dropped_and_made_again(describe_audit(), where, topic_id)
         with psycopg.connect(where.dsns["audit"], row_factory=dict_row) as conn:
             for (name, form), told_live in live.items():
                 assert written(made(conn, name, ALL), form) == told_live, "rebuilt"

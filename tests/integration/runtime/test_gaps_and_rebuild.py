@@ -1,17 +1,21 @@
 """A missing record stops its partition; a lost database comes back from the log, equal."""
 
 import asyncio
+import json
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from libs.eventlog.store import Store
 from libs.messaging.app import App
-from libs.messaging.rebuild import NotEmpty, StillRunning, rebuild
+from libs.messaging.rebuild import NotEmpty, StillRunning
 from libs.messaging.stepping import Stepper
 from libs.timekeeping.clock import SteppedClock
+from tests.again import made_again
 from tests.integration.runtime.toys import (
     START,
     ball,
@@ -41,6 +45,22 @@ def dump(store: Store) -> dict[str, list[Any]]:
     return {"events": events, "timers": timers, **views}
 
 
+def on_record(dsn: str, source: str, what: str) -> None:
+    """Each way of rebuilding says what was made again, by whom, and of which events."""
+    with psycopg.connect(dsn) as conn:
+        rows = conn.execute("SELECT topic, state FROM stored_events ORDER BY notification_id")
+        states = [(topic, bytes(state)) for topic, state in rows.fetchall()]
+    topic, last = states.pop()
+    done = json.loads(last)
+    assert (topic, done["source"], done["actor"]) == ("rebuild.done.v1", source, "system:rebuild")
+    before = sha256(b"".join(state for _, state in states)).hexdigest()
+    assert {name: done["data"][name] for name in ("what", "by", "digest")} == {
+        "what": what,
+        "by": "operator",
+        "digest": before,
+    }
+
+
 async def rebuilt(app: App, where: Room, *, whole: bool) -> dict[str, list[Any]]:
     service = thrower() if app.service.name == "thrower" else catcher()
     dsn = where.service_dsns[service.name]
@@ -48,16 +68,16 @@ async def rebuilt(app: App, where: Room, *, whole: bool) -> dict[str, list[Any]]
         emptied(where.dsns[service.name])
     store = Store(service, dsn)
     try:
-        await rebuild(
+        await made_again(
             service,
-            store,
             dsn,
-            bootstrap=where.bootstrap,
+            where.bootstrap,
             topic=where.prefix + "complaints.log",
             topic_id=app.inbox.topic_id,
             partitions=where.topics[0].partitions,
             whole=whole,
         )
+        on_record(dsn, service.source, "database" if whole else "views")
         return dump(store)
     finally:
         store.close()
@@ -107,15 +127,13 @@ def test_a_database_that_holds_events_is_not_rebuilt_over(tmp_path: Path) -> Non
             ended = apps[0]
         store = Store(thrower(), where.service_dsns["thrower"])
         with pytest.raises(NotEmpty):
-            await rebuild(
+            await made_again(
                 thrower(),
-                store,
                 where.service_dsns["thrower"],
-                bootstrap=where.bootstrap,
+                where.bootstrap,
                 topic=where.prefix + "complaints.log",
                 topic_id=ended.inbox.topic_id,
                 partitions=where.topics[0].partitions,
-                whole=True,
             )
         store.close()
 

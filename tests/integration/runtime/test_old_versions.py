@@ -12,13 +12,12 @@ import psycopg
 from contracts.upcasters import Upcasters
 from libs.decider import Context, Event, Recorded, To
 from libs.eventlog.service import AsWritten, Service, Upcasts
-from libs.eventlog.store import Store
 from libs.messaging.app import App
 from libs.messaging.inbox import Inbox
 from libs.messaging.parking import listed
-from libs.messaging.rebuild import rebuild
 from libs.messaging.stepping import Stepper
 from libs.timekeeping.clock import SteppedClock
+from tests.again import made_again
 from tests.integration.runtime import toys
 from tests.integration.runtime.toys import START, ball, make_app, playing, stored, throw_ball
 from tests.stack import Room, emptied, room
@@ -109,20 +108,14 @@ def test_an_old_version_stored_or_received_is_read_as_the_newest(tmp_path: Path)
         assert json.loads(before[-1][1])["data"] == {"times": 3}
 
         emptied(dsn)
-        store = Store(new_catcher(), where.service_dsns["catcher"])
-        try:
-            await rebuild(
-                store.service,
-                store,
-                where.service_dsns["catcher"],
-                bootstrap=where.bootstrap,
-                topic=where.prefix + "complaints.log",
-                topic_id=inbox.topic_id,
-                partitions=where.topics[0].partitions,
-                whole=True,
-            )
-        finally:
-            store.close()
+        await made_again(
+            new_catcher(),
+            where.service_dsns["catcher"],
+            where.bootstrap,
+            topic=where.prefix + "complaints.log",
+            topic_id=inbox.topic_id,
+            partitions=where.topics[0].partitions,
+        )
         assert history(dsn) == before  # the bytes as they were written
 
     with room(("thrower", "catcher")) as where:
