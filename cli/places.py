@@ -12,7 +12,8 @@ from typing import Any
 from libs.telemetry.logs import configure_logs
 
 SERVICES = ("intake", "routing", "sla_watch", "escalation", "feedback_survey", "audit")
-
+DECIDING = SERVICES[:-1]
+"""Those that decide about complaints: all but audit."""
 
 STATE_BYTES_MIN = 512 * 1024**2
 """What must be free to start: the servers' empty state takes about 150 MB of it."""

@@ -14,19 +14,18 @@ import typer
 
 from cli import showing_state, sources
 from cli.client import Client
-from cli.places import SERVICES, Places
+from cli.places import DECIDING, Places
 from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, speaking
 from libs.decider import DomainError
 from libs.decider.decider import wire_instant
-from libs.decider.plain import canonical, plain
+from libs.decider.plain import plain
 from libs.timekeeping.instants import NoInstant, read_instant
 from replay.state import StateAt, state_at
+from services.audit.domain.comparing import Shown, compare
 
-DECIDING = tuple(name for name in SERVICES if name != "audit")
 ROLE = "auditor"
 ACTOR = "auditor:local"
 SAMPLE_MAX = 1_000
-TRIES_MAX = 5
 TRY_AGAIN_SECONDS = 0.2
 TOLD_MAX = 10
 
@@ -196,31 +195,17 @@ def check(client: Client, complaints: Sequence[str]) -> Checked:
 
 
 def _compare(client: Client, complaint: str) -> list[Difference] | None:
-    """The differences; None when it never stood still.
+    """The differences; None when it never stood still."""
 
-    Only what holds still is compared: an event on its way to audit, or from one service to another,
-    is no difference. So what differs is read again, and counts when nothing has moved meanwhile.
-    """
-    before: Any = None
-    for _ in range(TRIES_MAX):
+    def read() -> tuple[Shown, Shown]:
         replayed = client.get("audit", f"/complaints/{complaint}")["as_it_was"]["services"]
         live = {name: client.get(name, f"/operations/rows/{complaint}") for name in DECIDING}
-        if canonical(live) == canonical(replayed):
-            return []
-        if before == (live, replayed):
-            return [
-                Difference(complaint, name, _tables(live[name], replayed[name]))
-                for name in DECIDING
-                if canonical(live[name]) != canonical(replayed[name])
-            ]
-        before = (live, replayed)
-        time.sleep(TRY_AGAIN_SECONDS)
-    return None
+        return live, replayed
 
-
-def _tables(live: Any, replayed: Any) -> tuple[str, ...]:
-    names = sorted(live.keys() | replayed.keys())
-    return tuple(name for name in names if live.get(name) != replayed.get(name))
+    found = compare(read, lambda: time.sleep(TRY_AGAIN_SECONDS))
+    if found is None:
+        return None
+    return [Difference(complaint, one.service, one.tables) for one in found]
 
 
 def _tell(checked: Checked) -> None:

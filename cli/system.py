@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from cli.places import SERVICES, Places
+from cli.places import DECIDING, SERVICES, Places
 from cli.player import Player
 from infra.databases import PURGE_KEYS, trust_purge_keys
 from infra.local import LocalStack
@@ -161,16 +161,18 @@ class System:
             build, settings_class = service_modules(name)
             values = self.values(name, self._port(number), self._port(number + 100))
             self.apps[name] = build(settings_class(**values), self.clock)
-        intake = self.apps["intake"]
+        intake = self.apps.get("intake")
         self.progress("services", "starting")
-        await intake.start()
+        if intake is not None:
+            await intake.start()
         for name, app in self.apps.items():
-            if name != "intake":
+            if name != "intake" and intake is not None:
                 app.settings.intake_url = intake.api_url
         await asyncio.gather(*(app.start() for name, app in self.apps.items() if name != "intake"))
         self.urls = {
             name: {"api": app.api_url, "health": app.health_url} for name, app in self.apps.items()
         }
+        self._introduce()
 
     async def restart(self, name: str) -> App:
         """Stops one service of this process and starts it anew, on ports of its own."""
@@ -183,7 +185,19 @@ class System:
         if name == "intake":
             for other in self.apps.values():
                 other.settings.intake_url = app.api_url
+        self._introduce()
         return app
+
+    def _introduce(self) -> None:
+        """Tells audit where those are whose views it compares."""
+        audit: Any = self.apps.get("audit")
+        if audit is not None:
+            audit.settings.service_urls = self._service_urls()
+
+    def _service_urls(self) -> str:
+        return ",".join(
+            f"{name}={urls['api']}" for name, urls in self.urls.items() if name in DECIDING
+        )
 
     def _port(self, number: int) -> int:
         return PORT_FIRST + number if self.fixed_ports and port_is_free(PORT_FIRST + number) else 0
@@ -279,6 +293,14 @@ class System:
             "partitions": self.partitions,
             "topic_prefix": self.topic_prefix,
             "processes": self.processes,
+            "maintenance": self.stack.dsn("postgres"),
+            "databases": {
+                name: {
+                    "live": self.stack.dsn(database(name)),
+                    "own": self.stack.service_dsn(database(name)),
+                }
+                for name in self.services
+            },
         }
         partial = self.places.run_file.with_suffix(".arriving")
         partial.write_text(json.dumps(told, indent=1), encoding="utf-8")
@@ -320,6 +342,7 @@ class System:
             common |= {
                 "checkpoint_key_file": self.places.keys / "checkpoint.key",
                 "checkpoint_drop": self.places.checkpoints,
+                "service_urls": self._service_urls(),
             }
         return common
 

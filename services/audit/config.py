@@ -25,6 +25,15 @@ class Settings(RuntimeSettings):
     checkpoint_drop: Path | None = Field(
         default=None, description="a folder that gets each checkpoint as two files"
     )
+    service_urls: str = Field(
+        default="",
+        pattern=r"^([a-z_]+=https?://[^,=\s]+(,[a-z_]+=https?://[^,=\s]+)*)?$",
+        description="whose live views are compared with a replay: name=url,name=url; "
+        "empty: nobody's",
+    )
+    compare_seconds: float = Field(
+        default=5.0, ge=0.0, le=86_400.0, description="one complaint each so often; 0: none"
+    )
     checkpoint_webhook: str = Field(
         default="", pattern=r"^(https?://\S+)?$", description="gets each checkpoint by POST"
     )
@@ -36,3 +45,9 @@ class Settings(RuntimeSettings):
     checkpoint_tsa_roots: Path | None = Field(
         default=None, description="PEM certificates that the authority's must lead to"
     )
+
+    @property
+    def compared_with(self) -> dict[str, str]:
+        """Service -> where its API is."""
+        pairs = (one.partition("=") for one in self.service_urls.split(",") if one)
+        return {name: url.rstrip("/") for name, _, url in pairs}

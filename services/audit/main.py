@@ -23,6 +23,7 @@ from services.audit import (
     api,
     archive,
     export,
+    handing,
     knowing,
     legal_holds,
     opened_records,
@@ -35,6 +36,7 @@ from services.audit import (
     views,
 )
 from services.audit.cold import records
+from services.audit.comparing import Comparer
 from services.audit.config import Settings
 from services.audit.domain.checkpoint import CHECKPOINTS
 from services.audit.domain.cohorts import COHORTS
@@ -101,6 +103,7 @@ def build(settings: Settings, clock: Clock) -> App:
             bundle_routes(app, vault),
             *knowing.routes(app, state_at),
             *printing.routes(app),
+            handing.routes(app),
             legal_holds.routes(app),
             *trying.routes(app, TRIAL),
             reports.routes(app),
@@ -117,6 +120,17 @@ def build(settings: Settings, clock: Clock) -> App:
     )
     app = App(describe(registry), settings, clock, interface, registry=registry)
     _seal(app, settings)
+    comparer = Comparer(
+        app,
+        state_at,
+        urls=lambda: settings.compared_with,
+        token_file=settings.service_token_file,
+        every_seconds=settings.compare_seconds,
+        registry=registry,
+    )
+    app.opening.append(comparer.start)
+    app.looking.append(comparer.look)
+    app.letting_go.append(comparer.stop)
     return app
 
 

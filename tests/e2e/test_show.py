@@ -1,11 +1,14 @@
 """What an auditor's commands tell of a complaint: any instant, every cause, and what else if."""
 
+import asyncio
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import httpx
 import psycopg
+import pytest
 import yaml
 
 from libs.vault.sealing import PREFIX
@@ -17,7 +20,9 @@ WORDS = "手机没信号，打不出去"
 SUBSCRIBER = "13800000861"
 
 
-def test_what_an_auditor_sees(tmp_path: Path) -> None:
+def test_what_an_auditor_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIHUAN_COMPARE_SECONDS", "0.1")
+
     async def scene(world: World) -> None:
         data = world.system.places.data
         complaint = await world.say(
@@ -90,8 +95,23 @@ async def _check(world: World, data: Path, complaint: str, metrics: Path) -> Non
             {"complaint": complaint, "service": "sla_watch", "tables": ["sla_clock"]}
         ]
         assert "bihuan_state_different 1\n" in read(metrics)
+        # audit compares by itself, all the while, and rings without being asked
+        warned = await _until_audit_says(world, "bihuan_state_different 1.0")
+        assert any("sla_watch shows 1 of the complaints" in one for one in warned)
         connection.execute(change, ("breached",))
+        assert await _until_audit_says(world, "bihuan_state_different 0.0") == []
     assert (await told(data, *check))[0] == 0
+
+
+async def _until_audit_says(world: World, metric: str) -> list[str]:
+    """Waits until audit's metrics say this; returns what its readiness warns of then."""
+    url = world.app("audit").health_url
+    async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(30):
+        while metric not in (await http.get(f"{url}/metrics")).text:  # noqa: ASYNC110 - as a scraper asks
+            await asyncio.sleep(0.05)
+        answer = await http.get(f"{url}/health/ready")
+        assert answer.status_code == 200
+        return list(answer.json()["warnings"])
 
 
 def read(file: Path) -> str:
