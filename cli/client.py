@@ -4,7 +4,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any, NoReturn
 
 import httpx
 
@@ -59,6 +59,20 @@ class Client:
         """The bytes of a GET, whatever they are; raises Refused or NotRunning."""
         return self._answer("GET", service, path, params=query).content
 
+    def get_into(self, file: IO[bytes], service: str, path: str, **query: Any) -> None:
+        """Writes the bytes of a GET into a file as they come; raises Refused or NotRunning."""
+        url = f"{self.url(service)}{path}"
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        try:
+            with self._http.stream("GET", url, headers=headers, params=query) as answer:
+                if answer.is_error:
+                    answer.read()
+                    _raise_refused(answer)
+                for part in answer.iter_bytes():
+                    file.write(part)
+        except httpx.TransportError as error:
+            raise NotRunning(f"{service} does not answer; is the system up? (bihuan up)") from error
+
     def post(self, service: str, path: str, body: Any, key: str | None = None) -> Any:
         """The JSON of a command, under a fresh Idempotency-Key unless one is given."""
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
@@ -89,11 +103,7 @@ class Client:
         except httpx.TransportError as error:
             raise NotRunning(f"{service} does not answer; is the system up? (bihuan up)") from error
         if answer.is_error:
-            try:
-                problem = answer.json()
-            except ValueError:
-                problem = {}
-            raise Refused(answer.status_code, problem if isinstance(problem, dict) else {})
+            _raise_refused(answer)
         return answer
 
     def _token(self) -> str:
@@ -113,3 +123,11 @@ class Client:
             real_now_s=time.time(),
             lifetime_s=TOKEN_SECONDS,
         )
+
+
+def _raise_refused(answer: httpx.Response) -> NoReturn:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    raise Refused(answer.status_code, problem if isinstance(problem, dict) else {})

@@ -5,12 +5,16 @@ the same fold. What is written is the same, byte for byte.
 """
 
 import os
+import shutil
 import sys
 from calendar import monthrange
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryFile
+from typing import IO, Annotated
 
 import typer
 from confluent_kafka import KafkaException
@@ -21,7 +25,7 @@ from cli.telling import MISUSED, AsJson, err, fail, speaking
 from infra.local import LocalStack, StackProblem
 from libs.messaging import topics
 from libs.messaging.log_source import KafkaLog, Log, LogUnusable
-from libs.sheets import Format, written
+from libs.sheets import ROWS_MAX, Format, TooLong, write
 from services.audit.domain.reporting import REPORTS, Period
 from services.audit.replayed import (
     HEARD_TYPES,
@@ -80,6 +84,9 @@ def report(
     purpose: Annotated[
         str | None, typer.Option(help="What they are opened for, as a code; kept on record.")
     ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, max=ROWS_MAX, help="Only so many of its first rows.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """See `_HELP`."""
@@ -89,6 +96,8 @@ def report(
         fail("--replay or --log, not both", code=MISUSED)
     if opened and (name != "records" or from_log or log is not None):
         fail("--opened: sealed words open in the form `records` of a running system", code=MISUSED)
+    if opened and top is not None:
+        fail("--opened: the form is opened whole, without --top", code=MISUSED)
     if opened != (purpose is not None):
         fail("words are opened for a purpose: --opened --purpose CODE", code=MISUSED)
     period = _period(first, last, month)
@@ -97,11 +106,22 @@ def report(
         fail("an XLSX goes into a file: --out report.xlsx", code=MISUSED)
     if log is not None or from_log:
         replayed = _from_file(log) if log is not None else _from_log()
-        told = written(REPORTS[name](replayed.facts, period), form)
+        with _into(out) as told:
+            _write(name, replayed, period, form, told, top)
         err.print(_counted(replayed))
     else:
-        told = _live(name, period, form, purpose)
-    _put(told, out)
+        _live(name, period, form, purpose, top, out)
+    if out is not None:
+        err.print(f"[green]✓[/green] {out}")
+
+
+def _write(
+    name: str, replayed: Replayed, period: Period, form: Format, told: IO[bytes], top: int | None
+) -> None:
+    try:
+        write(REPORTS[name](replayed.facts, period), form, told, top)
+    except TooLong:
+        fail(f"more than {ROWS_MAX:,} rows: ask for a shorter period, or --top for the first rows")
 
 
 def _counted(replayed: Replayed) -> str:
@@ -114,17 +134,26 @@ def _form_of(out: Path | None) -> Format:
     return Format(ending) if ending in set(Format) else Format.TABLE
 
 
-def _put(told: bytes, out: Path | None) -> None:
+@contextmanager
+def _into(out: Path | None) -> Iterator[IO[bytes]]:
+    """A file for the report; it becomes `out`, or is shown, once it is whole."""
     if out is None:
-        sys.stdout.write(told.decode("utf-8-sig"))
+        with TemporaryFile() as told:
+            yield told
+            told.seek(0)
+            text = TextIOWrapper(told, "utf-8-sig", newline="")
+            shutil.copyfileobj(text, sys.stdout)
+            text.detach()
         return
     partial = out.with_name(f"{out.name}.arriving")
     try:
-        partial.write_bytes(told)
+        with partial.open("wb+") as told:
+            yield told
         partial.replace(out)
     except OSError as error:
         fail(f"{out} cannot be written: {error.strerror}", code=MISUSED)
-    err.print(f"[green]✓[/green] {out}")
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 # -- of which days --------------------------------------------------------------------------------
@@ -158,13 +187,23 @@ def _day(text: str, *, end: bool) -> date:
 # -- from where -----------------------------------------------------------------------------------
 
 
-def _live(name: str, period: Period, form: Format, purpose: str | None) -> bytes:
-    asked = {"from": period.first.isoformat(), "to": period.last.isoformat(), "format": form.value}
-    with speaking(), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
+def _live(
+    name: str,
+    period: Period,
+    form: Format,
+    purpose: str | None,
+    top: int | None,
+    out: Path | None,
+) -> None:
+    days = {"from": period.first.isoformat(), "to": period.last.isoformat(), "format": form.value}
+    asked = {**days, **({} if top is None else {"top": top})}
+    with speaking(), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client, _into(out) as to:
         if purpose is None:
-            return client.get_bytes("audit", f"/reports/{name}", **asked)
-        told, _ = client.download("audit", f"/reports/{name}/opened", {**asked, "purpose": purpose})
-        return told
+            client.get_into(to, "audit", f"/reports/{name}", **asked)
+        else:
+            body = {**days, "purpose": purpose}
+            told, _ = client.download("audit", f"/reports/{name}/opened", body)
+            to.write(told)
 
 
 def _from_file(log: Path) -> Replayed:

@@ -3,7 +3,7 @@
 So that whoever makes it again from the same facts gets the same bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -54,7 +54,8 @@ class Column:
 class Sheet:
     """A table: each row has one cell a column, in the columns' order.
 
-    `about` are (name, text) pairs that say what the whole table is of: a period, an order.
+    Rows may come as they are made, and are then read once; nothing keeps them all. `about` are
+    (name, text) pairs that say what the whole table is of: a period, an order.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Sheet:
     en: str
     about: Sequence[tuple[str, str]]
     columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
+    rows: Iterable[Sequence[Cell]]
 
     @property
     def title(self) -> str:

@@ -1,24 +1,34 @@
-"""A sheet as JSON, CSV, XLSX or text: a pure function of its content, the same bytes ever."""
+"""A sheet as JSON, CSV, XLSX or text: a pure function of its content, the same bytes ever.
+
+Row by row: whatever a sheet's length, only what lines up a form's columns is in memory.
+"""
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
-from io import StringIO
+from io import BytesIO, TextIOWrapper
+from itertools import islice
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 from unicodedata import combining, east_asian_width
 
 from libs.sheets.sheet import Cell, Share, Sheet
-from libs.sheets.xlsx import workbook
+from libs.sheets.xlsx import write_workbook
 
 CHINA = timezone(timedelta(hours=8))
 """Instants are shown as people in Shanghai read them."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet would take such a text for a formula: somebody else's words must not run."""
+
+ROWS_MAX = 100_000
+"""So many rows does a sheet have at most, unless somebody says otherwise."""
+
+SHOWN_MAX = 1_000
+"""So many of them does the text form show."""
 
 WIDTH_MAX = 48
 """Cells of the text form are cut off beyond so many places of a terminal."""
@@ -44,27 +54,58 @@ FORMATS: Mapping[Format, str] = MappingProxyType(
 """Each form's media type."""
 
 
+class TooLong(ValueError):
+    """A sheet has more rows than may be written."""
+
+
 def written(sheet: Sheet, how: Format) -> bytes:
-    """The sheet's bytes in this form."""
-    return _WRITERS[how](sheet)
+    """The sheet's bytes in this form, for sheets that are known to be short. Raises TooLong."""
+    told = BytesIO()
+    write(sheet, how, told)
+    return told.getvalue()
 
 
-def document(sheet: Sheet) -> dict[str, Any]:
-    """The sheet as a JSON document: instants in UTC, money as text, shares as whole numbers."""
+def write(
+    sheet: Sheet,
+    how: Format,
+    out: IO[bytes],
+    top: int | None = None,
+    rows_max: int = ROWS_MAX,
+) -> None:
+    """Writes the sheet, or its first `top` rows, into a file that can be read and sought in.
+
+    Raises TooLong where there are more rows than `rows_max`; what was written then is no sheet.
+    """
+    rows = sheet.rows if top is None else islice(sheet.rows, top)
+    _WRITERS[how](sheet, _no_more_than(rows_max, rows), out)
+
+
+def _no_more_than(rows_max: int, rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
+    for number, row in enumerate(rows, start=1):
+        if number > rows_max:
+            raise TooLong(f"more than {rows_max:,} rows")
+        yield row
+
+
+def _json(sheet: Sheet, rows: Iterator[Sequence[Cell]], out: IO[bytes]) -> None:
+    """A JSON document: instants in UTC, money as text, shares as whole numbers; a row a line."""
     names = [column.name for column in sheet.columns]
-    return {
+    head = {
         "report": sheet.name,
         "title": {"zh": sheet.zh, "en": sheet.en},
         "about": dict(sheet.about),
         "columns": [
             {"name": column.name, "zh": column.zh, "en": column.en} for column in sheet.columns
         ],
-        "rows": [dict(zip(names, map(_plain, row), strict=True)) for row in sheet.rows],
     }
-
-
-def _json(sheet: Sheet) -> bytes:
-    return (json.dumps(document(sheet), ensure_ascii=False, indent=1) + "\n").encode()
+    told = json.dumps(head, ensure_ascii=False, indent=1).removesuffix("\n}")
+    out.write(f'{told},\n "rows": ['.encode())
+    before = "\n  "
+    for row in rows:
+        cells = dict(zip(names, map(_plain, row), strict=True))
+        out.write(f"{before}{json.dumps(cells, ensure_ascii=False)}".encode())
+        before = ",\n  "
+    out.write(b"\n ]\n}\n")
 
 
 def _plain(cell: Cell) -> Any:
@@ -102,13 +143,13 @@ def shown(cell: Cell) -> str:
             return str(cell)
 
 
-def _csv(sheet: Sheet) -> bytes:
+def _csv(sheet: Sheet, rows: Iterator[Sequence[Cell]], out: IO[bytes]) -> None:
     """With a byte-order mark, by which spreadsheets know Chinese from gibberish."""
-    told = StringIO(newline="")
-    writer = csv.writer(told, lineterminator="\r\n")
+    text = TextIOWrapper(out, "utf-8-sig", newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([column.heading for column in sheet.columns])
-    writer.writerows([_harmless(cell) for cell in row] for row in sheet.rows)
-    return told.getvalue().encode("utf-8-sig")
+    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    text.detach()
 
 
 def _harmless(cell: Cell) -> str:
@@ -116,9 +157,10 @@ def _harmless(cell: Cell) -> str:
     return f"'{text}" if isinstance(cell, str) and text.startswith(FORMULA_STARTS) else text
 
 
-def _xlsx(sheet: Sheet) -> bytes:
-    rows = [[_figure(cell) for cell in row] for row in sheet.rows]
-    return workbook(sheet.zh, sheet.title, [column.heading for column in sheet.columns], rows)
+def _xlsx(sheet: Sheet, rows: Iterator[Sequence[Cell]], out: IO[bytes]) -> None:
+    figures = ([_figure(cell) for cell in row] for row in rows)
+    heads = [column.heading for column in sheet.columns]
+    write_workbook(out, sheet.zh, sheet.title, heads, figures)
 
 
 def _figure(cell: Cell) -> str | int | Decimal:
@@ -131,12 +173,14 @@ def _is_number(cell: Cell) -> bool:
     return isinstance(cell, int | Decimal) and not isinstance(cell, bool)
 
 
-def _text(sheet: Sheet) -> bytes:
-    cells = [[_cut(shown(cell)) for cell in row] for row in sheet.rows]
+def _text(sheet: Sheet, rows: Iterator[Sequence[Cell]], out: IO[bytes]) -> None:
+    """Its columns are as wide as its rows need; so a terminal gets the first ones, and a count."""
+    first = list(islice(rows, SHOWN_MAX))
+    cells = [[_cut(shown(cell)) for cell in row] for row in first]
     heads = [column.heading for column in sheet.columns]
     right = [
-        any(_is_figure(row[at]) for row in sheet.rows)
-        and all(row[at] is None or _is_figure(row[at]) for row in sheet.rows)
+        any(_is_figure(row[at]) for row in first)
+        and all(row[at] is None or _is_figure(row[at]) for row in first)
         for at in range(len(heads))
     ]
     widths = [
@@ -144,7 +188,9 @@ def _text(sheet: Sheet) -> bytes:
     ]
     lines = [sheet.title, _line(heads, widths, right), "  ".join("─" * width for width in widths)]
     lines += [_line(row, widths, right) for row in cells]
-    return ("\n".join(line.rstrip() for line in lines) + "\n").encode()
+    if more := sum(1 for _ in rows):
+        lines.append(f"… 另有 {more} 行 {more} more rows: json, csv, xlsx")
+    out.write(("\n".join(line.rstrip() for line in lines) + "\n").encode())
 
 
 def _is_figure(cell: Cell) -> bool:
@@ -182,7 +228,7 @@ def _cut(text: str) -> str:
     return f"{kept}…"
 
 
-_WRITERS: Mapping[Format, Callable[[Sheet], bytes]] = {
+_WRITERS: Mapping[Format, Callable[[Sheet, Iterator[Sequence[Cell]], IO[bytes]], None]] = {
     Format.JSON: _json,
     Format.CSV: _csv,
     Format.XLSX: _xlsx,

@@ -6,14 +6,17 @@ first.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from io import BytesIO
+from itertools import chain, islice
+from typing import IO
 from xml.sax.saxutils import escape
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 ROWS_MAX = 1_048_576
 """A sheet's rows, as the format has it."""
+MEASURED_ROWS = 1_000
+"""The columns are as wide as the first so many rows need."""
 NAME_CHARACTERS_MAX = 31
 CELL_CHARACTERS_MAX = 32_767
 WIDTH_MAX = 60
@@ -32,48 +35,59 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\]")
 
 
-def workbook(
-    name: str, title: str, headings: Sequence[str], rows: Sequence[Sequence[str | int | Decimal]]
-) -> bytes:
-    """The file's bytes: a title, a line of headings, the rows. Raises ValueError when too long."""
-    if len(rows) + 2 > ROWS_MAX:
-        raise ValueError(f"an XLSX sheet holds {ROWS_MAX} rows; narrow the period")
+def write_workbook(
+    out: IO[bytes],
+    name: str,
+    title: str,
+    headings: Sequence[str],
+    rows: Iterator[Sequence[str | int | Decimal]],
+) -> None:
+    """Writes the file: a title, a line of headings, the rows as they come.
+
+    `out` can be sought in. Raises ValueError when a sheet cannot hold so many rows.
+    """
     parts = (
         ("[Content_Types].xml", _CONTENT_TYPES),
         ("_rels/.rels", _RELATIONS),
         ("xl/workbook.xml", _book(name)),
         ("xl/_rels/workbook.xml.rels", _BOOK_RELATIONS),
         ("xl/styles.xml", _STYLES),
-        ("xl/worksheets/sheet1.xml", _sheet(title, headings, rows)),
     )
-    told = BytesIO()
-    with ZipFile(told, "w", ZIP_STORED) as packed:
+    with ZipFile(out, "w", ZIP_STORED) as packed:
         for path, text in parts:
-            entry = ZipInfo(path, _FIRST_DATE)
-            entry.create_system = 3
-            entry.external_attr = 0o600 << 16
-            packed.writestr(entry, text.encode())
-    return told.getvalue()
+            packed.writestr(_entry(path), text.encode())
+        with packed.open(_entry("xl/worksheets/sheet1.xml"), "w") as sheet:
+            for text in _sheet(title, headings, rows):
+                sheet.write(text.encode())
+
+
+def _entry(path: str) -> ZipInfo:
+    entry = ZipInfo(path, _FIRST_DATE)
+    entry.create_system = 3
+    entry.external_attr = 0o600 << 16
+    return entry
 
 
 def _sheet(
-    title: str, headings: Sequence[str], rows: Sequence[Sequence[str | int | Decimal]]
-) -> str:
-    lines = [
-        _row(1, [title], _BOLD),
-        _row(2, headings, _BOLD),
-        *(_row(number, cells, _PLAIN) for number, cells in enumerate(rows, start=3)),
-    ]
+    title: str, headings: Sequence[str], rows: Iterator[Sequence[str | int | Decimal]]
+) -> Iterator[str]:
+    first = list(islice(rows, MEASURED_ROWS))
     widths = "".join(
-        f'<col min="{at}" max="{at}" width="{_width(at - 1, headings, rows)}" customWidth="1"/>'
+        f'<col min="{at}" max="{at}" width="{_width(at - 1, headings, first)}" customWidth="1"/>'
         for at in range(1, len(headings) + 1)
     )
-    return (
+    yield (
         f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
         '<pane ySplit="2" topLeftCell="A3" activePane="bottomLeft" state="frozen"/>'
-        f"</sheetView></sheetViews><cols>{widths}</cols>"
-        f"<sheetData>{''.join(lines)}</sheetData></worksheet>"
+        f"</sheetView></sheetViews><cols>{widths}</cols><sheetData>"
     )
+    yield _row(1, [title], _BOLD)
+    yield _row(2, headings, _BOLD)
+    for number, cells in enumerate(chain(first, rows), start=3):
+        if number > ROWS_MAX:
+            raise ValueError(f"an XLSX sheet holds {ROWS_MAX} rows; narrow the period")
+        yield _row(number, cells, _PLAIN)
+    yield "</sheetData></worksheet>"
 
 
 def _row(number: int, cells: Sequence[str | int | Decimal], style: int) -> str:

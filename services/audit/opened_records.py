@@ -1,8 +1,10 @@
 """客户投诉记录表 with the customers' own words in it: opened for a purpose, and put on record."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
+from itertools import islice
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -24,7 +26,8 @@ from libs.vault.client import VaultClient
 from libs.web import Caller, Router, allow
 from services.audit.domain.exporting import RecordExport
 from services.audit.domain.reporting import REPORTS, Period, told_in, with_words
-from services.audit.reports import BadPeriod, live_facts
+from services.audit.facts import live_facts
+from services.audit.reports import BadPeriod
 
 OPENED_MAX = 500
 """So many people's words are opened at once, and no more."""
@@ -98,10 +101,12 @@ async def _opened(
 def _form(conn: Connection[Any], period: Period) -> tuple[Sheet, list[tuple[UUID, Tokens]]]:
     """The form, and of each of its lines the complaint and what is sealed in it."""
     with live_facts(conn) as facts:
-        complaints = [one["complaint"] for one in told_in(facts, period)]
+        first = islice(told_in(facts, period), OPENED_MAX + 1)
+        complaints = [one["complaint"] for one in first]
         if len(complaints) > OPENED_MAX:
             raise TooManyToOpen
         sheet = REPORTS["records"](facts, period)
+        sheet = replace(sheet, rows=list(sheet.rows))
         found = conn.execute(
             "SELECT subject, type, state FROM archive WHERE subject = ANY(%s) AND type = ANY(%s) "
             "AND sequence IS NOT NULL ORDER BY subject, array_position(%s, type), sequence",

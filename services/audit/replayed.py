@@ -3,7 +3,9 @@
 The same fold as audit's read models; nothing is asked of a running system, nothing is written.
 """
 
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +14,8 @@ from pydantic_core import from_json
 from contracts.catalogue import DECODE
 from contracts.upcasters import UPCASTERS
 from libs.eventlog.envelope import Unreadable, decode
-from services.audit.domain.reporting import HEARD, Kept, fact_rows
+from services.audit.domain.reporting import HEARD, fact_rows
+from services.audit.facts import Kept
 
 LINE_BYTES_MAX = 1024 * 1024
 
@@ -70,30 +73,62 @@ def replay_lines(lines: Iterable[bytes]) -> Replayed:
     Raises LogFileWrong where a line is no event, where two differ about the same place in a
     stream, or where a stream lacks an event: figures from half of a log would be wrong.
     """
-    found: dict[_Place, tuple[int, bytes]] = {}
-    for number, line in enumerate(lines, start=1):
-        state = line.strip()
-        if not state:
-            continue
+    with closing(_Lines()) as sorted_lines:
+        for number, line in enumerate(lines, start=1):
+            if state := line.strip():
+                sorted_lines.add(number, state)
+        return replay(sorted_lines.states())
+
+
+class _Lines:
+    """A file's events in the order of their streams, in a temporary file: not in memory."""
+
+    def __init__(self) -> None:
+        self._conn = sqlite3.connect("", isolation_level=None)
+        self._conn.execute("PRAGMA journal_mode = OFF")
+        self._conn.execute(
+            "CREATE TABLE line (source TEXT, subject TEXT, sequence INTEGER, number INTEGER, "
+            "state BLOB, PRIMARY KEY (source, subject, sequence)) WITHOUT ROWID"
+        )
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._conn.close()
+
+    def add(self, number: int, state: bytes) -> None:
+        """A line; told twice it is told once. Raises LogFileWrong."""
         place = _place(number, state)
-        known = found.setdefault(place, (number, state))
-        if known[1] != state:
+        added = self._conn.execute(
+            "INSERT INTO line VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (*place, number, state),
+        )
+        if added.rowcount:
+            return
+        (first, known) = self._conn.execute(
+            "SELECT number, state FROM line WHERE source = ? AND subject = ? AND sequence = ?",
+            place,
+        ).fetchone()
+        if known != state:
             raise LogFileWrong(
-                f"lines {known[0]} and {number} differ about event {place.sequence} of "
+                f"lines {first} and {number} differ about event {place.sequence} of "
                 f"{place.source} {place.subject}; one of them was changed"
             )
-    ordered = sorted(found)
-    last: _Place | None = None
-    for place in ordered:
-        same = last is not None and (last.source, last.subject) == (place.source, place.subject)
-        expected = last.sequence + 1 if last is not None and same else 1
-        if place.sequence != expected:
-            raise LogFileWrong(
-                f"event {expected} of {place.source} {place.subject} is not in the file; "
-                "give the whole log"
-            )
-        last = place
-    return replay(found[place][1] for place in ordered)
+
+    def states(self) -> Iterator[bytes]:
+        """Stream by stream. Raises LogFileWrong where a stream lacks an event."""
+        last = _Place("", "", 0)
+        found = self._conn.execute(
+            "SELECT source, subject, sequence, state FROM line ORDER BY source, subject, sequence"
+        )
+        for source, subject, sequence, state in found:
+            same = (last.source, last.subject) == (source, subject)
+            expected = last.sequence + 1 if same else 1
+            if sequence != expected:
+                raise LogFileWrong(
+                    f"event {expected} of {source} {subject} is not in the file; give the whole log"
+                )
+            last = _Place(source, subject, sequence)
+            yield state
 
 
 def _place(number: int, state: bytes) -> _Place:
@@ -104,6 +139,8 @@ def _place(number: int, state: bytes) -> _Place:
         place = _Place(event["source"], event["subject"], int(event["sequence"]))
         if not (isinstance(place.source, str) and isinstance(place.subject, str)):
             raise TypeError("no texts")
+        if not 0 < place.sequence < 2**63:
+            raise ValueError("no place in a stream")
     except (ValueError, TypeError, KeyError) as error:
         raise LogFileWrong(
             f"line {number} is not an event; a log file has one event's JSON a line"

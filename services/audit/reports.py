@@ -1,36 +1,29 @@
 """Reports over HTTP: counted from audit's own rows of the log, in one consistent look at them."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from datetime import date
-from typing import Annotated, Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Annotated, Any
 
 from fastapi import Path, Query
 from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from contracts.values import ChannelKind, Plain
 from libs.decider import NotFound, Recorded, Refused, Row, To
 from libs.eventlog import Table
 from libs.messaging.app import App
-from libs.sheets import FORMATS, Format, Sheet, written
+from libs.sheets import FORMATS, ROWS_MAX, Format, TooLong, write
 from libs.web import Ask, Caller, Router, allow, command
 from services.audit.domain.connections import EnterConnection, subject_of
-from services.audit.domain.reporting import (
-    COMPLAINT,
-    REPORTS,
-    TABLES,
-    Fact,
-    Facts,
-    FactTable,
-    Period,
-    fact_rows,
-)
+from services.audit.domain.reporting import REPORTS, TABLES, FactTable, Period, fact_rows
+from services.audit.facts import live_facts
 
-ROWS_MAX = 100_000
-"""A report of more rows is asked for in shorter periods."""
-FETCHED_AT_ONCE = 5_000
+IN_MEMORY_BYTES = 1024 * 1024
+"""A longer report lies in a temporary file until it is sent."""
+SENT_BYTES = 256 * 1024
 
 _SQL_TYPE = {
     "uuid": "uuid",
@@ -64,63 +57,6 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
     return fact_rows(recorded)
 
 
-class _Live:
-    """The facts as one transaction sees them."""
-
-    def __init__(self, conn: Connection[Any]) -> None:
-        self._conn = conn
-
-    def all(self, table: FactTable) -> Iterator[Fact]:
-        """See `Facts`."""
-        return self._select(table, "", ())
-
-    def dated(self, table: FactTable, column: str, period: Period) -> Iterator[Fact]:
-        """See `Facts`."""
-        return self._select(
-            table, f"WHERE f.{column} BETWEEN %s AND %s", (period.first, period.last)
-        )
-
-    def of_told(self, table: FactTable, period: Period) -> Iterator[Fact]:
-        """See `Facts`."""
-        return self._select(
-            table,
-            "JOIN report_complaint told USING (complaint) WHERE told.told_on BETWEEN %s AND %s",
-            (period.first, period.last),
-        )
-
-    def with_complaint(
-        self, table: FactTable, column: str, period: Period
-    ) -> Iterator[tuple[Fact, Fact]]:
-        """See `Facts`."""
-        ours = [f"f.{name}" for name in table.columns]
-        theirs = [f"told.{name} AS told_of_{name}" for name in COMPLAINT.columns]
-        found = self._fetch(
-            f"SELECT {', '.join((*ours, *theirs))} FROM {table.name} f "
-            f"JOIN report_complaint told USING (complaint) WHERE f.{column} BETWEEN %s AND %s",
-            (period.first, period.last),
-        )
-        for row in found:
-            yield row, {name: row[f"told_of_{name}"] for name in COMPLAINT.columns}
-
-    def _select(self, table: FactTable, where: str, given: Sequence[Any]) -> Iterator[Fact]:
-        columns = ", ".join(f"f.{column}" for column in table.columns)
-        return self._fetch(f"SELECT {columns} FROM {table.name} f {where}", given)
-
-    def _fetch(self, query: str, given: Sequence[Any]) -> Iterator[Fact]:
-        with self._conn.cursor(name="facts") as curs:
-            curs.itersize = FETCHED_AT_ONCE
-            curs.execute(query, given)
-            yield from curs
-
-
-@contextmanager
-def live_facts(conn: Connection[Any]) -> Iterator[Facts]:
-    """The facts, all as of one instant however long the reading takes."""
-    with conn.transaction():
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        yield _Live(conn)
-
-
 class NoSuchReport(NotFound):
     """There is no report of that name."""
 
@@ -136,10 +72,10 @@ class BadPeriod(Refused):
 
 
 class TooManyRows(Refused):
-    """The report has too many rows for one sheet; ask for a shorter period."""
+    """The report has more than 100,000 rows; ask for a shorter period, or for its first rows."""
 
     rule = "too-many-rows"
-    zh = "报表行数过多,请缩短起止日期"
+    zh = "报表超过100,000行,请缩短起止日期,或只取前若干行"
 
 
 class ReportQuery(BaseModel):
@@ -149,6 +85,7 @@ class ReportQuery(BaseModel):
     first: date = Field(alias="from", description="the first day, in Shanghai: 2025-10-01")
     last: date = Field(alias="to", description="the last day; it is part of the report")
     format: Format = Field(Format.JSON, description="how it is written")
+    top: int | None = Field(None, ge=1, le=ROWS_MAX, description="only so many of its first rows")
 
 
 class ConnectionBody(BaseModel):
@@ -167,20 +104,40 @@ class ConnectionBody(BaseModel):
     """Why the figures on record are wrong."""
 
 
-def made(conn: Connection[Any], name: str, period: Period) -> Sheet:
-    """A report from the rows as they are. Raises NoSuchReport or TooManyRows."""
+def report_file(
+    conn: Connection[Any],
+    name: str,
+    period: Period,
+    how: Format,
+    top: int | None = None,
+    rows_max: int = ROWS_MAX,
+) -> IO[bytes]:
+    """A report from the rows as they are now, written and ready to be read from its start.
+
+    A whole file before the first byte is sent: so a report that is too long is refused and never
+    half sent, and no slow reader keeps a transaction open. Raises NoSuchReport or TooManyRows.
+    """
     report = REPORTS.get(name)
     if report is None:
         raise NoSuchReport
-    with live_facts(conn) as facts:
-        sheet = report(facts, period)
-    if len(sheet.rows) > ROWS_MAX:
-        raise TooManyRows
-    return sheet
+    told = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - whoever sends it closes it
+    try:
+        with live_facts(conn) as facts:
+            write(report(facts, period), how, told, top, rows_max)
+    except TooLong as error:
+        told.close()
+        raise TooManyRows from error
+    except BaseException:
+        told.close()
+        raise
+    told.seek(0)
+    return told
 
 
-def _written(conn: Connection[Any], name: str, period: Period, how: Format) -> bytes:
-    return written(made(conn, name, period), how)
+async def _sent(told: IO[bytes]) -> AsyncIterator[bytes]:
+    with told:
+        while part := await asyncio.to_thread(told.read, SENT_BYTES):
+            yield part
 
 
 def routes(app: App) -> Router:
@@ -207,8 +164,8 @@ def routes(app: App) -> Router:
             period = Period.asked(asked.first, asked.last)
         except ValueError as error:
             raise BadPeriod from error
-        told = await app.query(_written, name, period, asked.format)
-        return Response(told, media_type=FORMATS[asked.format])
+        told = await app.query(report_file, name, period, asked.format, asked.top)
+        return StreamingResponse(_sent(told), media_type=FORMATS[asked.format])
 
     @router.command("/connection")
     async def enter_connection(

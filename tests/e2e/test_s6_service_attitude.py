@@ -1,13 +1,15 @@
 """SCENARIOS S6: service attitude, dissatisfied after reopening; instants are the page's own."""
 
+import json
 from datetime import date
 from typing import Any
 
 import pytest
 
 from cli.player import Denied
+from libs.sheets import Format
 from services.audit.domain.reporting import Period
-from services.audit.reports import made
+from services.audit.reports import report_file
 from tests.e2e.scenes import Stage, scene
 from tests.e2e.world import World, sh
 
@@ -138,14 +140,15 @@ async def _in_the_forms(world: World, complaint: str) -> None:
     receipt = await world.receipt(complaint)
 
     async def lines(name: str) -> list[dict[str, Any]]:
-        sheet = await world.app("audit").query(made, name, october)
-        columns = [column.name for column in sheet.columns]
-        rows = [dict(zip(columns, row, strict=True)) for row in sheet.rows]
+        with await world.app("audit").query(report_file, name, october, Format.JSON) as told:
+            rows: list[dict[str, Any]] = json.load(told)["rows"]
         return [row for row in rows if row["receipt"] == receipt]
 
     (record,) = await lines("records")
     assert (record["cycle"], record["first_time"], record["score"]) == (3, False, 9)
-    assert (record["outcome"], record["closed_at"]) == ("satisfied", sh("2025-10-20 15:20:00"))
+    assert (record["outcome"], record["closed_at"]) == (
+        *("satisfied", "2025-10-20T07:20:00.000000Z"),
+    )
     asked = await lines("revisits")
     assert [(one["cycle"], one["score"], one["satisfied"]) for one in asked] == [
         *((1, 3, False), (2, 2, False), (3, 9, True)),

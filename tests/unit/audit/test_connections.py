@@ -21,9 +21,10 @@ from services.audit.domain.connections import (
     decide,
     evolve,
 )
-from services.audit.domain.reporting import REPORTS, Kept, Period, fact_rows
+from services.audit.domain.reporting import REPORTS, Period, fact_rows
 from services.audit.domain.reporting.facts import RULE
 from services.audit.domain.reporting.policy import ReportsPolicy
+from services.audit.facts import Kept
 from tests.unit.timekeeping.instants import at
 
 DAY = date(2025, 10, 10)

@@ -5,8 +5,9 @@ from typing import Any
 from contracts.escalation import CaseRequested
 from contracts.intake import ComplaintRegistered
 from libs.decider import Recorded
-from services.audit.domain.reporting import REPORTS, Kept, fact_rows
+from services.audit.domain.reporting import REPORTS, fact_rows
 from services.audit.domain.reporting.period import Period
+from services.audit.facts import Kept
 from tests.unit.audit.test_reporting import OCTOBER
 from tests.unit.escalation.heard import hear, nothing
 from tests.unit.intake.test_repeats import told

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.audit.domain.reporting import Kept
 from services.audit.domain.reporting.facts import CLOCK, COMPLAINT
+from services.audit.facts import Kept
 from services.audit.replayed import LogFileWrong, replay, replay_lines
 from tests.contracts.golden import ROOT, SAMPLES
 

@@ -22,9 +22,10 @@ from contracts.sla_watch import (
 )
 from contracts.values import Clock, ClockRef, EventRef, PolicyRef
 from libs.decider import Event, Recorded, Row
-from services.audit.domain.reporting import REPORTS, Kept, Period, fact_rows
+from services.audit.domain.reporting import REPORTS, Period, fact_rows
 from services.audit.domain.reporting.facts import CALL, CASE, COMPLAINT, REFUND, SURVEY
 from services.audit.domain.reporting.period import DAYS_MAX
+from services.audit.facts import Kept
 
 OCTOBER = Period(date(2025, 10, 1), date(2025, 10, 31))
 EVER = datetime(2004, 1, 1, tzinfo=UTC)

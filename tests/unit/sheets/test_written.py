@@ -4,15 +4,17 @@ import csv
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import sha256
+from weakref import WeakSet
 
 import openpyxl
 import pytest
 
-from libs.sheets import Column, Format, Share, Sheet, share, written
+from libs.sheets import FORMATS, Column, Format, Share, Sheet, TooLong, share, write, written
 
 SHEET = Sheet(
     "refunds",
@@ -155,3 +157,48 @@ def test_a_sheet_without_rows_still_has_its_headings() -> None:
     assert json.loads(written(empty, Format.JSON))["rows"] == []
     assert written(empty, Format.TABLE).decode().count("\n") == 3
     openpyxl.load_workbook(io.BytesIO(written(empty, Format.XLSX)))
+
+
+class Line(list[int]):
+    """A row of which can be seen whether somebody still holds it."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]  # each is itself, whatever it holds
+
+
+def many(rows: int, alive: WeakSet[Line], most: list[int]) -> Iterator[Line]:
+    for number in range(rows):
+        line = Line([number])
+        alive.add(line)
+        most.append(len(alive))
+        yield line
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_long_sheet_is_never_in_memory_as_a_whole(form: Format) -> None:
+    alive, most = WeakSet[Line](), list[int]()
+    numbers = (Column("number", "号", "number"),)
+    write(Sheet("n", "表", "N", (), numbers, many(5_000, alive, most)), form, io.BytesIO())
+    assert len(most) == 5_000, "every row was read"
+    assert max(most) <= 1_002, "no more than what lines up the columns"
+
+
+def numbered(rows: int) -> Sheet:
+    return replace(
+        SHEET, columns=(Column("n", "号", "n"),), rows=((number,) for number in range(rows))
+    )
+
+
+def test_the_text_form_shows_a_thousand_rows_and_says_how_many_more_there_are() -> None:
+    lines = written(numbered(1_003), Format.TABLE).decode().splitlines()
+    assert len(lines) == 3 + 1_000 + 1
+    assert lines[-1] == "… 另有 3 行 3 more rows: json, csv, xlsx"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_too_long_a_sheet_is_refused_and_its_first_rows_are_not(form: Format) -> None:
+    with pytest.raises(TooLong):
+        write(numbered(6), form, io.BytesIO(), rows_max=5)
+    told, short = io.BytesIO(), io.BytesIO()
+    write(numbered(6), form, told, top=2, rows_max=5)
+    write(numbered(2), form, short)
+    assert told.getvalue() == short.getvalue()

@@ -1,7 +1,7 @@
 """Reports and forms (DOMAIN rule 12): one pure fold of the log, and what is counted from it.
 
 `fact_rows` says what an event adds to the rows, `REPORTS` makes a sheet of rows and a period. Live
-the rows are audit's read models, in a replay they are `Kept`; nothing else differs.
+the rows are audit's read models, in a replay they are its own; nothing else differs.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from libs.sheets import Sheet
 from services.audit.domain.reporting.connection import connection
 from services.audit.domain.reporting.escalations import escalations
-from services.audit.domain.reporting.facts import COMPLAINT, TABLES, Fact, Facts, FactTable, Kept
+from services.audit.domain.reporting.facts import COMPLAINT, TABLES, Fact, Facts, FactTable
 from services.audit.domain.reporting.forms import records, revisits, told_in, with_words
 from services.audit.domain.reporting.hearing import HEARD, fact_rows
 from services.audit.domain.reporting.period import Period
@@ -51,7 +51,6 @@ __all__ = [
     "Fact",
     "FactTable",
     "Facts",
-    "Kept",
     "Period",
     "Report",
     "fact_rows",

@@ -1,7 +1,7 @@
 """每日接通率测试表: how well each hotline was answered, day by day, against the target of 004."""
 
 from libs.sheets import Cell, Column, Sheet, share
-from services.audit.domain.reporting.facts import CONNECTION, RULE, Facts
+from services.audit.domain.reporting.facts import CONNECTION, RULE, Fact, Facts
 from services.audit.domain.reporting.period import Period
 from services.audit.domain.reporting.policy import in_force
 from services.audit.domain.reporting.promises import fraction, percent
@@ -29,21 +29,20 @@ def connection(facts: Facts, period: Period) -> Sheet:
     The target is that of the policy in force on the day; without calls nothing is judged.
     """
     rules = list(facts.all(RULE))
-    rows: list[tuple[Cell, ...]] = []
-    found = facts.dated(CONNECTION, "day", period)
-    for one in sorted(found, key=lambda one: (one["day"], one["line"])):
-        rule = in_force(rules, one["day"])
-        target = None if rule is None else rule["connection_share"]
-        names = name_of("channel", one["line"])
-        kept = share(one["answered"], one["calls"])
-        rows.append(
-            (
-                *(one["day"], one["line"], names.zh, names.en),
-                *(one["calls"], one["answered"], one["within_seconds"], kept),
-                None if target is None else percent(target),
-                None if target is None or kept is None else kept.reaches(*fraction(target)),
-                *(one["corrected"], one["by"]),
-            )
-        )
+    found = facts.dated(CONNECTION, "day", period, "day", "line")
+    rows = (_row(one, in_force(rules, one["day"])) for one in found)
     about = (("period", str(period)),)
     return Sheet("connection", "每日接通率测试表", "Daily connection rate", about, COLUMNS, rows)
+
+
+def _row(one: Fact, rule: Fact | None) -> tuple[Cell, ...]:
+    target = None if rule is None else rule["connection_share"]
+    names = name_of("channel", one["line"])
+    kept = share(one["answered"], one["calls"])
+    return (
+        *(one["day"], one["line"], names.zh, names.en),
+        *(one["calls"], one["answered"], one["within_seconds"], kept),
+        None if target is None else percent(target),
+        None if target is None or kept is None else kept.reaches(*fraction(target)),
+        *(one["corrected"], one["by"]),
+    )

@@ -1,13 +1,14 @@
 """How many complaints went to the 10015 desk or the regulator, and how that ended (rule 12)."""
 
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from itertools import groupby
 
-from contracts.values import CaseTrigger, Kind, Names
+from contracts.values import CaseTrigger, Names
 from libs.sheets import Cell, Column, Sheet, share
 from services.audit.domain.reporting.facts import CASE, COMPLAINT, Fact, Facts
 from services.audit.domain.reporting.period import Period
-from services.audit.domain.reporting.repeats import tally
+from services.audit.domain.reporting.repeats import Tallies, is_counted
 from services.audit.domain.reporting.volume import name_of
 
 TIERS = (2, 3, 4)
@@ -60,34 +61,35 @@ FIGURES = tuple(column.name for column in COLUMNS[7:])
 
 def escalations(facts: Facts, period: Period) -> Sheet:
     """Complaints first told in the period, and their cases of tiers 2 to 4, whenever requested."""
-    cases: dict[Any, list[Fact]] = {}
-    for one in facts.of_told(CASE, period):
-        cases.setdefault(one["complaint"], []).append(one)
-    complaints = [
-        one
-        for one in facts.dated(COMPLAINT, "told_on", period)
-        if one["kind"] == Kind.COMPLAINT and one["merged_into"] is None
-    ]
-
-    def figures(one: Fact) -> Counter[str]:
-        return _figures(cases.get(one["complaint"], ()))
-
-    rows = [_row(by, key, name_of(by, key), one) for by, key, one in tally(complaints, figures)]
+    tallies, complaints = Tallies(), 0
+    for told in facts.dated(COMPLAINT, "told_on", period):
+        if is_counted(told):
+            complaints += 1
+            tallies.add(told, {"complaints": 1})
+    by_trigger: dict[str, Counter[str]] = {}
+    in_order = facts.told_with(CASE, period, "complaint")
+    for _, found in groupby(in_order, key=lambda one: one[0]["complaint"]):
+        pairs = list(found)
+        complaint, cases = pairs[0][1], [case for case, _ in pairs]
+        if not is_counted(complaint):
+            continue
+        tallies.add(complaint, _figures(cases))
+        for trigger in {one["trigger"] for one in cases}:
+            own = [one for one in cases if one["trigger"] == trigger]
+            by_trigger.setdefault(trigger, Counter()).update(_figures(own))
+    rows = [_row(by, key, name_of(by, key), one) for by, key, one in tallies.lines()]
     for trigger in CaseTrigger:
-        of_trigger: Counter[str] = Counter()
-        for complaint in complaints:
-            own = [
-                one for one in cases.get(complaint["complaint"], ()) if one["trigger"] == trigger
-            ]
-            of_trigger.update(_figures(own))
-        if of_trigger["cases"]:
-            rows.append(_row("trigger", trigger.value, TRIGGERS[trigger], of_trigger))
+        counted = by_trigger.get(trigger)
+        if counted is not None:
+            counted["complaints"] = complaints
+            rows.append(_row("trigger", trigger.value, TRIGGERS[trigger], counted))
     about = (("period", str(period)),)
     return Sheet("escalations", "升级投诉统计表", "Escalations", about, COLUMNS, rows)
 
 
-def _figures(cases: Any) -> Counter[str]:
-    counted = Counter({"complaints": 1, "escalated": int(bool(cases)), "cases": len(cases)})
+def _figures(cases: Sequence[Fact]) -> Counter[str]:
+    """What the cases of one complaint count, of which there is one at least."""
+    counted = Counter({"escalated": 1, "cases": len(cases)})
     for one in cases:
         counted.update((f"tier_{one['tier']}", one["ending"] or "open"))
         if one["decision"] is not None:

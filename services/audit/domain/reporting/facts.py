@@ -1,16 +1,19 @@
-"""The rows that reports count: what their tables hold, and the same tables in memory.
+"""The rows that reports count: what their tables hold, and how reports read them.
 
-Live, they are audit's read models; in a replay, they are kept here. Both are written by one fold
+Live, they are audit's read models; in a replay, the replay's own. Both are written by one fold
 (`hearing`) and read by the same reports, so that both say the same. Each table is written from one
 kind of stream only: what two services tell at the same time cannot make a difference.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
-from libs.decider import Row
 from services.audit.domain.reporting.period import Period
+
+T = TypeVar("T")
 
 Fact = Mapping[str, Any]
 """One row: column -> value; None where nothing was heard yet."""
@@ -184,9 +187,7 @@ CAUSE = FactTable(
         "answer": "int",
         "department": "text",
         "cause": "text",
-        "answered_on": "date",
     },
-    ("answered_on",),
 )
 
 CASE = FactTable(
@@ -258,64 +259,37 @@ TABLES = (
 
 
 class Facts(Protocol):
-    """Where reports read; in no order, for what has an order is put into it by the report."""
+    """Where reports read, row by row, so that a report need not hold what it counts.
 
-    def all(self, table: FactTable) -> Iterable[Fact]:
-        """Every row."""
-
-    def dated(self, table: FactTable, column: str, period: Period) -> Iterable[Fact]:
-        """Rows whose date in this column lies in the period."""
-
-    def of_told(self, table: FactTable, period: Period) -> Iterable[Fact]:
-        """Rows of complaints that were first told in the period."""
-
-    def with_complaint(
-        self, table: FactTable, column: str, period: Period
-    ) -> Iterable[tuple[Fact, Fact]]:
-        """As `dated`, each row with its complaint's; none whose complaint is not on record."""
-
-
-class Kept:
-    """The tables in memory."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {
-            table.name: {} for table in TABLES
-        }
-        self._empty = {table.name: dict.fromkeys(table.columns) for table in TABLES}
-
-    def keep(self, rows: Iterable[Row]) -> None:
-        """Rows as they come: what one says replaces what was said before."""
-        for row in rows:
-            table = self._rows[row.table]
-            key = tuple(value for _, value in row.key)
-            known = table.get(key)
-            if known is None:
-                known = table[key] = {**self._empty[row.table], **dict(row.key)}
-            known.update(row.values)
+    In the order of columns that are asked for (`ordered`), and else in none; those are known.
+    """
 
     def all(self, table: FactTable) -> Iterator[Fact]:
-        """See `Facts`."""
-        yield from self._rows[table.name].values()
+        """Every row."""
 
-    def dated(self, table: FactTable, column: str, period: Period) -> Iterator[Fact]:
-        """See `Facts`."""
-        return (row for row in self.all(table) if period.holds(row[column]))
+    def dated(self, table: FactTable, column: str, period: Period, *ordered: str) -> Iterator[Fact]:
+        """Rows whose date in this column lies in the period."""
 
-    def of_told(self, table: FactTable, period: Period) -> Iterator[Fact]:
-        """See `Facts`."""
-        complaints = self._rows[COMPLAINT.name]
-        for row in self.all(table):
-            told = complaints.get((row["complaint"],))
-            if told is not None and period.holds(told["told_on"]):
-                yield row
+    def of(self, table: FactTable, complaints: Sequence[UUID]) -> Iterator[Fact]:
+        """Rows of these complaints."""
 
     def with_complaint(
-        self, table: FactTable, column: str, period: Period
+        self, table: FactTable, column: str, period: Period, *ordered: str
     ) -> Iterator[tuple[Fact, Fact]]:
-        """See `Facts`."""
-        complaints = self._rows[COMPLAINT.name]
-        for row in self.dated(table, column, period):
-            told = complaints.get((row["complaint"],))
-            if told is not None:
-                yield row, told
+        """As `dated`, each row with its complaint's; none whose complaint is not on record."""
+
+    def told_with(
+        self, table: FactTable, period: Period, *ordered: str
+    ) -> Iterator[tuple[Fact, Fact]]:
+        """Rows of complaints that were first told in the period, each with its complaint's."""
+
+
+AT_ONCE = 1_000
+"""Of so many complaints is looked up at once what else is known of them."""
+
+
+def in_parts(found: Iterable[T]) -> Iterator[Sequence[T]]:
+    """What is found, some of it at a time."""
+    rest = iter(found)
+    while part := list(islice(rest, AT_ONCE)):
+        yield part

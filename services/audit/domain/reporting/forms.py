@@ -3,7 +3,8 @@
 What is sealed is only marked: a form is filled with a customer's words by who may open them.
 """
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from services.audit.domain.reporting.facts import (
     WORK,
     Fact,
     Facts,
+    in_parts,
 )
 from services.audit.domain.reporting.period import Period
 from services.audit.domain.reporting.volume import name_of
@@ -59,41 +61,43 @@ RECORD_COLUMNS = (
 
 def records(facts: Facts, period: Period) -> Sheet:
     """客户投诉记录表: one line a complaint, suggestion or praise first told in the period."""
-    work = {one["complaint"]: one for one in facts.of_told(WORK, period)}
-    answers = _latest(facts, ANSWER, "answer", period)
-    surveys = _latest(facts, SURVEY, "cycle", period, having="score")
-    money: dict[Any, Decimal] = {}
-    for one in facts.of_told(REFUND, period):
-        money[one["complaint"]] = money.get(one["complaint"], Decimal("0.00")) + one["amount"]
-    rows = []
-    for one in told_in(facts, period):
-        complaint = one["complaint"]
-        rows.append(
-            _record(
-                one,
-                work.get(complaint, {}),
-                answers.get(complaint, {}),
-                surveys.get(complaint, {}).get("score"),
-                money.get(complaint),
-            )
-        )
+    rows = (row for part in in_parts(told_in(facts, period)) for row in _records(facts, part))
     about = (("period", str(period)),)
     return Sheet("records", "客户投诉记录表", "Complaint record", about, RECORD_COLUMNS, rows)
 
 
-def told_in(facts: Facts, period: Period) -> list[Fact]:
+def told_in(facts: Facts, period: Period) -> Iterator[Fact]:
     """What the form's lines are of, in their order."""
-    found = facts.dated(COMPLAINT, "told_on", period)
-    return sorted(found, key=lambda one: (one["told_at"], one["complaint"]))
+    return facts.dated(COMPLAINT, "told_on", period, "told_at", "complaint")
+
+
+def _records(facts: Facts, part: Sequence[Fact]) -> Iterator[tuple[Cell, ...]]:
+    complaints = [one["complaint"] for one in part]
+    work = {one["complaint"]: one for one in facts.of(WORK, complaints)}
+    answers = _latest(facts.of(ANSWER, complaints), "answer")
+    scored = (one for one in facts.of(SURVEY, complaints) if one["score"] is not None)
+    surveys = _latest(scored, "cycle")
+    money: dict[Any, Decimal] = {}
+    for one in facts.of(REFUND, complaints):
+        money[one["complaint"]] = money.get(one["complaint"], Decimal("0.00")) + one["amount"]
+    for one in part:
+        complaint = one["complaint"]
+        yield _record(
+            one,
+            work.get(complaint, {}),
+            answers.get(complaint, {}),
+            surveys.get(complaint, {}).get("score"),
+            money.get(complaint),
+        )
 
 
 def with_words(sheet: Sheet, opened: Sequence[Mapping[str, str]]) -> Sheet:
     """The form with what was opened of each line: `customer`, `words`, `opinion`."""
     names = [column.name for column in sheet.columns]
-    rows = [
+    rows = (
         [texts.get(name, cell) for name, cell in zip(names, row, strict=True)]
         for row, texts in zip(sheet.rows, opened, strict=True)
-    ]
+    )
     return replace(sheet, rows=rows)
 
 
@@ -121,14 +125,12 @@ def _record(
     )
 
 
-def _latest(
-    facts: Facts, table: Any, by: str, period: Period, having: str | None = None
-) -> dict[Any, Fact]:
-    """Of each complaint told in the period the row with the highest number."""
+def _latest(found: Iterable[Fact], by: str) -> dict[Any, Fact]:
+    """Of each complaint the row with the highest number."""
     latest: dict[Any, Fact] = {}
-    for one in facts.of_told(table, period):
+    for one in found:
         known = latest.get(one["complaint"])
-        if (having is None or one[having] is not None) and (known is None or one[by] > known[by]):
+        if known is None or one[by] > known[by]:
             latest[one["complaint"]] = one
     return latest
 
@@ -154,33 +156,40 @@ REVISIT_COLUMNS = (
 )
 
 
-ASKED_DAYS_MAX = 31
-"""No asking lasts longer; by how much their calls are looked for beyond the period."""
-
-
 def revisits(facts: Facts, period: Period) -> Sheet:
-    """客户回访表: every asking of a handling cycle and every later visit that began in the period.
-
-    An asking's calls may begin later than itself, where its message failed: no later than it ends.
-    """
-    calls: dict[tuple[Any, int], Fact] = {}
-    rows: list[tuple[tuple[Any, ...], tuple[Cell, ...]]] = []
-    while_asked = period.with_days_after(ASKED_DAYS_MAX)
-    for call, told in facts.with_complaint(CALL, "planned_on", while_asked):
-        if call["reason"] == CallReason.SURVEY:
-            calls[call["complaint"], call["cycle"]] = call
-        elif call["reason"] == CallReason.VISIT and period.holds(call["planned_on"]):
-            key = (call["planned_at"], told["receipt"], "visit")
-            rows.append((key, (*_whose(call["planned_at"], told), *_visit(call))))
-    for survey, told in facts.with_complaint(SURVEY, "asked_on", period):
-        made = calls.get((survey["complaint"], survey["cycle"]), {})
-        key = (survey["asked_at"], told["receipt"], "survey")
-        rows.append((key, (*_whose(survey["asked_at"], told), *_survey(survey, made))))
-    rows.sort(key=lambda row: row[0])
+    """客户回访表: each asking of a cycle and each later visit that began in the period."""
+    began = heapq.merge(_surveys(facts, period), _visits(facts, period), key=lambda row: row[0])
     about = (("period", str(period)),)
-    return Sheet(
-        "revisits", "客户回访表", "Revisits", about, REVISIT_COLUMNS, [row for _, row in rows]
-    )
+    rows = (row for _, row in began)
+    return Sheet("revisits", "客户回访表", "Revisits", about, REVISIT_COLUMNS, rows)
+
+
+_Begun = tuple[tuple[Any, ...], tuple[Cell, ...]]
+"""(when it began, whose it is, which of the two), and its line."""
+
+
+def _visits(facts: Facts, period: Period) -> Iterator[_Begun]:
+    order = ("planned_at", "complaint", "call")
+    for call, told in facts.with_complaint(CALL, "planned_on", period, *order):
+        if call["reason"] == CallReason.VISIT:
+            place = (call["planned_at"], call["complaint"], "visit")
+            yield place, (*_whose(call["planned_at"], told), *_visit(call))
+
+
+def _surveys(facts: Facts, period: Period) -> Iterator[_Begun]:
+    order = ("asked_at", "complaint", "cycle")
+    for part in in_parts(facts.with_complaint(SURVEY, "asked_on", period, *order)):
+        calls: dict[tuple[Any, int], Fact] = {}
+        for call in facts.of(CALL, [survey["complaint"] for survey, _ in part]):
+            if call["reason"] == CallReason.SURVEY:
+                key = (call["complaint"], call["cycle"])
+                known = calls.setdefault(key, call)
+                if (call["planned_at"], call["call"]) > (known["planned_at"], known["call"]):
+                    calls[key] = call
+        for survey, told in part:
+            made = calls.get((survey["complaint"], survey["cycle"]), {})
+            place = (survey["asked_at"], survey["complaint"], "survey")
+            yield place, (*_whose(survey["asked_at"], told), *_survey(survey, made))
 
 
 def _whose(at: Any, told: Fact) -> tuple[Cell, ...]:

@@ -419,11 +419,8 @@ def _work(recorded: Recorded[Any]) -> Iterator[Row]:
                 answered_on=day_of(recorded.at),
             )
             for one in event.causes:
-                yield Row.of(
-                    CAUSE.name,
-                    {**key, "department": one.department, "cause": one.cause},
-                    answered_on=day_of(recorded.at),
-                )
+                named = {**key, "department": one.department, "cause": one.cause}
+                yield Row.of(CAUSE.name, named)
 
 
 def _cases(recorded: Recorded[Any]) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """Of which days a report is: both its first and its last are part of it, as people say it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -31,14 +31,6 @@ class Period:
     def holds(self, day: date | None) -> bool:
         """Whether this day is one of them; what has no date is of no period."""
         return day is not None and self.first <= day <= self.last
-
-    def with_days_before(self, days: int) -> "Period":
-        """The same with so many days before it."""
-        return Period(self.first - timedelta(days=days), self.last)
-
-    def with_days_after(self, days: int) -> "Period":
-        """The same with so many days after it."""
-        return Period(self.first, self.last + timedelta(days=days))
 
     def __str__(self) -> str:
         """Both days."""

@@ -1,6 +1,8 @@
 """Money given back: each grant, and sums by month and ground; exact decimals (rules 9 and 12)."""
 
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import groupby
 
 from libs.sheets import Cell, Column, Sheet
 from services.audit.domain.reporting.facts import REFUND, Facts
@@ -22,18 +24,15 @@ COLUMNS = (
 
 def refunds(facts: Facts, period: Period) -> Sheet:
     """Every grant of the period, a supplement by itself; a grant stands, whatever came after."""
-    found = sorted(
-        facts.with_complaint(REFUND, "granted_on", period),
-        key=lambda one: (one[0]["granted_at"], one[0]["complaint"], one[0]["granted"]),
-    )
-    rows: list[tuple[Cell, ...]] = [
+    found = facts.with_complaint(REFUND, "granted_on", period, "granted_at", "complaint", "granted")
+    rows: Iterator[tuple[Cell, ...]] = (
         (
             *(one["granted_at"], told["receipt"], told["category"], one["basis"]),
             *(one["finding"], one["supplement_to"], one["amount"], one["total"]),
             *(one["under"], one["role"]),
         )
         for one, told in found
-    ]
+    )
     return Sheet("refunds", "退费明细表", "Refunds", (("period", str(period)),), COLUMNS, rows)
 
 
@@ -48,17 +47,19 @@ SUM_COLUMNS = (
 
 def refund_sums(facts: Facts, period: Period) -> Sheet:
     """The same, summed by month and ground; the last line of a month is all of it."""
-    sums: dict[tuple[str, bool, str], list[tuple[object, Decimal]]] = {}
-    for one, _ in facts.with_complaint(REFUND, "granted_on", period):
-        month = f"{one['granted_on']:%Y-%m}"
-        for key in ((month, False, one["basis"]), (month, True, "all")):
-            sums.setdefault(key, []).append((one["complaint"], one["amount"]))
+    sums: dict[tuple[str, bool, str], tuple[int, int, Decimal]] = {}
+    in_order = facts.with_complaint(REFUND, "granted_on", period, "complaint")
+    for _, found in groupby(in_order, key=lambda one: one[0]["complaint"]):
+        granted: dict[tuple[str, bool, str], list[Decimal]] = {}
+        for one, _ in found:
+            month = f"{one['granted_on']:%Y-%m}"
+            for key in ((month, False, one["basis"]), (month, True, "all")):
+                granted.setdefault(key, []).append(one["amount"])
+        for key, amounts in granted.items():
+            grants, complaints, amount = sums.get(key, (0, 0, Decimal("0.00")))
+            sums[key] = (grants + len(amounts), complaints + 1, amount + sum(amounts))
     rows: list[tuple[Cell, ...]] = [
-        (
-            *(month, basis, len(grants), len({complaint for complaint, _ in grants})),
-            sum((amount for _, amount in grants), Decimal("0.00")),
-        )
-        for (month, _, basis), grants in sorted(sums.items())
+        (month, basis, *summed) for (month, _, basis), summed in sorted(sums.items())
     ]
     about = (("period", str(period)),)
     return Sheet("refund-sums", "退费汇总表", "Sums of refunds", about, SUM_COLUMNS, rows)

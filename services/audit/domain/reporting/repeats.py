@@ -1,7 +1,7 @@
 """How often customers urge, and how often they come back with the same matter (DOMAIN rule 12)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from contracts.values import Kind
 from libs.sheets import Cell, Column, Sheet, share
@@ -32,52 +32,57 @@ def repeats(facts: Facts, period: Period) -> Sheet:
     is merged counts with the complaint it went into; nobody else's complaint, nor one nobody could
     classify, nor history repeats anything.
     """
-    told = (
-        one
-        for one in facts.dated(COMPLAINT, "told_on", period)
-        if one["kind"] == Kind.COMPLAINT and one["merged_into"] is None
-    )
-    tallies = tally(
-        told,
-        lambda one: {
-            "complaints": 1,
-            "urges": one["urges"],
-            "urged": int(one["urges"] > 0),
-            "repeats": int(one["repeat_no"] > 0),
-        },
-    )
+    tallies = Tallies()
+    for one in facts.dated(COMPLAINT, "told_on", period):
+        if is_counted(one):
+            figures = {
+                "complaints": 1,
+                "urges": one["urges"],
+                "urged": int(one["urges"] > 0),
+                "repeats": int(one["repeat_no"] > 0),
+            }
+            tallies.add(one, figures)
     rows: list[tuple[Cell, ...]] = []
-    for by, key, one in tallies:
+    for by, key, counted in tallies.lines():
         names = name_of(by, key)
         rows.append(
             (
                 *(by, key, names.zh, names.en),
-                *(one["complaints"], one["urges"], one["urged"]),
-                share(one["urged"], one["complaints"]),
-                one["repeats"],
-                share(one["repeats"], one["complaints"]),
+                *(counted["complaints"], counted["urges"], counted["urged"]),
+                share(counted["urged"], counted["complaints"]),
+                counted["repeats"],
+                share(counted["repeats"], counted["complaints"]),
             )
         )
     about = (("period", str(period)),)
     return Sheet("repeats", "重复与催办统计表", "Repeats and urges", about, COLUMNS, rows)
 
 
-def tally(
-    found: Iterable[Fact], figures: Callable[[Fact], Mapping[str, int]]
-) -> Sequence[tuple[str, str | None, Counter[str]]]:
-    """(by, key, figures) over all, each category, province and channel, the most frequent first."""
-    tallies: dict[tuple[str, str | None], Counter[str]] = {("all", None): Counter()}
-    for one in found:
-        counted = figures(one)
-        for place in (("all", None), *((by, one[by]) for by in BY)):
-            tallies.setdefault(place, Counter()).update(counted)
-    order = ("all", *BY)
-    return sorted(
-        ((by, key, counted) for (by, key), counted in tallies.items()),
-        key=lambda one: (
-            order.index(one[0]),
-            -one[2]["complaints"],
-            one[1] is None,
-            one[1] or "",
-        ),
-    )
+def is_counted(told: Fact) -> bool:
+    """A complaint, and one that goes on for itself."""
+    return told["kind"] == Kind.COMPLAINT and told["merged_into"] is None
+
+
+class Tallies:
+    """Figures over all, and of each category, province and channel."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, str | None], Counter[str]] = {("all", None): Counter()}
+
+    def add(self, told: Fact, figures: Mapping[str, int]) -> None:
+        """Figures of this complaint."""
+        for place in (("all", None), *((by, told[by]) for by in BY)):
+            self._tallies.setdefault(place, Counter()).update(figures)
+
+    def lines(self) -> Sequence[tuple[str, str | None, Counter[str]]]:
+        """(by, key, figures), the most frequent first."""
+        order = ("all", *BY)
+        return sorted(
+            ((by, key, counted) for (by, key), counted in self._tallies.items()),
+            key=lambda one: (
+                order.index(one[0]),
+                -one[2]["complaints"],
+                one[1] is None,
+                one[1] or "",
+            ),
+        )

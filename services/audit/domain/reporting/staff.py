@@ -1,11 +1,12 @@
 """What each team answered, and how the complaints of each owner of record went (rules 1 and 12)."""
 
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from itertools import groupby
 
 from contracts.sla_watch import Verdict
-from contracts.values import Decision, Kind
+from contracts.values import Decision
 from libs.sheets import Cell, Column, Sheet, share
 from services.audit.domain.reporting.facts import (
     ANSWER,
@@ -16,8 +17,10 @@ from services.audit.domain.reporting.facts import (
     WORK,
     Fact,
     Facts,
+    in_parts,
 )
 from services.audit.domain.reporting.period import Period
+from services.audit.domain.reporting.repeats import is_counted
 
 TEAM_COLUMNS = (
     Column("team", "班组", "team"),
@@ -35,19 +38,23 @@ TEAM_COLUMNS = (
 def teams(facts: Facts, period: Period) -> Sheet:
     """Answers given in the period, by team and agent; the line without agent is the whole team."""
     tallies: dict[tuple[str, str], Counter[str]] = {}
-    complaints: dict[tuple[str, str], set[Any]] = {}
     money: dict[tuple[str, str], Decimal] = {}
-    for answer, told in facts.with_complaint(ANSWER, "answered_on", period):
-        for key in ((answer["team"], ""), (answer["team"], answer["agent"])):
-            tally = tallies.setdefault(key, Counter())
-            tally.update(("answers", answer["decision"]))
-            tally["reopened"] += int(told["cycle"] > answer["cycle"])
-            complaints.setdefault(key, set()).add(answer["complaint"])
-            paid = answer["compensation"] or Decimal("0.00")
-            money[key] = money.get(key, Decimal("0.00")) + paid
+    in_order = facts.with_complaint(ANSWER, "answered_on", period, "complaint")
+    for _, answers in groupby(in_order, key=lambda one: one[0]["complaint"]):
+        concerned = set()
+        for answer, told in answers:
+            for key in ((answer["team"], ""), (answer["team"], answer["agent"])):
+                tally = tallies.setdefault(key, Counter())
+                tally.update(("answers", answer["decision"]))
+                tally["reopened"] += int(told["cycle"] > answer["cycle"])
+                concerned.add(key)
+                paid = answer["compensation"] or Decimal("0.00")
+                money[key] = money.get(key, Decimal("0.00")) + paid
+        for key in concerned:
+            tallies[key]["complaints"] += 1
     rows: list[tuple[Cell, ...]] = [
         (
-            *(team, agent or None, tally["answers"], len(complaints[team, agent])),
+            *(team, agent or None, tally["answers"], tally["complaints"]),
             *(tally[decision] for decision in Decision),
             *(tally["reopened"], money[team, agent]),
         )
@@ -79,31 +86,9 @@ def owners(facts: Facts, period: Period) -> Sheet:
     Promises are all clocks of these complaints with a verdict, whoever worked on them. The line
     without owner is of what nobody has accepted yet, and of history.
     """
-    owner = {
-        one["complaint"]: (one["owner_team"] or "", one["owner_agent"] or "")
-        for one in facts.of_told(WORK, period)
-    }
-    escalated = {one["complaint"] for one in facts.of_told(CASE, period)}
     tallies: dict[tuple[str, str], Counter[str]] = {}
-    counted = set()
-    for one in facts.dated(COMPLAINT, "told_on", period):
-        if one["kind"] != Kind.COMPLAINT or one["merged_into"] is not None:
-            continue
-        counted.add(one["complaint"])
-        tallies.setdefault(owner.get(one["complaint"], ("", "")), Counter()).update(
-            {
-                "complaints": 1,
-                "closed": int(one["closed_at"] is not None),
-                "reopened": int(one["cycle"] > 1),
-                "urged": int(one["urges"] > 0),
-                "escalated": int(one["complaint"] in escalated),
-            }
-        )
-    for table in (CLOCK, SURVEY):
-        for one in facts.of_told(table, period):
-            if one["complaint"] in counted:
-                tally = tallies[owner.get(one["complaint"], ("", ""))]
-                tally.update(_verdict(one) if table is CLOCK else _answer(one))
+    for part in in_parts(filter(is_counted, facts.dated(COMPLAINT, "told_on", period))):
+        _count_owned(facts, part, tallies)
     rows: list[tuple[Cell, ...]] = [
         (
             *(team or None, agent or None, tally["complaints"], tally["closed"]),
@@ -117,6 +102,30 @@ def owners(facts: Facts, period: Period) -> Sheet:
     ]
     about = (("period", str(period)),)
     return Sheet("owners", "首问责任人统计表", "Owners of record", about, OWNER_COLUMNS, rows)
+
+
+def _count_owned(
+    facts: Facts, part: Sequence[Fact], tallies: dict[tuple[str, str], Counter[str]]
+) -> None:
+    complaints = [one["complaint"] for one in part]
+    owner = {
+        one["complaint"]: (one["owner_team"] or "", one["owner_agent"] or "")
+        for one in facts.of(WORK, complaints)
+    }
+    escalated = {one["complaint"] for one in facts.of(CASE, complaints)}
+    for one in part:
+        figures = {
+            "complaints": 1,
+            "closed": int(one["closed_at"] is not None),
+            "reopened": int(one["cycle"] > 1),
+            "urged": int(one["urges"] > 0),
+            "escalated": int(one["complaint"] in escalated),
+        }
+        tallies.setdefault(owner.get(one["complaint"], ("", "")), Counter()).update(figures)
+    for table in (CLOCK, SURVEY):
+        for one in facts.of(table, complaints):
+            tally = tallies[owner.get(one["complaint"], ("", ""))]
+            tally.update(_verdict(one) if table is CLOCK else _answer(one))
 
 
 def _verdict(clock: Fact) -> tuple[str, ...]:

@@ -2,12 +2,19 @@
 
 from collections import Counter
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from contracts.values import Kind
-from libs.sheets import Cell, Column, Sheet
-from services.audit.domain.reporting.facts import ANSWER, CAUSE, COMPLAINT, Facts
+from libs.sheets import ROWS_MAX, Cell, Column, Sheet, TooLong
+from services.audit.domain.reporting.facts import (
+    ANSWER,
+    CAUSE,
+    COMPLAINT,
+    Fact,
+    Facts,
+    in_parts,
+)
 from services.audit.domain.reporting.period import Period
+from services.audit.domain.reporting.repeats import is_counted
 from services.audit.domain.reporting.volume import name_of
 
 COLUMNS = (
@@ -32,6 +39,9 @@ class _Topic(NamedTuple):
     cause: str | None
 
 
+_NO_CAUSE: Fact = {"department": None, "cause": None}
+
+
 def topics(facts: Facts, period: Period) -> Sheet:
     """Of each day what was most complained of, and of each day's answers which cause lay where.
 
@@ -41,23 +51,22 @@ def topics(facts: Facts, period: Period) -> Sheet:
     """
     counted: Counter[_Topic] = Counter()
     for one in facts.dated(COMPLAINT, "told_on", period):
-        if one["kind"] == Kind.COMPLAINT and one["merged_into"] is None:
+        if is_counted(one):
             counted[_Topic(one["told_on"], TOLD, None, one["category"], None)] += 1
-    named = set()
-    for cause, told in facts.with_complaint(CAUSE, "answered_on", period):
-        named.add((cause["complaint"], cause["answer"]))
-        counted[
-            _Topic(
-                cause["answered_on"],
-                ANSWERED,
-                cause["department"],
-                told["category"],
-                cause["cause"],
-            )
-        ] += 1
-    for answer, told in facts.with_complaint(ANSWER, "answered_on", period):
-        if (answer["complaint"], answer["answer"]) not in named:
-            counted[_Topic(answer["answered_on"], ANSWERED, None, told["category"], None)] += 1
+    for part in in_parts(facts.with_complaint(ANSWER, "answered_on", period)):
+        causes: dict[Any, list[Fact]] = {}
+        for cause in facts.of(CAUSE, [answer["complaint"] for answer, _ in part]):
+            causes.setdefault((cause["complaint"], cause["answer"]), []).append(cause)
+        for answer, told in part:
+            for one in causes.get((answer["complaint"], answer["answer"]), (_NO_CAUSE,)):
+                counted[
+                    _Topic(
+                        *(answer["answered_on"], ANSWERED, one["department"]),
+                        *(told["category"], one["cause"]),
+                    )
+                ] += 1
+        if len(counted) > ROWS_MAX:
+            raise TooLong
     rows: list[tuple[Cell, ...]] = []
     for topic, number in sorted(counted.items(), key=_hottest_first):
         names = name_of("category", topic.category)

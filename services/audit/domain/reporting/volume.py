@@ -1,11 +1,12 @@
 """How much was told, by category, province and channel (DOMAIN rule 12)."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from contracts.categories import CATEGORY_NAMES, Category
 from contracts.values import CHANNELS, PROVINCES, ChannelKind, ContactKind, Kind, Names
 from libs.sheets import Cell, Column, Sheet
-from services.audit.domain.reporting.facts import COMPLAINT, CONTACT, Facts
+from services.audit.domain.reporting.facts import COMPLAINT, CONTACT, Fact, Facts
 from services.audit.domain.reporting.period import Period
 
 COLUMNS = (
@@ -44,27 +45,26 @@ NOT_SAID_BY_CUSTOMERS = frozenset(
 
 def volume(facts: Facts, period: Period) -> Sheet:
     """What was first told in the period; what is merged counts with the complaint it went into."""
-    again = Counter(
-        one["complaint"]
-        for one in facts.of_told(CONTACT, period)
-        if one["stands"] and one["kind"] not in NOT_SAID_BY_CUSTOMERS
-    )
     tallies: dict[tuple[str, str | None], Counter[str]] = {("all", None): Counter()}
+
+    def count(one: Fact, tally: Mapping[str, int]) -> None:
+        for key in (("all", None), *((by, one[by]) for by in BY)):
+            tallies.setdefault(key, Counter()).update(tally)
+
     for one in facts.dated(COMPLAINT, "told_on", period):
-        if one["merged_into"] is not None:
-            continue
-        tally = Counter(
-            {
+        if one["merged_into"] is None:
+            figures = {
                 "told": 1,
                 OF_KIND[one["kind"]]: 1,
-                "contacts": again[one["complaint"]],
                 "reopened": int(one["cycle"] > 1),
                 "closed": int(one["closed_at"] is not None),
                 "history": int(one["history"]),
             }
-        )
-        for key in (("all", None), *((by, one[by]) for by in BY)):
-            tallies.setdefault(key, Counter()).update(tally)
+            count(one, figures)
+    for contact, one in facts.told_with(CONTACT, period):
+        said = contact["stands"] and contact["kind"] not in NOT_SAID_BY_CUSTOMERS
+        if said and one["merged_into"] is None:
+            count(one, {"contacts": 1})
     rows: list[tuple[Cell, ...]] = []
     for by in ("all", *BY):
         found = [(key, tally) for (of, key), tally in tallies.items() if of == by]
