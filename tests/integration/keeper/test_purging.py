@@ -1,6 +1,5 @@
 """Which streams a database lets go: as a service's own role, against forged and true purges."""
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,17 +10,15 @@ from uuid import UUID, uuid5
 
 import psycopg
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.housekeeping import CohortPurged, Head
 from contracts.purging import text_of
 from libs.eventlog.envelope import STREAMS
 from libs.eventlog.store import Store
+from tests.integration.keeper.purges import KEY, OTHER_KEY, public, purge, signed, written
 from tests.integration.runtime.toys import thrower
 from tests.stack import room
 
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 SOURCE = "/bihuan/thrower"
 LONG_AGO = "2024-08-31T15:59:59.000000Z"
 
@@ -90,35 +87,6 @@ def made() -> Iterator[Database]:
 def database(made: Database) -> Iterator[Database]:
     yield made
     made.admin.execute("TRUNCATE stored_events")
-
-
-def written(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def public(key: Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes_raw()
-
-
-def purge(*heads: Head, key: Ed25519PrivateKey = KEY, **more: Any) -> dict[str, Any]:
-    """A right `cohort.purged`, signed."""
-    fields: dict[str, Any] = {
-        "cohort": "2024-02",
-        "part": 1,
-        "parts": 1,
-        "plan": "ab" * 32,
-        "heads": sorted(heads, key=lambda head: (head.source, head.subject)),
-        "count": sum(head.sequence for head in heads),
-        "ground": "retention_past",
-        "proposed_by": "auditor:a-1",
-        "by": "auditor:a-2",
-        "key": written(public(key)),
-        "signature": "A" * 86,
-        **more,
-    }
-    unsigned = CohortPurged.model_validate(fields)
-    signed = {**unsigned.model_dump(mode="json"), "signature": written(key.sign(text_of(unsigned)))}
-    return {"type": "cohort.purged.v1", "source": "/bihuan/audit", "data": signed}
 
 
 def test_exactly_the_named_streams_go_and_twice_is_once(database: Database) -> None:
@@ -200,7 +168,7 @@ def test_one_pair_of_eyes_is_not_enough(database: Database) -> None:
     unsigned = CohortPurged.model_construct(
         **{**data, "heads": [Head.model_validate(one) for one in data["heads"]]}
     )
-    data["signature"] = written(KEY.sign(text_of(unsigned)))
+    data["signature"] = signed(unsigned, KEY)
     database.refuses({**event, "data": data}, "who proposed it also approved it")
 
 

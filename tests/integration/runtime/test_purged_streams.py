@@ -1,7 +1,6 @@
 """Every service hears a purge: its streams go with all that showed them, or it says why not."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.housekeeping import CohortPurged, Head
-from contracts.purging import text_of
 from libs.decider import Command, Context, Decider, Event, State, To
 from libs.eventlog.envelope import Origin, digest
 from libs.eventlog.purging import StreamPurged
@@ -23,6 +21,7 @@ from libs.messaging.app import App
 from libs.messaging.parking import Parking, StillFails, listed
 from libs.messaging.stepping import Stepper
 from libs.timekeeping.clock import SteppedClock
+from tests.integration.keeper.purges import KEY, OTHER_KEY, public, purge, written
 from tests.integration.runtime.toys import (
     KEEPING,
     START,
@@ -35,9 +34,6 @@ from tests.integration.runtime.toys import (
     thrower,
 )
 from tests.stack import Room, room
-
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-LATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 
 
 class Bury(Command):
@@ -111,8 +107,8 @@ class Town:
         return sorted(found, key=lambda head: (head.source, head.subject))
 
     async def bury(self, cohort: str, heads: Sequence[Head], **more: Any) -> None:
-        event = purge(cohort, heads, **more)
-        to = To(cohort, Bury(at=self.clock.now(), event=event))
+        event = purge(*heads, cohort=cohort, **more)["data"]
+        to = To(cohort, Bury(at=self.clock.now(), event=CohortPurged.model_validate(event)))
         app = self.apps[2]
         await app.in_thread(
             app.writer.transact, lambda work: work.apply(to, Origin("test", "auditor:a-2"))
@@ -140,38 +136,10 @@ class Town:
         await self.settle()
 
 
-def purge(
-    cohort: str, heads: Sequence[Head], *, key: Ed25519PrivateKey = KEY, **more: Any
-) -> CohortPurged:
-    unsigned = CohortPurged.model_validate(
-        {
-            "cohort": cohort,
-            "part": 1,
-            "parts": 1,
-            "plan": "ab" * 32,
-            "heads": heads,
-            "count": 2,
-            "ground": "retention_past",
-            "proposed_by": "auditor:a-1",
-            "by": "auditor:a-2",
-            "key": written(key.public_key().public_bytes_raw()),
-            "signature": "A" * 86,
-            **more,
-        }
-    )
-    return unsigned.model_copy(update={"signature": written(key.sign(text_of(unsigned)))})
-
-
-def written(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def trust(where: Room, key: Ed25519PrivateKey) -> None:
     for dsn in where.dsns.values():
         with psycopg.connect(dsn) as conn:
-            conn.execute(
-                "SELECT keeper.trust_purge_key(%s)", (written(key.public_key().public_bytes_raw()),)
-            )
+            conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(key)),))
 
 
 @asynccontextmanager
@@ -227,7 +195,7 @@ async def a_refusal_is_on_record_and_may_be_mended(town: Town) -> None:
     """Without parking it would be heard, fail, and nobody would know: the streams just stay."""
     stays, waits = ball(4), ball(5)
     await town.throw(stays, waits)
-    await town.bury("2025-11", town.heads(stays), key=LATE_KEY, part=1, parts=2)
+    await town.bury("2025-11", town.heads(stays), key=OTHER_KEY, part=1, parts=2)
     await town.bury("2025-11", town.heads(waits), part=2, parts=2)
     for app in town.apps[:2]:
         assert len(stored(app, stays)) == len(stored(app, waits)) == 1
@@ -239,7 +207,7 @@ async def a_refusal_is_on_record_and_may_be_mended(town: Town) -> None:
             await parking(town, app).replay("2025-11", "operator:o-1", "again")
     assert town.rows(stays) == {"hand": 1, "seen": 1, "timer": 1}
 
-    trust(town.where, LATE_KEY)
+    trust(town.where, OTHER_KEY)
     for app in town.apps[:2]:
         settled = await parking(town, app).replay("2025-11", "operator:o-1", "key entered")
         assert (len(settled.released), settled.left) == (2, 0)
