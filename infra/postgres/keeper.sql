@@ -154,12 +154,19 @@ GRANT EXECUTE ON FUNCTION keeper.keep, keeper.add_partition TO bihuan_service;
 
 RESET ROLE;
 
--- A database that a service owned until now: from here on its tables are its own, the database not.
+-- A database that a service owned until now: its tables stay its own, the database does not.
 DO $$
+DECLARE
+  before name;
 BEGIN
-  IF NOT (SELECT datistemplate FROM pg_database WHERE datname = current_database()) THEN
+  SELECT pg_get_userbyid(datdba) INTO before FROM pg_database
+  WHERE datname = current_database() AND NOT datistemplate;
+  IF before IS NOT NULL THEN
     EXECUTE format('ALTER DATABASE %I OWNER TO bihuan_keeper', current_database());
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    IF before <> 'bihuan_keeper' THEN
+      EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), before);
+    END IF;
   END IF;
 END
 $$;

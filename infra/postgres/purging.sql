@@ -62,8 +62,8 @@ $$;
 
 -- Whether `signature` is Ed25519's of `message` by `key` (RFC 8032 §5.1.7, without the cofactor).
 -- Refuses what the RFC lets a decoder refuse: S not below the order of the base point, coordinates
--- not below the field's prime, a zero x with a sign. Refuses keys of small order besides: under
--- them almost anything is signed.
+-- not below the field's prime; and keys of small order, a zero x with a sign among them: under these
+-- almost anything is signed.
 CREATE OR REPLACE FUNCTION keeper.is_signed(key bytea, message bytea, signature bytea)
 RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -118,9 +118,6 @@ BEGIN
     kx := (kx * root_of_minus_one) % p;
   END IF;
   kx := (kx + p) % p;
-  IF kx = 0 AND sign = 1 THEN
-    RETURN false;
-  END IF;
   IF kx % 2 <> sign THEN
     kx := p - kx;
   END IF;

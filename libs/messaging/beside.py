@@ -117,6 +117,7 @@ class Beside:
     def close(self) -> None:
         """Lets go of both databases."""
         self._left.close()
+        self._copy.close()
         self.store.close()
         self._live.close()
 
@@ -164,6 +165,8 @@ class Beside:
             came = new.records
         with self.store.connection() as conn:
             self.service.archive_rebuilt(conn)
+            if self._copy.purge():
+                self._digest = _Digest()
             self._digest.extend(conn, reached.last)
         return came
 

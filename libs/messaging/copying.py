@@ -15,12 +15,15 @@ from uuid import UUID
 from libs.decider import Decider, Policies, Recorded
 from libs.eventlog.envelope import Unreadable, decode
 from libs.eventlog.housekeeping import BESIDE
+from libs.eventlog.purging import purge_of
 from libs.eventlog.recorder import ParkedRow, Take, Unit
 from libs.eventlog.service import LogRecord, Service
 from libs.eventlog.store import Store, StreamBroken
 from libs.eventlog.work import Stream, Work
+from libs.messaging.log_lines import PURGED
 from libs.messaging.log_source import Accepted, LogPlace, Missing, Progress
 from libs.messaging.position import Position
+from libs.messaging.spool import Spool
 
 CHUNK_RECORDS = 2_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +60,11 @@ class Learnt:
 
 
 class Copy:
-    """A copy in the making: `own`, then `heard`, of the same records; again for later ones."""
+    """A copy in the making: `own`, then `heard`, of the same records; again for later ones.
+
+    `purge` comes behind both: what a purge on record names is copied like the rest, for as long as
+    the log has it, and goes as it went then, by the database's own check.
+    """
 
     def __init__(self, service: Service, store: Store, where: Where, progress: Progress) -> None:
         self.service = service
@@ -70,13 +77,15 @@ class Copy:
         }
         self._aside: dict[str, list[tuple[ParkedRow, Accepted]]] = {}
         self._matched: set[str] = set()
+        self._purges = Spool()
         self.records = 0
 
     # -- own events ------------------------------------------------------------------------------
 
     def own(self, records: Iterable[Accepted], total: int) -> None:
         """Copies the service's own events among these, and folds them."""
-        mine = (one for one in records if one.headers.source == self.service.source)
+        source = self.service.source
+        mine = (one for one in records if one.headers.source == source and one.value)
         for chunk in _chunks(mine):
             self._own_chunk(chunk)
             self._progress("copying own events", self.learnt.events, total)
@@ -165,6 +174,25 @@ class Copy:
             self.store.recorder.insert_events([], unit=work.unit())
             self._progress("folding what was heard", self.records, self.records)
 
+    def purge(self) -> int:
+        """Carries out the purges heard since the last call, in order; returns how many.
+
+        Raises PurgeRefused where the database does not let the streams go.
+        """
+        done = self._purges.records
+        for one in self._purges:
+            purge = purge_of(self.service.read(one.value or b""), one.value or b"")
+            self.store.recorder.insert_events([], unit=Unit(purges=[purge]))
+        self._purges.close()
+        self._purges = Spool()
+        if done:
+            self.store.forget()
+        return done
+
+    def close(self) -> None:
+        """Lets go of what was kept on disk."""
+        self._purges.close()
+
     def finish_parked(self) -> None:
         """What nothing of ours wrote was parked too, and is in no L: its row again."""
         unit = Unit()
@@ -178,6 +206,8 @@ class Copy:
 
     def _hear(self, work: Work, one: Accepted) -> None:
         kind = one.headers.type
+        if not one.value and kind == PURGED:
+            return
         if kind not in self.service.heard_types and kind in self.service.types:
             return
         names = (event_id(one.value), self._place(one))
@@ -225,7 +255,10 @@ class Copy:
             recorded = self.service.read(one.value or b"")
         except Unreadable:
             return  # parked under an id that its bytes do not tell: it had no effect
-        work.show(self.service.heard_rows(recorded))
+        if isinstance(recorded.data, self.service.housekeeping.cohort_purged):
+            self._purges.add(one)
+        if recorded.type in self.service.hears:
+            work.show(self.service.heard_rows(recorded))
 
     def _archive(self, work: Work, chunk: list[Accepted]) -> None:
         assert self.service.archive is not None

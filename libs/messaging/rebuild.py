@@ -145,6 +145,8 @@ def _whole(
     if service.archive is not None:
         with store.connection() as conn:
             service.archive_rebuilt(conn)
+    copy.purge()  # behind the proof, which is made of all there was
+    copy.close()
     generation = copy.learnt.generation + 1
     copy.relay_state(generation)
     return Rebuilt("database", copy.learnt.events, copy.records, generation)
@@ -248,6 +250,8 @@ class _Views:
     def _fold_heard(self, records: Iterable[Accepted]) -> int:
         copy = Copy(self.service, self.store, self.where, self.progress)
         copy.show(records)
+        copy.purge()
+        copy.close()
         return copy.records
 
 

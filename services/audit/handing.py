@@ -3,6 +3,7 @@
 Lines as `libs.messaging.log_lines` has them; sealed words stay sealed.
 """
 
+import heapq
 from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Any
@@ -14,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.eventlog.service import LogRecord
 from libs.messaging.app import App
-from libs.messaging.log_lines import LogEnds, PartitionEnd, to_line
+from libs.messaging.log_lines import PURGED, LogEnds, PartitionEnd, to_line
 from libs.messaging.log_source import LogPlace
 from libs.web import Caller, Router, allow
+from services.audit.cold.form import Record
 from services.audit.cold.records import Records
 
 LINES = "application/x-ndjson"
@@ -35,7 +37,6 @@ class PartitionEndShown(_Shown):
     life: int = Field(description="which of the topic's lives: it may have been made anew")
     next: int = Field(description="every record of that life before this offset is archived")
     records: int = Field(description="records accepted there so far, in all lives")
-    purged: int = Field(description="those of them that are gone on record")
 
 
 class LogEndsShown(_Shown):
@@ -65,10 +66,16 @@ def ends(conn: Connection[Any], topic: str) -> LogEnds:
 def lines(records: Records, partition: int, after: LogPlace, limit: int) -> Iterator[bytes]:
     """A partition's next records as lines, in order: as many as fit into `limit` and a page.
 
-    The first comes in any case. Raises RecordsAway.
+    The first comes in any case. Of a purged record there is its place, with no bytes. Raises
+    RecordsAway.
     """
     told = 0
-    for one in islice(records.in_order(partition, after), limit):
+    there = heapq.merge(
+        records.in_order(partition, after),
+        _gone(records.conn, partition, after, limit),
+        key=lambda one: one.place,
+    )
+    for one in islice(there, limit):
         record = LogRecord(
             one.partition,
             one.offset,
@@ -84,6 +91,19 @@ def lines(records: Records, partition: int, after: LogPlace, limit: int) -> Iter
         if told > PAGE_BYTES_MAX and told > len(line) + 1:
             return
         yield line
+
+
+def _gone(conn: Connection[Any], partition: int, after: LogPlace, limit: int) -> Iterator[Record]:
+    """The places of purged records, without bytes: who follows the positions finds no gap."""
+    with conn.cursor(row_factory=tuple_row) as curs:
+        rows = curs.execute(
+            "SELECT partition, life, record_offset, source, subject, sequence, position, after, "
+            f"'{PURGED}', NULL, NULL, digest, ''::bytea FROM purged_record "
+            "WHERE partition = %s AND (life, record_offset) > (%s, %s) "
+            "ORDER BY life, record_offset LIMIT %s",
+            (partition, *after, limit),
+        ).fetchall()
+    return (Record(*row) for row in rows)
 
 
 def routes(app: App) -> Router:

@@ -190,6 +190,8 @@ def test_what_an_earlier_release_made_is_taken_over_at_the_next_start() -> None:
         admin, own = where.dsns["audit"], where.service_dsns["audit"]
         with psycopg.connect(admin, autocommit=True) as conn:
             conn.execute("DROP SCHEMA keeper CASCADE")
+            base = sql.Identifier(conn.info.dbname)
+            conn.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(base, base))
             service = describe()
             for kept in service.kept:
                 for statement in kept.statements:
@@ -205,6 +207,11 @@ def test_what_an_earlier_release_made_is_taken_over_at_the_next_start() -> None:
             role = conn.info.user
         give_keeper(admin, role)
         give_keeper(admin, role)
+        with (
+            psycopg.connect(own, autocommit=True) as conn,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            conn.execute("DROP SCHEMA public CASCADE")
         with psycopg.connect(own, autocommit=True) as conn:
             conn.execute("DROP TABLE checkpoint_export")  # what is not kept is its own
         made(where)
