@@ -84,13 +84,13 @@ def render(
     nodes = [
         Node(one.number, one.service, one.type, one.cause, one.led, one.missing) for one in lines
     ]
-    return _template().render(
+    return template("timeline.html").render(
         complaint=str(complaint),
         receipt=about.get("receipt"),
-        registered_at=_moment(about.get("registered_at")),
-        closed_at=_moment(about.get("closed_at")),
+        registered_at=moment(about.get("registered_at")),
+        closed_at=moment(about.get("closed_at")),
         history=bool(about.get("history")),
-        now=_moment(now),
+        now=moment(now),
         steps=lines,
         lanes=list(zip(LANES, COLOURS, strict=True)),
         graph=pieces(nodes),
@@ -125,40 +125,49 @@ def _line(
     cause = None if event is None else numbers.get((event.source, event.subject, event.sequence))
     return _Line(
         number=number,
-        time=_moment(step.time),
-        occurred=_moment(step.occurred),
-        service=step.source.rpartition("/")[2],
-        type=_plain(step.type),
+        time=moment(step.time),
+        occurred=moment(step.occurred),
+        service=service_of(step.source),
+        type=plain(step.type),
         actor=step.actor,
         channel=channel_of(step.actor, step.data),
         zh=said.zh,
         en=said.en,
         cause=cause,
-        led=_led(step.cause),
+        led=led(step.cause),
         missing=step.cause.kind is views.CauseKind.EVENT and event is None,
         policies="; ".join(f"{name} {version}" for name, version in step.policies),
         reason=reason_of(step.type, step.data),
     )
 
 
-def _led(cause: views.Cause) -> str:
+def led(cause: views.Cause) -> str:
+    """What led to a step, for people."""
     if cause.event is not None:
-        return f"{_plain(cause.event.type)} ({cause.event.subject[:8]})"
+        return f"{plain(cause.event.type)} ({cause.event.subject[:8]})"
     if cause.kind is views.CauseKind.EVENT:
         return cause.ref
     return f"{_OUTSIDE[cause.kind]}: {cause.ref}"
 
 
-def _plain(kind: str) -> str:
+def service_of(source: str) -> str:
+    """The service that a source names."""
+    return source.rpartition("/")[2]
+
+
+def plain(kind: str) -> str:
+    """An event's type without its version."""
     return kind.rsplit(".v", 1)[0]
 
 
-def _moment(at: datetime | None) -> str:
+def moment(at: datetime | None) -> str:
+    """An instant as people in Shanghai read it, to the microsecond; empty for none."""
     return "" if at is None else f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S.%f}"
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """One of `pages/`; what is put into it is escaped."""
     folder = Path(__file__).parent / "pages"
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -166,4 +175,4 @@ def _template() -> Template:
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
-    return environment.get_template("timeline.html")
+    return environment.get_template(name)

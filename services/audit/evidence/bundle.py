@@ -7,7 +7,7 @@ uncompressed and dated 1980, for neither a compressor's version nor a time may c
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
@@ -72,7 +72,6 @@ class Content:
     steps: Sequence[Told] = ()
     opened: Mapping[str, str | None] | None = None
     """Token -> what was sealed (None: it does not open any more); None: a sealed bundle."""
-    title: str = field(default="")
 
 
 def assemble(content: Content, signer: Signer) -> bytes:
@@ -85,7 +84,7 @@ def assemble(content: Content, signer: Signer) -> bytes:
         ),
         "checkpoint.txt": content.note.encode(),
         "key.txt": f"{content.key}\n".encode(),
-        "page.html": page(content.title, content.about, content.steps).encode(),
+        "page.html": page(content.about, content.steps, len(content.events)).encode(),
         **{name: (HERE / name).read_bytes() for name in SHIPPED},
     }
     if content.opened is not None:

@@ -17,8 +17,10 @@ from services.audit import views
 from services.audit.domain.checkpoint import public_key_of, signed_of, verifier_key
 from services.audit.domain.policy import Words
 from services.audit.domain.shape import policies_in
+from services.audit.domain.telling import channel_of, reason_of
 from services.audit.domain.tree import Tree, inclusion_proof
 from services.audit.evidence.bundle import Content, Proven, Told
+from services.audit.printing import led, plain, service_of
 from services.audit.tiles import Leaves, checkpoint_of, last_checkpoint, tree_at
 
 EVENTS_MAX = 50_000
@@ -135,7 +137,6 @@ class _Content:
         told = [_told(step, words) for step in steps if step.place in places]
         if not steps:
             told = [_told_plainly(event, words) for event in bodies[:PAGE_STEPS_MAX]]
-        named = "complaint" in about
         return Content(
             about=about,
             whole=whole,
@@ -145,7 +146,6 @@ class _Content:
             policies=[self._proven(*one) for one in self._policies(bodies)],
             heads=_heads([row for row, _ in covered]),
             steps=told,
-            title="Complaint 投诉" if named else "Period 期间",
         )
 
     def _index(self, row: Row) -> int | None:
@@ -218,50 +218,37 @@ def _heads(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _told(step: views.Step, words: Words) -> Told:
     said = words.say(step.type, step.data)
-    data = step.data if isinstance(step.data, dict) else {}
     event = step.cause.event
-    cause = (
-        f"{event.type} {event.source.rpartition('/')[2]} #{event.sequence}"
-        if event
-        else f"{step.cause.kind.value} {step.cause.ref}"
-    )
     return Told(
         time=step.time,
-        service=step.source.rpartition("/")[2],
+        service=service_of(step.source),
         type=step.type,
         number=step.sequence,
         actor=step.actor,
-        channel=_channel(data),
-        cause=cause,
-        policies=", ".join(f"{name} {version}" for name, version in step.policies),
-        reason=str(data.get("reason") or ""),
+        channel=channel_of(step.actor, step.data) or "",
+        cause=f"{plain(event.type)} · {service_of(event.source)} · {event.sequence}"
+        if event
+        else led(step.cause),
+        policies="; ".join(f"{name} {version}" for name, version in step.policies),
+        reason=reason_of(step.type, step.data) or "",
         en=said.en,
         zh=said.zh,
     )
 
 
 def _told_plainly(event: Mapping[str, Any], words: Words) -> Told:
-    said = words.say(str(event["type"]), event["data"])
+    kind, actor, data = str(event["type"]), str(event["actor"]), event["data"]
+    said = words.say(kind, data)
     return Told(
         time=datetime.fromisoformat(event["time"]),
-        service=str(event["source"]).rpartition("/")[2],
-        type=str(event["type"]),
+        service=service_of(str(event["source"])),
+        type=kind,
         number=int(event["sequence"]),
-        actor=str(event["actor"]),
-        channel=_channel(event["data"]),
+        actor=actor,
+        channel=channel_of(actor, data) or "",
         cause=str(event["causationid"]),
-        policies=", ".join(f"{name} {version}" for name, version in policies_in(event["data"])),
-        reason=str(event["data"].get("reason") or ""),
+        policies="; ".join(f"{name} {version}" for name, version in policies_in(data)),
+        reason=reason_of(kind, data) or "",
         en=said.en,
         zh=said.zh,
     )
-
-
-def _channel(data: Mapping[str, Any]) -> str:
-    """The channel that a contact came by, wherever the body has it."""
-    if isinstance(data.get("channel"), str):
-        return str(data["channel"])
-    for inner in data.values():
-        if isinstance(inner, dict) and (found := _channel(inner)):
-            return found
-    return ""
