@@ -134,11 +134,14 @@ def _rows(router: Router, app: "App", action: str) -> None:
 
 
 def rows_of(conn: Connection[Any], of: Sequence[Table], complaint: UUID) -> Tables:
-    """The rows that a complaint's stream, or what was heard of it, left in these tables."""
+    """The rows that a complaint's stream, or what was heard of it, left in these tables.
+
+    Tables of other streams, of months or teams, are named by text and have none.
+    """
     found = [
         (table.name, row)
         for table in of
-        if table.stream in table.columns
+        if table.columns.get(table.stream, "").startswith("uuid")
         for row in conn.execute(
             f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {table.stream} = %s",
             (complaint,),
