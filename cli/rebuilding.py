@@ -22,6 +22,7 @@ from cli.system import System, database
 from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, speaking
 from infra.databases import PURGE_KEYS, create_database, trust_purge_keys
 from infra.local import LocalStack, StackProblem
+from libs.eventlog.purging import PurgeRefused
 from libs.eventlog.service import Service
 from libs.eventlog.store import Store
 from libs.messaging import topics
@@ -96,7 +97,14 @@ def rebuild_service(
     try:
         with speaking(as_json):
             done, aside = asyncio.run(_offline(places, service, whole, source, by))
-    except (StackProblem, StillRunning, NotEmpty, LogUnusable, OSError) as error:
+    except (
+        StackProblem,
+        StillRunning,
+        NotEmpty,
+        LogUnusable,
+        PurgeRefused,
+        OSError,
+    ) as error:
         fail(str(error), as_json=as_json)
     if as_json:
         emit({**asdict(done), "set_aside": aside})
@@ -135,6 +143,7 @@ def rebuild_beside(
         NotDrained,
         NeverNear,
         EventsDiffer,
+        PurgeRefused,
         psycopg.OperationalError,
         OSError,
     ) as error:

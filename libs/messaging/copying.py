@@ -153,10 +153,11 @@ class Copy:
     def heard(self, records: Iterable[Accepted], total: int, track: "Track") -> None:
         """Shows what was heard of these, archives them where the service does, and tracks them."""
         for done, chunk in enumerate(_chunks(records), start=1):
-            work = self.work()
+            work, gone = self.work(), self.store.purged({one.key for one in chunk})
             for one in chunk:
                 track.passed(one, self.learnt)
-                self._hear(work, one)
+                if one.key not in gone:
+                    self._hear(work, one)
             self.records += len(chunk)
             if self.service.archive is not None:
                 track.into(work.extra)
@@ -239,11 +240,12 @@ class Copy:
     def _take_up(self, subject: str) -> None:
         """Shows what was set aside of a subject and has been released since, in its order."""
         waiting, work = self._aside[subject], self.work()
+        gone = self.store.purged((subject,))
         while waiting:
             row, one = waiting[0]
             if row.record_id in self.learnt.parked:
                 break
-            if row.record_id not in self.learnt.discarded:
+            if row.record_id not in self.learnt.discarded and not gone:
                 self._show(work, one)
             waiting.pop(0)
         if not waiting:

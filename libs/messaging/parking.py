@@ -192,13 +192,26 @@ class _Settling:
                     if row.value is None and not row.topic.startswith("timer:"):
                         raise OnlyDiscard(failure[1])
                     raise StillFails(failure[1])
-                self._work.extra.parked.append(
-                    replace(row, state="parked", error_kind=failure[0], detail=failure[1])
-                )
+                self._park(replace(row, state="parked", error_kind=failure[0], detail=failure[1]))
                 return Settled(subject, tuple(released), tuple(discarded), len(rows) - number)
             self._mark(row, "released")
             released.append(row.record_id)
         return Settled(subject, tuple(released), tuple(discarded), 0)
+
+    def _park(self, row: ParkedRow) -> None:
+        """What waited is the one that cannot be taken now: on record, or a rebuild would take it
+        for released."""
+        self._work.extra.parked.append(row)
+        event = self._service.housekeeping.record_parked.model_validate(
+            {
+                "record": row.record_id,
+                "source": row.source,
+                "position": row.position,
+                "error": row.error_kind,
+                "problem": row.detail,
+            }
+        )
+        note_on(self._service, self._work, row.subject, event, f"record:{row.record_id}")
 
     def _try(self, row: ParkedRow) -> tuple[str, str] | None:
         if row.topic.startswith("timer:"):

@@ -93,15 +93,21 @@ async def scene(where: Room, folder: Path) -> None:
         told_before = traffic.told
         traffic = Traffic(playing, "afterwards")
         for service in SERVICES[:-1]:
+            if service == "routing":
+                a_row_less(where)
             asked = ("rebuild", service, "--beside", "--swap", "--from", "archive")
             code, found = await told(data, *asked, "--by", "admin:test")
-            assert (code, found["different"], found["swapped"]) == (0, [], True), service
+            assert (code, found["swapped"]) == (0, True), service
+            different = [(one["table"], one["beside"] - one["live"]) for one in found["different"]]
+            assert different == ([("work", 1)] if service == "routing" else []), service
             assert found["records"] >= before_trim
             assert found["events"] > 0
         await traffic.end()
         await at_rest(playing)
         await _goes_on(playing, [*told_before, *traffic.told])
-        await _what_is_left_out_is_found(where, data)
+        # The row is there again, and a look without --swap changes nothing.
+        code, found = await told(data, "rebuild", "routing", "--beside", "--from", "archive")
+        assert (code, found["different"], found["swapped"]) == (0, [], False)
 
 
 async def _goes_on(world: World, messages: list[str]) -> None:
@@ -121,21 +127,11 @@ async def _goes_on(world: World, messages: list[str]) -> None:
     assert {fault["kind"] for fault in verified["faults"]} <= {"time"}
 
 
-async def _what_is_left_out_is_found(where: Room, data: Path) -> None:
-    """A row that the log does not give is named; the swap puts it right."""
+def a_row_less(where: Room) -> None:
+    """Somebody takes a row out of a live view, behind the service's back."""
     with psycopg.connect(where.dsns[database("routing")], autocommit=True) as connection:
         first = "SELECT complaint FROM work ORDER BY complaint LIMIT 1"
         connection.execute(f"DELETE FROM work WHERE complaint = ({first})")
-        count = connection.execute("SELECT count(*) FROM work").fetchone()
-    assert count is not None
-    asked = ("rebuild", "routing", "--beside", "--from", "archive")
-    code, found = await told(data, *asked)
-    assert (code, found["swapped"]) == (1, False)
-    assert found["different"] == [{"table": "work", "live": count[0], "beside": count[0] + 1}]
-    code, found = await told(data, *asked, "--swap")
-    assert (code, found["swapped"], len(found["different"])) == (0, True, 1)
-    code, found = await told(data, *asked)
-    assert (code, found["different"]) == (0, [])
 
 
 def test_each_service_rebuilt_from_the_archive_while_people_tell_equals_the_live_one(

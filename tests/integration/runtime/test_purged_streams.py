@@ -37,6 +37,9 @@ from tests.integration.runtime.toys import (
 )
 from tests.stack import Room, emptied, room
 
+NEXT_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(2, 34)))
+NO_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(3, 35)))
+
 
 class Bury(Command):
     event: CohortPurged
@@ -239,6 +242,21 @@ async def what_ends_elsewhere_stays_in_the_service_where_it_does(town: Town) -> 
     assert "does not end where it says" in parked["detail"]
 
 
+async def what_waited_and_is_refused_in_its_turn_is_on_record(town: Town) -> None:
+    """Else a service made again from the log would take it for released."""
+    goes, stays = ball(7), ball(8)
+    await town.throw(goes, stays)
+    await town.bury("2026-01", town.heads(goes), key=NEXT_KEY, part=1, parts=2)
+    await town.bury("2026-01", town.heads(stays), key=NO_KEY, part=2, parts=2)
+    trust(town.where, NEXT_KEY)
+    for app in town.apps[:2]:
+        settled = await parking(town, app).replay("2026-01", "operator:o-1", "key entered")
+        assert (len(settled.released), settled.left) == (1, 1)
+        assert stored(app, goes) == []
+        assert len(stored(app, stays)) == 1
+    await town.settle()
+
+
 async def made_again_it_is_the_same(town: Town, number: int) -> None:
     """Kafka has the purged records yet; the purge lies behind them, and is carried out again."""
     app = town.apps[number]
@@ -274,6 +292,7 @@ def test_a_purge_is_heard_by_every_service(tmp_path: Path) -> None:
             await nothing_is_added_to_what_is_gone(made)
             await a_refusal_is_on_record_and_may_be_mended(made)
             await what_ends_elsewhere_stays_in_the_service_where_it_does(made)
+            await what_waited_and_is_refused_in_its_turn_is_on_record(made)
             await made_again_it_is_the_same(made, 0)
             await made_again_it_is_the_same(made, 1)
 
