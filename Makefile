@@ -78,6 +78,7 @@ bench: setup ## measure (see docs/benchmarks.md)
 	@$(BIN)/python -m tests.bench.rebuild
 	@$(BIN)/python -m tests.bench.state
 	@$(BIN)/python -m tests.bench.verify
+	@$(BIN)/python -m tests.bench.reports
 	@$(BIN)/python -m tests.bench.system
 
 clean: ## remove the environment and local state

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from hashlib import file_digest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -300,11 +301,16 @@ def log_of(
 
 def log_lines(
     file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")],
+    purpose: Annotated[
+        str, typer.Option(help="What it is made for, as a code; kept on record.")
+    ] = "log_copy",
     as_json: AsJson = False,
 ) -> None:
-    """Write audit's whole archive as lines, in the log's order: for `rebuild --from FILE`.
+    """Write audit's whole archive as lines, in the log's order.
 
-    Sealed words stay sealed. With --json: {records, file}. Exit 1: the archive is not whole.
+    For `rebuild --from FILE`, and for `report`, `show` and `what-if --log FILE`. Sealed words stay
+    sealed; that it was made, and its digest, is on record. With --json: {records, file, digest}.
+    Exit 1: the archive is not whole, or nothing could be put on record; then there is no file.
     """
     arriving = file.with_name(file.name + ".arriving")
     try:
@@ -317,15 +323,19 @@ def log_lines(
             if file.exists():
                 fail(f"{file} is there already", code=MISUSED, as_json=as_json)
             records = write_lines(made, ArchivePages(client), progress)
+            made.flush()
+            with arriving.open("rb") as written:
+                digest = file_digest(written, "sha256").hexdigest()
+            client.post("audit", "/log/exports", {"digest": digest, "purpose": purpose})
         arriving.rename(file)
     except (LogUnusable, OSError) as error:
         fail(str(error), as_json=as_json)
     finally:
         arriving.unlink(missing_ok=True)
     if as_json:
-        emit({"records": records, "file": str(file)})
+        emit({"records": records, "file": str(file), "digest": digest})
     else:
-        out.print(f"[green]✓[/green] {records:,} records in {file}")
+        out.print(f"[green]✓[/green] {records:,} records in {file}; SHA-256 {digest}")
 
 
 def _set_aside(stack: LocalStack, service: str) -> str:

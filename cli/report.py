@@ -1,15 +1,15 @@
 """`bihuan report NAME`: the reports and forms of DOMAIN rule 12, live or by replay of the log.
 
 Live, audit counts its own rows; with --replay or --log this process counts the log's events with
-the same fold. What is written is the same, byte for byte.
+the same fold, wherever they lie. What is written is the same, byte for byte.
 """
 
 import os
 import shutil
 import sys
 from calendar import monthrange
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from io import TextIOWrapper
 from pathlib import Path
@@ -21,10 +21,12 @@ from confluent_kafka import KafkaException
 
 from cli.client import Client
 from cli.places import NotRunning, Places
+from cli.rebuilding import ARCHIVE, log_of
 from cli.telling import MISUSED, AsJson, err, fail, speaking
 from infra.local import LocalStack, StackProblem
 from libs.messaging import topics
-from libs.messaging.log_source import KafkaLog, Log, LogUnusable
+from libs.messaging.log_lines import begins_a_log, records_in
+from libs.messaging.log_source import Accepted, KafkaLog, Log, LogUnusable
 from libs.sheets import ROWS_MAX, Format, TooLong, write
 from services.audit.domain.reporting import REPORTS, Period
 from services.audit.replayed import (
@@ -48,8 +50,8 @@ _HELP = (
     "Write a report: "
     + ", ".join(REPORTS)
     + ".\n\nDays are Shanghai's, the first and the last included. The same events give the same "
-    "bytes: live, with --replay (from complaints.log) and with --log (from a file of events, one a "
-    "line). Exit 1: the report cannot be made. Exit 2: used wrongly."
+    "bytes: live, with --replay (from complaints.log) and with --log (from audit's archive, or "
+    "from a file). Exit 1: the report cannot be made. Exit 2: used wrongly."
 )
 
 
@@ -74,8 +76,11 @@ def report(
         bool, typer.Option("--replay", help="Count complaints.log itself, not audit's rows.")
     ] = False,
     log: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Count the events of this file."),
+        str | None,
+        typer.Option(
+            help="Count others: `archive`, audit's and what Kafka holds behind it; or a file "
+            "that `bihuan log` wrote, or of events, one a line."
+        ),
     ] = None,
     opened: Annotated[
         bool,
@@ -94,6 +99,8 @@ def report(
         fail(f"no such report: {name}; there are {', '.join(REPORTS)}", code=MISUSED)
     if from_log and log is not None:
         fail("--replay or --log, not both", code=MISUSED)
+    if log not in (None, ARCHIVE) and not Path(str(log)).is_file():
+        fail(f"--log: neither `{ARCHIVE}` nor a file: {log}", code=MISUSED)
     if opened and (name != "records" or from_log or log is not None):
         fail("--opened: sealed words open in the form `records` of a running system", code=MISUSED)
     if opened and top is not None:
@@ -105,7 +112,7 @@ def report(
     if form is Format.XLSX and out is None:
         fail("an XLSX goes into a file: --out report.xlsx", code=MISUSED)
     if log is not None or from_log:
-        replayed = _from_file(log) if log is not None else _from_log()
+        replayed = _replayed(log)
         with _into(out) as told:
             _write(name, replayed, period, form, told, top)
         err.print(_counted(replayed))
@@ -206,12 +213,38 @@ def _live(
             to.write(told)
 
 
+def _replayed(log: str | None) -> Replayed:
+    if log is None:
+        return _from_log()
+    return _from_archive() if log == ARCHIVE else _from_file(Path(log))
+
+
 def _from_file(log: Path) -> Replayed:
     try:
-        with log.open("rb") as lines:
-            return replay_lines(lines)
-    except LogFileWrong as error:
+        with log.open("rb") as file:
+            if begins_a_log(file):
+                return replay(_counted_ones(records_in(file)))
+            return replay_lines(file)
+    except (LogFileWrong, LogUnusable) as error:
         fail(f"{log}: {error}")
+
+
+def _from_archive() -> Replayed:
+    """From audit's archive, whether its months lie in the database or in files."""
+    try:
+        with speaking(), ExitStack() as closing:
+            told = Places.here().running()
+            bootstrap, prefix = str(told["bootstrap"]), str(told["topic_prefix"])
+            log, _ = log_of(Places.here(), ARCHIVE, bootstrap, closing, prefix)
+            return replay(_counted_ones(log.read()))
+    except LogUnusable as error:
+        fail(str(error))
+
+
+def _counted_ones(records: Iterable[Accepted]) -> Iterator[bytes]:
+    for one in records:
+        if one.headers.type in HEARD_TYPES and one.value:
+            yield one.value
 
 
 def _from_log() -> Replayed:
@@ -250,7 +283,5 @@ def _states(bootstrap: str, topic: str) -> Iterator[bytes]:
     if not partitions:
         fail(f"Kafka at {bootstrap} has no topic {topic}", code=MISUSED)
     log = Log(KafkaLog(bootstrap, topic, partitions))
-    for one in log.read():
-        if one.headers.type in HEARD_TYPES and one.value is not None:
-            yield one.value
+    yield from _counted_ones(log.read())
     log.close()

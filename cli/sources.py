@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cli.places import Places
 from contracts.catalogue import DECODE
@@ -12,6 +12,8 @@ from libs.decider import Recorded
 from libs.eventlog.envelope import Unreadable, decode
 from libs.eventlog.work import partition_of
 from libs.messaging import topics
+from libs.messaging.log_lines import begins_a_log, records_in
+from libs.messaging.log_source import LogUnusable
 from services.audit.log import Log, LogAway
 
 KAFKA = "kafka"
@@ -25,8 +27,8 @@ class NoSource(RuntimeError):
 def events(source: str, subject: str | None = None) -> Iterator[Recorded[Any]]:
     """Every event there, in its order, or those of one subject; raises NoSource.
 
-    `source` is a file with one event a line as the log has them, `-` for standard input, or
-    `kafka` for the log of the running system.
+    `source` is a file that `bihuan log` wrote, or one with an event a line as the log has them, `-`
+    for standard input, or `kafka` for the log of the running system.
     """
     lines = _kafka(subject) if source == KAFKA else _lines(source)
     for place, value in lines:
@@ -46,11 +48,23 @@ def _lines(source: str) -> Iterator[tuple[str, bytes]]:
         return
     try:
         with Path(source).open("rb") as file:
+            if begins_a_log(file):
+                yield from _records(source, file)
+                return
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield f"{source}:{number}", line
     except OSError as error:
         raise NoSource(f"{source}: {error.strerror}") from None
+
+
+def _records(source: str, file: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    try:
+        for one in records_in(file):
+            if one.value:
+                yield f"{source}: partition {one.partition}, offset {one.place.offset}", one.value
+    except LogUnusable as error:
+        raise NoSource(f"{source}: {error}") from None
 
 
 def _kafka(subject: str | None) -> Iterator[tuple[str, bytes]]:

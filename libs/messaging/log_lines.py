@@ -33,6 +33,7 @@ from libs.messaging.log_source import (
 from libs.messaging.position import Position, RelayHeaders
 
 FORMAT = "bihuan-log/1"
+_BEGINNING = b'{"format":"bihuan-log/'
 LINE_BYTES_MAX = 1024 * 1024
 PARTITION_NONE = 2**31
 """Stands behind every partition."""
@@ -201,6 +202,22 @@ def write_lines(file: BinaryIO, pages: Pages, progress: Progress = quiet) -> int
         count += 1
     file.write(to_json({"end": True, "records": count}) + b"\n")
     return count
+
+
+def begins_a_log(file: BinaryIO) -> bool:
+    """Whether a file begins as one that `write_lines` made; it is read from its start again."""
+    start = file.read(len(_BEGINNING))
+    file.seek(0)
+    return start == _BEGINNING
+
+
+def records_in(file: BinaryIO) -> Iterator[Accepted]:
+    """The records of a file that `write_lines` made, in the log's order.
+
+    Raises ArchiveShort or NotALog where some of them are not there.
+    """
+    pages = FilePages(file)
+    return archived(pages, pages.ends(), quiet)
 
 
 class FilePages:

@@ -1,6 +1,6 @@
-"""The archive in the order of the log, handed to whoever rebuilds a service from it.
+"""The archive in the order of the log, handed to who rebuilds a service from it, or keeps a copy.
 
-Lines as `libs.messaging.log_lines` has them; sealed words stay sealed.
+Lines as `libs.messaging.log_lines` has them; sealed words stay sealed. A copy is put on record.
 """
 
 import heapq
@@ -13,13 +13,17 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.housekeeping import ExportMade
+from contracts.values import Digest, Reason
+from libs.decider import To
 from libs.eventlog.service import LogRecord
 from libs.messaging.app import App
 from libs.messaging.log_lines import PURGED, LogEnds, PartitionEnd, to_line
 from libs.messaging.log_source import LogPlace
-from libs.web import Caller, Router, allow
+from libs.web import Ask, Caller, Router, allow, command
 from services.audit.cold.form import Record
 from services.audit.cold.records import Records
+from services.audit.domain.exporting import RecordExport
 
 LINES = "application/x-ndjson"
 RECORDS_MAX = 5_000
@@ -44,6 +48,17 @@ class LogEndsShown(_Shown):
 
     lives: dict[int, str] = Field(description="each life's topic id")
     ends: list[PartitionEndShown]
+
+
+class LogExported(BaseModel):
+    """A copy of the log that somebody made."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    digest: Digest
+    """SHA-256 of the file."""
+    purpose: Reason
+    """What for."""
 
 
 def ends(conn: Connection[Any], topic: str) -> LogEnds:
@@ -131,5 +146,11 @@ def routes(app: App) -> Router:
                 return b"".join(line + b"\n" for line in told)
 
         return Response(await app.query(page), media_type=LINES)
+
+    @router.command("/exports")
+    async def exported(body: LogExported, ask: Annotated[Ask, command("audit.log")]) -> Response:
+        """Put on record that a copy of the log was made: by whom, what for, and its digest."""
+        made = ExportMade(what="log", purpose=body.purpose, by=ask.caller.actor, digest=body.digest)
+        return await ask(To(body.digest, RecordExport(at=ask.now, made=made)))
 
     return router

@@ -2,6 +2,8 @@
 
 import asyncio
 from datetime import datetime
+from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -127,8 +129,9 @@ async def _opened_record(world: World, data: Path, complaint: str) -> None:
     code, opened, _ = await bihuan(data, *asked, "--purpose", "complaint_record")
     assert (code, WORDS in opened) == (0, True)
     await world.settle()
-    (export,) = [one for one in await world.log() if one.type == "export.made.v1"]
-    assert (export.data.what, export.data.purpose) == ("records_opened", "complaint_record")
+    exports = [one for one in await world.log() if one.type == "export.made.v1"]
+    (export,) = [one for one in exports if one.data.what == "records_opened"]
+    assert export.data.purpose == "complaint_record"
     assert (export.data.by, UUID(complaint) in export.data.complaints) == ("auditor:local", True)
     accessed = [one.data for one in await world.log() if one.type == "person.accessed.v1"]
     found = [one for one in accessed if one.complaint == UUID(complaint)]
@@ -200,17 +203,23 @@ async def _reports(world: World, data: Path) -> None:
     assert (code, told_by_phone) == (0, [("hotline_10010", 2)])
     log = data / "log.jsonl"
     log.write_bytes(b"\n".join(await read_log(world.system)))
-    for name in REPORTS:
+    whole = await _copy_of_the_log(world, data)
+    elsewhere = (("--replay",), ("--log", "archive"), ("--log", str(whole)), ("--log", str(log)))
+    for number, name in enumerate(REPORTS):
+        told_live: dict[Format, bytes] = {}
+        out = data / "report"
         for form in Format:
-            out = data / f"{name}.{form}"
-            words = ("report", name, *days, "--format", form, "--out", str(out))
-            written = []
-            for source in ((), ("--replay",), ("--log", str(log))):
-                code, _, problem = await bihuan(data, *words, *source)
-                assert code == 0, problem
-                written.append(out.read_bytes())
-            assert written[1] == written[0], "from the log as live"
-            assert written[2] == written[0], "from a file as live"
+            code, _, problem = await bihuan(
+                data, "report", name, *days, "--format", form, "--out", str(out)
+            )
+            assert code == 0, problem
+            told_live[form] = out.read_bytes()
+        # Each report from everywhere, each time in another form.
+        for place, form in zip(elsewhere, chain(list(Format)[number % 4 :], Format), strict=False):
+            words = ("report", name, *days, "--format", form, "--out", str(out), *place)
+            code, _, problem = await bihuan(data, *words)
+            assert code == 0, problem
+            assert out.read_bytes() == told_live[form], (name, form, place)
     code, shown, _ = await bihuan(data, "report", "promises", "--month", "2025-10")
     assert (code, "受理告知" in shown, "100.00 %" in shown) == (0, True, True)
     for wrong in (
@@ -220,11 +229,28 @@ async def _reports(world: World, data: Path) -> None:
         ("promises", "--from", "2025-10-02", "--to", "2025-10-01"),
         ("promises", "--month", "2025-10", "--format", "xlsx"),
         ("promises", "--month", "2025-10", "--replay", "--log", str(log)),
+        ("promises", "--month", "2025-10", "--log", "nowhere"),
     ):
         assert (await bihuan(data, "report", *wrong))[0] == 2
     log.write_bytes(log.read_bytes().replace(b"\n", b"\n{", 1))
     code, _, problem = await bihuan(data, "report", "promises", *days, "--log", str(log))
     assert (code, "line 2 is not an event" in problem) == (1, True)
+
+
+async def _copy_of_the_log(world: World, data: Path) -> Path:
+    """`bihuan log`: audit's archive as a file, whose making is on record."""
+    file = data / "whole.log"
+    code, made = await told(data, "log", str(file), "--purpose", "yearly_audit")
+    assert (code, made["digest"]) == (0, sha256(file.read_bytes()).hexdigest())
+    await world.settle()
+    exports = [one.data for one in await world.log() if one.type == "export.made.v1"]
+    (export,) = [one for one in exports if one.what == "log"]
+    assert (export.digest, export.purpose, export.by) == (
+        *(made["digest"], "yearly_audit"),
+        "auditor:local",
+    )
+    assert (await bihuan(data, "log", str(file)))[0] == 2, "it is there already"
+    return file
 
 
 async def _dead_letters(world: World, data: Path) -> None:
