@@ -4,6 +4,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import IO, Any, NoReturn
 
 import httpx
@@ -28,11 +29,15 @@ class Client:
     """One caller of the services' APIs.
 
     Where the services are comes from the running system's own file, or for a system elsewhere
-    from `BIHUAN_<SERVICE>_URL`; the token from this installation's key, or `BIHUAN_TOKEN`.
+    from `BIHUAN_<SERVICE>_URL`; the token is the one given, or `BIHUAN_TOKEN`, or made by this
+    installation's key.
     """
 
-    def __init__(self, places: Places, *, actor: str, roles: tuple[str, ...]) -> None:
+    def __init__(
+        self, places: Places, *, actor: str, roles: tuple[str, ...], token: str | None = None
+    ) -> None:
         self._places = places
+        self._given = token
         self._actor = actor
         self._roles = roles
         self._http = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
@@ -107,7 +112,7 @@ class Client:
         return answer
 
     def _token(self) -> str:
-        told = os.environ.get("BIHUAN_TOKEN")
+        told = self._given or os.environ.get("BIHUAN_TOKEN")
         if told:
             return told
         try:
@@ -116,12 +121,16 @@ class Client:
             raise NotRunning(
                 f"{self._places.keys} holds no signing key; give BIHUAN_TOKEN, or: bihuan up"
             ) from error
+        # One token for all commands of ten minutes: the log holds each token, not each command.
+        since_s = time.time() // TOKEN_SECONDS * TOKEN_SECONDS
+        named = f"{signing.kid} {self._actor} {' '.join(self._roles)} {since_s}"
         return issue_token(
             signing,
             actor=self._actor,
             roles=list(self._roles),
-            real_now_s=time.time(),
-            lifetime_s=TOKEN_SECONDS,
+            real_now_s=since_s,
+            lifetime_s=2 * TOKEN_SECONDS,
+            token_id=f"cli-{sha256(named.encode()).hexdigest()[:24]}",
         )
 
 

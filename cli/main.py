@@ -6,6 +6,7 @@ Exit codes: 0 all well, 1 something wrong was found, 2 used wrongly.
 import typer
 
 from cli import (
+    access,
     bundle,
     checkpoints,
     connection,
@@ -56,6 +57,7 @@ notices.register(app)
 person.register(app)
 hold.register(app)
 partners.register(app)
+access.register(app)
 
 
 @app.command("serve", hidden=True)

@@ -1,4 +1,4 @@
-"""`bihuan up`, `setup`, `token` and `doctor`: running an installation on one machine."""
+"""`bihuan up`, `setup` and `doctor`: running an installation on one machine."""
 
 import asyncio
 import contextlib
@@ -20,27 +20,13 @@ from infra.local import StackProblem
 from infra.local import doctor as probing
 from libs.messaging.app import TopicsWrong
 from libs.timekeeping.clock import SystemClock
-from libs.web.auth import issue_token, make_signing_key
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-ROLES = (
-    "channel",
-    "agent",
-    "desk",
-    "headquarters",
-    "manager",
-    "partner",
-    "service",
-    "auditor",
-    "privacy",
-    "admin",
-)
 
 
 def register(app: typer.Typer) -> None:
     """Adds these commands."""
     app.command("up")(up)
-    app.command("token")(token)
     app.command("doctor")(doctor)
     app.command("setup", hidden=True)(setup)
 
@@ -105,35 +91,6 @@ async def _until_stopped(system: System, started: float) -> None:
         waiting.cancel()
         await gateway.stop()
         await system.stop()
-
-
-def token(
-    role: Annotated[list[str], typer.Option("--role", help="; ".join(ROLES))],
-    actor: Annotated[str, typer.Option(help="<kind>:<pseudonym>, e.g. agent:8812.")] = "",
-    team: Annotated[str | None, typer.Option(help="The caller's team.")] = None,
-    hours: Annotated[int, typer.Option(min=1, max=8784, help="How long it is valid.")] = 8,
-    as_json: AsJson = False,
-) -> None:
-    """Issue a bearer token, signed with this installation's own key."""
-    unknown = sorted(set(role) - set(ROLES))
-    if unknown:
-        fail(f"no such role: {', '.join(unknown)}; roles are {', '.join(ROLES)}", code=MISUSED)
-    signing = make_signing_key(Places.here().keys)
-    try:
-        issued = issue_token(
-            signing,
-            actor=actor or f"{role[0]}:local",
-            roles=role,
-            team=team,
-            real_now_s=time.time(),
-            lifetime_s=hours * 3600,
-        )
-    except ValueError as error:
-        fail(str(error), code=MISUSED, as_json=as_json)
-    if as_json:
-        emit({"token": issued, "roles": role, "actor": actor or f"{role[0]}:local"})
-    else:
-        typer.echo(issued)
 
 
 def setup() -> None:

@@ -439,12 +439,35 @@ _HOUSEKEEPING = (
         SERVICES,
         "policy",
         "policy name",
-        (h.PolicyActivated, {"sla_watch": "keeps its versions for its reports"}),
+        (
+            h.PolicyActivated,
+            {
+                **dict.fromkeys(SERVICES, "the table of roles and actions: goes by it"),
+                "sla_watch": "keeps its versions for its reports; goes by the table of roles and "
+                "actions",
+            },
+        ),
     ),
     *_of("intake", "message", "message (UUIDv5 of its source and id)", (h.MessageRefused, {})),
     *_of(SERVICES, "housekeeping", "source and partition", (h.GapResolved, {})),
-    *_of(SERVICES, "housekeeping", "pseudonym", (h.RoleChanged, {})),
-    *_of(SERVICES, "housekeeping", "token id", (h.TokenIssued, {})),
+    *_of(
+        "intake",
+        "role",
+        "pseudonym",
+        (h.RoleChanged, dict.fromkeys(SERVICES, "lets whose roles they are use no others")),
+    ),
+    *_of(
+        SERVICES,
+        "token",
+        "digest of the token",
+        (h.TokenIssued, dict.fromkeys(SERVICES, "need not put it on record again")),
+    ),
+    *_of(
+        "intake",
+        "token",
+        "digest of the token",
+        (h.TokenRevoked, dict.fromkeys(SERVICES, "refuses it")),
+    ),
     *_of(SERVICES, "housekeeping", "export id", (h.ExportMade, {})),
     *_of(SERVICES, "housekeeping", "service", (h.RebuildDone, {})),
     *_of(

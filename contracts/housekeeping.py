@@ -193,22 +193,24 @@ class GapResolved(HousekeepingEvent):
 
 
 class RoleChanged(HousekeepingEvent):
-    """Somebody's roles are now these."""
+    """Somebody may use these roles from now, whatever more their tokens say."""
 
     type: ClassVar[str] = "role.changed.v1"
 
     who: Code
-    """The pseudonym."""
+    """Whose: a pseudonym, as the tokens name it."""
     roles: tuple[Code, ...]
-    """The roles now held."""
+    """The roles that may be used; none: nothing may be done any more."""
     by: Code
     """Who changed it."""
+    reason: Reason
+    """Why."""
     digest: Digest
-    """The digest of the table that says so."""
+    """The digest of the access table in force, which says what these roles may do."""
 
 
 class TokenIssued(HousekeepingEvent):
-    """A token was issued."""
+    """A token was issued: written by the service that saw it first, before it was obeyed."""
 
     type: ClassVar[str] = "token.issued.v1"
 
@@ -221,7 +223,24 @@ class TokenIssued(HousekeepingEvent):
     expires: Instant
     """Until when."""
     by: Code
-    """Who issued it."""
+    """Who issued it: `key:` and the id of the key that signed it."""
+    digest: Digest
+    """The digest of the token."""
+
+
+class TokenRevoked(HousekeepingEvent):
+    """A token is good for nothing any more, though it has not run out."""
+
+    type: ClassVar[str] = "token.revoked.v1"
+
+    token: Code
+    """The token's id."""
+    who: Code
+    """Whose it was."""
+    by: Code
+    """Who revoked it."""
+    reason: Reason
+    """Why."""
     digest: Digest
     """The digest of the token."""
 

@@ -7,8 +7,11 @@ from contracts.housekeeping import (
     RebuildDone,
     RecordParked,
     RecordSettled,
+    RoleChanged,
+    TokenIssued,
+    TokenRevoked,
 )
-from libs.eventlog.service import Housekeeping
+from libs.eventlog.service import AccessEvents, Housekeeping
 
 HOUSEKEEPING = Housekeeping(
     record_parked=RecordParked,
@@ -17,4 +20,10 @@ HOUSEKEEPING = Housekeeping(
     policy_activated=PolicyActivated,
     rebuild_done=RebuildDone,
     cohort_purged=CohortPurged,
+)
+
+ACCESS = AccessEvents(
+    token_issued=TokenIssued,
+    token_revoked=TokenRevoked,
+    role_changed=RoleChanged,
 )

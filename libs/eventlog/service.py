@@ -30,6 +30,15 @@ class Housekeeping:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessEvents:
+    """The event classes about tokens and roles (`libs.messaging.access`); contracts own them."""
+
+    token_issued: type[Event]
+    token_revoked: type[Event]
+    role_changed: type[Event]
+
+
+@dataclass(frozen=True, slots=True)
 class LogRecord:
     """One accepted record of `complaints.log`: where it stood, and its bytes unchanged."""
 
@@ -98,6 +107,7 @@ class Service:
     - `seed_policies`: in force from 2004-01-01 once recorded by this service's first start.
     - `kept`: tables beside its events that no row may leave; `ddl`: others of its own.
     - `also_purge`: what it deletes besides its streams and rows when complaints are purged.
+    - `access`: set by `libs.messaging.access.following`: it keeps what the log says of tokens and roles.
     - `copies`: event type -> topic that gets a copy of the record (the only door out).
     """
 
@@ -119,6 +129,7 @@ class Service:
     ddl: tuple[str, ...] = ()
     kept: tuple[KeptTable, ...] = ()
     also_purge: AlsoPurge | None = None
+    access: AccessEvents | None = None
 
     @property
     def source(self) -> str:
@@ -168,7 +179,10 @@ class Service:
         return (
             *self.deciders,
             policy_decider(
-                keeping.policy_activated, self.compile_policy, self.policy, self.vet_policy
+                keeping.policy_activated,
+                self.compile_policy,
+                self.policy,
+                self.vet_policy,
             ),
             housekeeping_decider(
                 (

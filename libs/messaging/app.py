@@ -23,8 +23,10 @@ from starlette.applications import Starlette
 from libs.decider import Recorded
 from libs.eventlog.service import Service
 from libs.eventlog.store import Store
+from libs.eventlog.work import Work
 from libs.eventlog.writer import Busy, Unreachable, Writer
 from libs.messaging import topics
+from libs.messaging.access import AccessInForce
 from libs.messaging.channel import Channel, Door
 from libs.messaging.commands import RuntimeCommands
 from libs.messaging.consumer import Consumer
@@ -35,7 +37,7 @@ from libs.messaging.settings import RuntimeSettings
 from libs.messaging.timers import Timers
 from libs.telemetry.tracing import tracing_for
 from libs.timekeeping.clock import Clock
-from libs.web.access import load_access_table
+from libs.web.access import SHIPPED, AccessTable, load_access_table
 from libs.web.application import build_api
 from libs.web.auth import Authenticator, JwksFile, JwksUrl
 from libs.web.health import build_health
@@ -99,6 +101,8 @@ class App:
     clock: Clock
     interface: Interface
     make_door: Callable[["App"], Door] | None = None
+    access_table: AccessTable = field(default_factory=lambda: load_access_table(SHIPPED))
+    """The table that came with the software; it counts until a version is on record."""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     chores: list[Chore] = field(default_factory=list)
     opening: list[Callable[[], None]] = field(default_factory=list)
@@ -143,13 +147,15 @@ class App:
             ["method", "route", "status"],
             registry=self.registry,
         )
+        self.access = self._access()
         self.api = build_api(
             self.service.name,
             self.interface.title,
             self.interface.version,
             self.interface.routers(self),
             authenticator=self._authenticator(),
-            access=load_access_table(settings.access_table),
+            access=self.access_table,
+            in_force=self.access,
             commands=self.commands,
             now=self.clock.now,
             body_bytes_max=self.interface.body_bytes_max,
@@ -288,6 +294,7 @@ class App:
         for attempt in range(60):
             try:
                 await self.in_thread(self.writer.start)
+                await self._look_at_access()
                 for open_up in self.opening:
                     await self.beside(open_up)
             except UNAVAILABLE:
@@ -394,6 +401,7 @@ class App:
             with contextlib.suppress(*UNAVAILABLE):
                 await self.in_thread(self.inbox.save)
                 await self.in_thread(self.store.forget_outcomes, self.clock.now())
+                await self._look_at_access()
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -423,7 +431,7 @@ class App:
 
     async def look(self) -> Sequence[str]:
         """Sets what is counted only when asked; what a person should do something about."""
-        found: list[str] = []
+        found: list[str] = [] if self.access is None else [*self.access.missing()]
         for look in self.looking:
             with contextlib.suppress(*UNAVAILABLE):  # readiness says so
                 found += await self.query(look)
@@ -467,7 +475,21 @@ class App:
             if where.startswith(("http://", "https://"))
             else JwksFile(Path(where), time.time)
         )
-        return Authenticator(source, time.time)
+        return Authenticator(source, time.time, register=self.access)
+
+    def _access(self) -> AccessInForce | None:
+        events = self.service.access
+        if events is None:
+            return None
+
+        async def transact(decide: Callable[[Work], None]) -> None:
+            await self.in_thread(self.writer.transact, decide)
+
+        return AccessInForce(self.access_table, events, self.clock.now, self.query, transact)
+
+    async def _look_at_access(self) -> None:
+        if self.access is not None:
+            await self.query(self.access.look)
 
 
 class _Server(uvicorn.Server):

@@ -27,10 +27,6 @@ class RuntimeSettings(BaseSettings):
     health_host: str = "127.0.0.1"
     health_port: int = Field(default=0, ge=0, le=65535)
     jwks: str = Field(description="path or https URL of the JWK Set that signs tokens")
-    access_table: Path = Field(
-        default=Path(__file__).parents[2] / "infra" / "access.v1.yaml",
-        description="versioned roles and actions",
-    )
     intake_url: str = Field(default="", description="where /seal and /open are")
     service_token_file: Path | None = Field(
         default=None, description="a bearer token of role `service`, read again when it changes"

@@ -10,7 +10,7 @@ from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import yaml
 from fastapi import FastAPI, Request, Security
@@ -43,7 +43,8 @@ class AccessTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = "access"
     version: str
-    effective_from: date
+    effective_from: date | str
+    """A date (00:00 in Shanghai) or an instant with its zone."""
     roles: dict[str, tuple[str, ...]]
     about: dict[str, RoleWords] = Field(default_factory=dict)
     """What each role is, for people."""
@@ -75,6 +76,10 @@ class AccessTable(BaseModel):
         return any(action in self._granted.get(role, ()) for role in roles)
 
 
+SHIPPED = Path(__file__).parents[2] / "infra" / "access.v1.yaml"
+"""The table that came with the software, which knows every action that a route declares."""
+
+
 def load_access_table(path: Path) -> AccessTable:
     """The table in a YAML file; raises ValueError (pydantic's) naming what is wrong in it."""
     return AccessTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -95,6 +100,14 @@ def vet_access_table(table: AccessTable, known: AccessTable) -> Iterator[Fault]:
     for action in sorted(known.actions - table.actions):
         problem = f"nobody may do {action}, so its service would not start: give it to a role"
         yield Fault("gap", ("roles",), problem)
+
+
+class Permits(Protocol):
+    """Who may do what, at this instant."""
+
+    def permits(self, roles: frozenset[str], action: str) -> bool:
+        """True when one of `roles` may do `action`."""
+        ...
 
 
 class UndeclaredRoute(RuntimeError):
@@ -119,7 +132,7 @@ class _Allow:
             authenticator: Authenticator = request.app.state.authenticator
             caller = await authenticator.caller(request.headers.get("authorization"))
             request.state.caller = caller
-        access: AccessTable = request.app.state.access
+        access: Permits = request.app.state.access
         if self.action is not None and not access.permits(caller.roles, self.action):
             raise NotAllowed(f"None of your roles permits {self.action}; ask an administrator.")
         assert isinstance(caller, Caller)

@@ -22,6 +22,7 @@ from libs.decider import DomainError
 from libs.telemetry import traceparent
 from libs.web.access import (
     AccessTable,
+    Permits,
     UndeclaredRoute,
     assert_every_route_declares,
     known_caller,
@@ -57,6 +58,7 @@ def build_api(
     *,
     authenticator: Authenticator,
     access: AccessTable,
+    in_force: Permits | None = None,
     commands: Commands | None = None,
     now: Callable[[], datetime] | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
@@ -66,6 +68,8 @@ def build_api(
 ) -> FastAPI:
     """A service's API.
 
+    - `access`: the table that knows every action; `in_force`: what callers are held to, where
+      that may be another one.
     - `commands`, `now`: the runtime and the domain clock, needed where a route is a command.
     - `unavailable`: exceptions that mean "not now" (the pool's, the driver's): 503, Retry-After.
     - `observe`: told of every request, by route template and never by path.
@@ -89,7 +93,7 @@ def build_api(
         },
     )
     api.state.authenticator = authenticator
-    api.state.access = access
+    api.state.access = in_force or access
     api.state.commands = commands
     api.state.now = now
     api.state.body_bytes_max = body_bytes_max

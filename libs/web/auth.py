@@ -68,6 +68,40 @@ class Caller:
         return self.actor.partition(":")[2]
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A good token that is seen for the first time, without the token itself."""
+
+    id: str
+    """Its `jti`; where it has none, its digest."""
+    digest: str
+    """SHA-256 of the token, in hex."""
+    actor: str
+    roles: frozenset[str]
+    expires_s: float
+    key: str
+    """The id of the key that signed it."""
+
+
+class Register(Protocol):
+    """What is on record of tokens, and of who may use which roles."""
+
+    async def shown(self, token: Shown) -> None:
+        """Puts a token on record that is not yet; once it returns the token may be obeyed."""
+        ...
+
+    def standing(self, digest: str, caller: Caller) -> Caller:
+        """The caller with the roles that may be used; raises TokenRevoked."""
+        ...
+
+
+class TokenRevoked(NotAuthenticated):
+    """The token was revoked before it ran out; ask an administrator for a new one."""
+
+    rule = "token-revoked"
+    zh = "令牌已被吊销,请向管理员申请新令牌"
+
+
 class KeySource(Protocol):
     """Where public keys come from."""
 
@@ -176,7 +210,7 @@ class Authenticator:
     """Turns an `Authorization` header into a `Caller`, or refuses.
 
     A token whose signature was checked once is remembered by its SHA-256 (checking takes 0.2 ms);
-    its expiry is checked every time.
+    its expiry, and what is on record against it, are checked every time.
     """
 
     def __init__(
@@ -186,12 +220,14 @@ class Authenticator:
         *,
         issuer: str = ISSUER,
         audience: str = AUDIENCE,
+        register: Register | None = None,
     ) -> None:
         self._keys = keys
         self._now = real_now_s
         self._issuer = issuer
         self._audience = audience
-        self._seen: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._register = register
+        self._seen: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
 
     async def caller(self, authorization: str | None) -> Caller:
         """Who the header says; raises NotAuthenticated saying why, never quoting the token."""
@@ -201,18 +237,32 @@ class Authenticator:
             raise NotAuthenticated
         if len(token) > TOKEN_BYTES_MAX:
             raise NotAuthenticated("The token is longer than any of ours.")
-        digest = sha256(token.encode("utf-8", "replace")).digest()
+        digest = sha256(token.encode("utf-8", "replace")).hexdigest()
         known = self._seen.get(digest)
-        if known is not None:
-            if known[0] + LEEWAY_S > self._now():
-                self._seen.move_to_end(digest)
-                return known[1]
-            del self._seen[digest]
+        if known is not None and known[0] + LEEWAY_S > self._now():
+            self._seen.move_to_end(digest)
+            return self._standing(digest, known[1])
+        self._seen.pop(digest, None)
         expires_s, caller = await self._checked(token)
+        if self._register is not None:
+            claimed = caller.claims.get("jti")
+            await self._register.shown(
+                Shown(
+                    id=claimed if isinstance(claimed, str) and claimed else digest,
+                    digest=digest,
+                    actor=caller.actor,
+                    roles=caller.roles,
+                    expires_s=expires_s,
+                    key=_kid(token),
+                )
+            )
         self._seen[digest] = (expires_s, caller)
         if len(self._seen) > CALLERS_CACHED_MAX:
             self._seen.popitem(last=False)
-        return caller
+        return self._standing(digest, caller)
+
+    def _standing(self, digest: str, caller: Caller) -> Caller:
+        return caller if self._register is None else self._register.standing(digest, caller)
 
     async def _checked(self, token: str) -> tuple[float, Caller]:
         key = await self._keys.find(_kid(token))
@@ -333,8 +383,11 @@ def issue_token(
     team: str | None = None,
     issuer: str = ISSUER,
     audience: str = AUDIENCE,
+    token_id: str | None = None,
 ) -> str:
     """A signed token for `actor` with `roles`, valid from `real_now_s` for `lifetime_s` seconds.
+
+    With a `token_id` the same arguments make the same token, byte for byte; else each is new.
 
     Raises ValueError for an actor, role or lifetime that no verifier would accept.
     """
@@ -355,7 +408,7 @@ def issue_token(
         "iat": now_s,
         "nbf": now_s,
         "exp": now_s + lifetime_s,
-        "jti": secrets.token_hex(12),
+        "jti": token_id or secrets.token_hex(12),
     }
     if team is not None:
         claims["team"] = team

@@ -7,10 +7,11 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from contracts.catalogue import DECODE
-from contracts.runtime import HOUSEKEEPING
+from contracts.runtime import ACCESS, HOUSEKEEPING
 from contracts.upcasters import UPCASTERS
 from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
+from libs.messaging import access
 from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
 from libs.messaging.policy_routes import policy_routes
@@ -64,7 +65,7 @@ TRIAL = trying.Trial(
 def describe(registry: CollectorRegistry | None = None) -> Service:
     """The service as the runtime sees it: it keeps everything, counts it, and seals it."""
     kept = archive.Archive(registry or CollectorRegistry())
-    return Service(
+    service = Service(
         name="audit",
         deciders=(HOLDS, STANDING_HOLDS, CHECKPOINTS, CONNECTIONS, EXPORTS, COHORTS),
         types=DECODE,
@@ -87,6 +88,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         ddl=export.DDL,
         kept=(*archive.KEPT, *tiles.KEPT),
     )
+    return access.following(service, ACCESS)
 
 
 def build(settings: Settings, clock: Clock) -> App:

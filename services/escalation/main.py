@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from contracts.catalogue import DECODE
-from contracts.runtime import HOUSEKEEPING
+from contracts.runtime import ACCESS, HOUSEKEEPING
 from contracts.upcasters import UPCASTERS
 from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
+from libs.messaging import access
 from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
 from libs.messaging.policy_routes import policy_routes
@@ -21,7 +22,7 @@ from services.escalation.domain.vetting import vet_policy
 
 def describe() -> Service:
     """The service as the runtime sees it."""
-    return Service(
+    service = Service(
         name="escalation",
         deciders=rows.DECIDERS,
         types=DECODE,
@@ -35,6 +36,7 @@ def describe() -> Service:
         vet_policy=vet_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
     )
+    return access.following(service, ACCESS)
 
 
 def build(settings: Settings, clock: Clock) -> App:

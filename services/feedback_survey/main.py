@@ -4,11 +4,11 @@ from pathlib import Path
 
 from contracts.catalogue import DECODE
 from contracts.feedback_survey import NoticeIssued
-from contracts.runtime import HOUSEKEEPING
+from contracts.runtime import ACCESS, HOUSEKEEPING
 from contracts.upcasters import UPCASTERS
 from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
-from libs.messaging import topics
+from libs.messaging import access, topics
 from libs.messaging.app import App, Interface
 from libs.messaging.operations import operations
 from libs.messaging.policy_routes import policy_routes
@@ -23,7 +23,7 @@ from services.feedback_survey.domain.vetting import vet_policy
 
 def describe() -> Service:
     """The service as the runtime sees it."""
-    return Service(
+    service = Service(
         name="feedback_survey",
         deciders=rows.DECIDERS,
         types=DECODE,
@@ -38,6 +38,7 @@ def describe() -> Service:
         seed_policies=read_policies(Path(__file__).parent / "policy"),
         copies={NoticeIssued.type: topics.OUTBOUND},
     )
+    return access.following(service, ACCESS)
 
 
 def build(settings: Settings, clock: Clock) -> App:

@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from contracts.catalogue import DECODE
-from contracts.runtime import HOUSEKEEPING
+from contracts.runtime import ACCESS, HOUSEKEEPING
 from contracts.upcasters import UPCASTERS
 from libs.decider import Recorded, To
 from libs.eventlog.envelope import Origin
 from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
 from libs.eventlog.work import Work
+from libs.messaging.access import following, owned
 from libs.messaging.app import App, Interface
 from libs.messaging.channel import RawMessage
 from libs.messaging.operations import operations
@@ -23,6 +24,7 @@ from libs.vault.routes import Access
 from libs.vault.store import Vault, read_master_key
 from libs.web import Router
 from services.intake import api, reactions, views
+from services.intake.access import access_routes
 from services.intake.config import Settings
 from services.intake.domain import rows
 from services.intake.domain.person import RecordAccess
@@ -35,7 +37,7 @@ from services.intake.persons import person_routes
 
 def describe() -> Service:
     """The service as the runtime sees it."""
-    return Service(
+    service = Service(
         name="intake",
         deciders=rows.DECIDERS,
         types=DECODE,
@@ -49,6 +51,7 @@ def describe() -> Service:
         vet_policy=vet_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
     )
+    return following(owned(service), ACCESS)
 
 
 def build(settings: Settings, clock: Clock) -> App:
@@ -101,6 +104,7 @@ def _routers(app: App, vault: Vault, erasures: Erasures) -> Sequence[Router]:
         *api.routes(app.query, tell, lambda: app.writer.policies),
         vault_routes.routes(vault, app.beside, accessed, persons_of),
         person_routes(app.query, vault, app.beside, accessed, erasures.wait),
+        access_routes(app),
         policy_routes(app.service, app.query),
         operations(app),
     )

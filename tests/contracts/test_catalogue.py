@@ -157,6 +157,7 @@ OURS = {
     "hold.standing_lifted",
     "purge.proposed",
     "purge.withdrawn",
+    "token.revoked",
 }
 """Housekeeping that EVENTS.md does not have."""
 

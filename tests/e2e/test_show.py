@@ -204,6 +204,10 @@ def holdings(world: World) -> dict[str, Any]:
 async def _what_if(world: World, data: Path, complaint: str, folder: Path) -> None:
     """First contact within two hours instead of one: answered after an hour and a half, kept."""
     longer = changed(folder, "longer.yaml", first_contact="2 hours")
+    early = ("--to", "2025-10-09T09:00:00+08:00")
+    code, nobody = await told(data, "what-if", "--policy", longer, *early)
+    assert (code, nobody["complaints"]) == (0, 0)
+    await world.settle()  # who asks is on record now
     before, log = holdings(world), len(await read_log(world.system))
     code, answer = await told(data, "what-if", "--policy", longer)
     assert code == 0
@@ -229,9 +233,6 @@ async def _what_if(world: World, data: Path, complaint: str, folder: Path) -> No
         "would_be_breached": 0,
     }
     assert await told(data, "what-if", complaint, "--policy", longer) == (0, answer)
-    early = ("--to", "2025-10-09T09:00:00+08:00")
-    code, nobody = await told(data, "what-if", "--policy", longer, *early)
-    assert (code, nobody["complaints"]) == (0, 0)
     code, kafka = await told(data, "what-if", complaint, "--policy", longer, "--log", "kafka")
     assert (code, kafka["differs"][0]["would_be"]) == (0, differs["would_be"])
 

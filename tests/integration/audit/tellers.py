@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid5
@@ -33,6 +34,8 @@ START = datetime(2025, 9, 30, 15, 0, tzinfo=UTC)
 into the next."""
 
 POLICIES = len(list((Path(main.__file__).parent / "policy").glob("*.v*.yaml")))
+OWN = POLICIES + 1
+"""What audit has on record of its own in `playing`: its policies, and the token of who asks it."""
 """Audit's own policies in force: so many events, each a stream of its own, before any story."""
 
 SAMPLES = Path(__file__).parents[3] / "contracts" / "samples"
@@ -143,6 +146,7 @@ async def playing(room: Room, keys: Path, **more: Any) -> AsyncIterator[Playing]
     audit = build(settings(room, keys, **more), clock)
     apps = (intake, routing, audit)
 
+    @cache
     def token(role: str) -> str:
         return issue_token(
             signing, actor="agent:x", roles=[role], real_now_s=time.time(), lifetime_s=600
@@ -150,7 +154,10 @@ async def playing(room: Room, keys: Path, **more: Any) -> AsyncIterator[Playing]
 
     await asyncio.gather(*(app.start() for app in apps))
     try:
-        yield Playing(intake, routing, audit, clock, token)
+        play = Playing(intake, routing, audit, clock, token)
+        await play.get("/openapi.json")
+        await play.stepper.settle()
+        yield play
     finally:
         await asyncio.gather(*(app.stop() for app in apps))
 

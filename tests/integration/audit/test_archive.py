@@ -21,7 +21,7 @@ from services.audit.domain.chain import FaultKind
 from services.audit.main import describe
 from services.audit.verification import verify
 from tests.again import made_again
-from tests.integration.audit.tellers import POLICIES, complaint, event, playing, tell_stories
+from tests.integration.audit.tellers import OWN, complaint, event, playing, tell_stories
 from tests.stack import Room, emptied, room
 
 PARTITIONS = 4
@@ -248,7 +248,7 @@ def test_a_rebuilt_archive_is_equal(tmp_path: Path) -> None:
             assert dump(conn) == live
             rebuilt = conn.execute("SELECT * FROM complaint ORDER BY complaint").fetchall()
             assert rebuilt == views
-            assert len(live["archive"]) == 4 * 6 + POLICIES
+            assert len(live["archive"]) == 4 * 6 + OWN
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(play(where))

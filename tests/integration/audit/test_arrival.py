@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 
 from libs.eventlog.work import partition_of
 from libs.messaging.position import START, Position, RelayHeaders
-from tests.integration.audit.tellers import POLICIES, Playing, complaint, playing, tell_stories
+from tests.integration.audit.tellers import OWN, Playing, complaint, playing, tell_stories
 from tests.stack import Room, room
 
 INTAKE = "/bihuan/intake"
@@ -137,7 +137,7 @@ def test_no_key_or_header_can_stop_the_archive(tmp_path: Path) -> None:
             await play.stepper.settle()
             verified = (await play.get("/verify")).json()
             # four odd ones, each parked on record, one good one
-            assert verified["events"] == verified["compared"] == 4 + 4 + 1 + POLICIES
+            assert verified["events"] == verified["compared"] == 4 + 4 + 1 + OWN
             assert await alarms(play) == {"mislabelled": 4.0}
 
     with room(("intake", "routing", "audit")) as where:

@@ -25,7 +25,7 @@ from services.audit.domain.leaves import read_list
 from services.audit.domain.tree import EMPTY_ROOT, is_consistent
 from services.audit.signing import is_signed
 from tests.integration.audit.tellers import (
-    POLICIES,
+    OWN,
     Playing,
     complaint,
     playing,
@@ -33,7 +33,7 @@ from tests.integration.audit.tellers import (
 )
 from tests.stack import Room, room
 
-ONE, TWO = 6 + POLICIES, 8 + POLICIES
+ONE, TWO = 6 + OWN, 8 + OWN
 """How many events `seal_twice` seals: a story's six; then one more, and the first checkpoint."""
 
 FOUR = datetime(2025, 9, 30, 16, 0, tzinfo=UTC)
@@ -101,8 +101,8 @@ def test_each_hour_in_which_something_came_is_sealed_over_everything_until_then(
             assert first.sealed_at == FOUR
             assert (first.origin, first.size, first.streams) == (
                 "bihuan/audit",
-                18 + POLICIES,
-                6 + POLICIES,
+                18 + OWN,
+                6 + OWN,
             )
             ordered = [digest for _, run in sorted(before.items()) for digest in run]
             assert first.root == root_by_hand(ordered)
@@ -120,12 +120,12 @@ def test_each_hour_in_which_something_came_is_sealed_over_everything_until_then(
             await until(lambda: len(notes(drop)) == 2)
             second = read_note(notes(drop)[1]).checkpoint
             assert second.sealed_at == FOUR + timedelta(hours=1)
-            assert (second.size, second.streams) == (20 + POLICIES, 2)
-            assert (second.previous_size, second.previous_root) == (18 + POLICIES, first.root)
+            assert (second.size, second.streams) == (20 + OWN, 2)
+            assert (second.previous_size, second.previous_root) == (18 + OWN, first.root)
             after = archived(where)
             for partition, run in sorted(after.items()):
                 ordered += run[len(before.get(partition, ())) :]
-            assert second.root == root_by_hand(ordered[: 20 + POLICIES])
+            assert second.root == root_by_hand(ordered[: 20 + OWN])
             for number, checkpoint in enumerate((first, second)):
                 path = sorted(drop.glob("*.leaves"))[number]
                 read = read_list(path.read_text(encoding="utf-8"))

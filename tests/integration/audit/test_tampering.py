@@ -20,7 +20,7 @@ from services.audit import verification
 from services.audit.domain.chain import FaultKind as F
 from services.audit.log import Log
 from services.audit.verification import Compared, Verified, verify
-from tests.integration.audit.tellers import POLICIES, complaint, playing, tell_stories
+from tests.integration.audit.tellers import OWN, complaint, playing, tell_stories
 from tests.stack import UNGUARDED, Room, room
 
 VICTIM = complaint(2)
@@ -339,8 +339,8 @@ def test_what_nobody_touched_is_proven(archived: Archived) -> None:
             verified = proven(archived, dsn, with_log=with_log)
             assert verified.faults == []
             # 6 stories of 6 events, and audit's own policies in force
-            assert verified.events == 6 * COMPLAINTS + POLICIES
-            assert verified.streams == 2 * COMPLAINTS + POLICIES
+            assert verified.events == 6 * COMPLAINTS + OWN
+            assert verified.streams == 2 * COMPLAINTS + OWN
             assert verified.compared == (verified.events if with_log else 0)
 
 

@@ -201,8 +201,6 @@ def ball(number: int) -> str:
 
 def make_app(service: Service, room: Room, keys: Path, clock: Clock, **more: Any) -> App:
     make_signing_key(keys)
-    access = keys / "access.yaml"
-    access.write_text('version: "1"\neffective_from: 2004-01-01\nroles: {agent: [toy.throw]}\n')
     settings = RuntimeSettings(
         postgres_dsn=room.service_dsns[service.name],
         kafka_bootstrap=room.bootstrap,
@@ -211,7 +209,6 @@ def make_app(service: Service, room: Room, keys: Path, clock: Clock, **more: Any
         topic_prefix=room.prefix,
         batch_timeout_ms=2,
         jwks=str(keys / "jwks.json"),
-        access_table=access,
         **more,
     )
     return App(service, settings, clock, Interface("Toy", "1", lambda _app: ()))
