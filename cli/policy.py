@@ -12,10 +12,21 @@ from rich.markup import escape
 from cli.client import Client
 from cli.operate import ACTOR, ROLE
 from cli.places import Places
-from cli.policy_check import ACCESS, Difference, Found, check, differences, known, owners, seed
+from cli.policy_check import (
+    BESIDE,
+    Difference,
+    Found,
+    beside,
+    check,
+    differences,
+    known,
+    owners,
+    seed,
+)
 from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, speaking
+from libs.decider.decider import wire_instant
 from libs.eventlog.policies import content_digest
-from libs.eventlog.policy_files import PolicyFile, read_policy_file
+from libs.eventlog.policy_files import PolicyFile, read_policy_file, seed_instant
 
 policy = typer.Typer(no_args_is_help=True, help="Rules as data: check, compare, activate, look up.")
 
@@ -106,7 +117,13 @@ def read_sound(path: Path, as_json: bool, since: str | None = None) -> PolicyFil
     dated = file
     if since is not None and not file.faults:
         dated = replace(file, content={**file.content, "effective_from": since})
-    found = check([dated])
+    found = check([dated], among=False)
+    other = BESIDE.get(str(file.content.get("name")))
+    if not found and other is not None:
+        counts = _in_force(
+            other, as_json, since or wire_instant(seed_instant(file.content["effective_from"]))
+        )
+        found = beside(file, {other: counts})
     if found:
         if as_json:
             emit({"error": "the file has faults", "faults": [_as_json(one) for one in found]})
@@ -141,22 +158,16 @@ def asking(as_json: bool) -> Iterator[Client]:
 
 def owner(name: str, as_json: bool) -> str:
     """The service that follows a policy; ends the command when none does."""
-    if name == ACCESS:
-        problem = (
-            "roles and actions come with the installation: each service reads them as it starts, "
-            "from the file that BIHUAN_ACCESS_TABLE names"
-        )
-        fail(problem, code=MISUSED, as_json=as_json)
     if name not in owners():
         told = ", ".join(sorted(owners()))
         fail(f"unknown policy {name!r}: known are {told}", code=MISUSED, as_json=as_json)
     return owners()[name].name
 
 
-def _in_force(name: str, as_json: bool) -> Any:
+def _in_force(name: str, as_json: bool, at: str | None = None) -> Any:
     service = owner(name, as_json)
     with asking(as_json) as client:
-        return client.get(service, f"/policies/{name}")["content"]
+        return client.get(service, f"/policies/{name}", at=at)["content"]
 
 
 def _told(content: Any) -> dict[str, str]:

@@ -3,22 +3,24 @@
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from cli.places import SERVICES
 from libs.decider.policy import Fault
 from libs.eventlog.policies import content_digest
 from libs.eventlog.policy_faults import faults_of
-from libs.eventlog.policy_files import PolicyFile, read_policy_file, seed_instant
+from libs.eventlog.policy_files import PolicyFile, seed_instant
 from libs.eventlog.service import Service
-from libs.web.access import AccessTable, load_access_table, vet_access_table
+from libs.messaging.access import ACCESS
 
-_OUR_ACCESS = Path(__file__).parents[1] / "infra" / "access.v1.yaml"
 IDENTITIES = ("code", "id", "team", "agent")
 """By what the entries of a list are told apart when two versions are compared."""
+
+ESCALATION = "escalation"
+BESIDE = {ESCALATION: ACCESS, ACCESS: ESCALATION}
+"""Policies of two services that are held against each other: no service knows the other's."""
 
 _KINDS = {
     "unreadable": "无法读取",
@@ -46,16 +48,6 @@ class Found:
         return f"{self.file}:{self.line}: {self.kind} {_KINDS[self.kind]}: {self.problem}"
 
 
-ACCESS = "access"
-"""The table of roles and actions: checked like a policy, but each service reads it as it starts."""
-
-
-@cache
-def our_access() -> AccessTable:
-    """The table that came with the software; its actions are those that the routes declare."""
-    return load_access_table(_OUR_ACCESS)
-
-
 @cache
 def owners() -> Mapping[str, Service]:
     """Which service follows each policy."""
@@ -65,18 +57,21 @@ def owners() -> Mapping[str, Service]:
 
 def seed(name: str) -> Mapping[str, Any]:
     """The version that came with the software."""
-    if name == ACCESS:
-        return read_policy_file(_OUR_ACCESS).content
     return next(one for one in owners()[name].seed_policies if one["name"] == name)
 
 
 def known() -> frozenset[str]:
     """The names of everything that can be checked and compared."""
-    return frozenset((*owners(), ACCESS))
+    return frozenset(owners())
 
 
-def check(files: Sequence[PolicyFile]) -> list[Found]:
-    """Every fault of these files: each by itself, and beside each other and what came with us."""
+def check(files: Sequence[PolicyFile], *, among: bool = True) -> list[Found]:
+    """Every fault of these files: each by itself, and beside each other and what came with us.
+
+    In whatever order they are given: of two versions of one policy, the one that begins last is
+    what the other policies are held against. `among` False: other policies are not asked about,
+    for the running system may go by others than came with us.
+    """
     found: list[Found] = []
     sound: list[PolicyFile] = []
     for file in files:
@@ -84,25 +79,61 @@ def check(files: Sequence[PolicyFile]) -> list[Found]:
         found += [_found(file, fault) for fault in faults]
         if not file.faults and file.content["name"] in known():
             sound.append(file)
-    return [*found, *_overlapping(sound)]
+    together = () if found or not among else _together(sound)
+    return [*found, *_overlapping(sound), *together]
+
+
+def _together(files: Sequence[PolicyFile]) -> Iterator[Found]:
+    """What no policy says wrong by itself: whom a queue, a tier or an amount is left to."""
+    counting: dict[str, Mapping[str, Any]] = {name: seed(name) for name in known()}
+    for file in sorted(files, key=_beginning):
+        counting[str(file.content["name"])] = file.content
+    for file in files:
+        name = str(file.content["name"])
+        others = {other: told for other, told in counting.items() if other != name}
+        faults = [*owners()[name].vet_together(name, file.content, others)]
+        yield from (_found(file, one) for one in (*faults, *_across(name, file.content, others)))
+
+
+def beside(file: PolicyFile, others: Mapping[str, Mapping[str, Any]]) -> list[Found]:
+    """The faults of a sound file beside other services' policies."""
+    found = _across(str(file.content["name"]), file.content, others)
+    return [_found(file, one) for one in found]
+
+
+def _beginning(file: PolicyFile) -> tuple[datetime, str]:
+    since = _since(file.content)
+    return since or datetime.max.replace(tzinfo=UTC), str(file.content["version"])
+
+
+def _across(
+    name: str, content: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Fault]:
+    """What one service leaves to another: the desks of escalation are roles of access."""
+    if name not in BESIDE:
+        return
+    escalation = content if name == ESCALATION else others[ESCALATION]
+    roles = (content if name == ACCESS else others[ACCESS])["roles"]
+    desks = escalation.get("content", escalation)["desks"]
+    below = ("content",) if "content" in escalation else ()
+    for tier, named in desks.items():
+        for number, role in enumerate(named):
+            if role in roles:
+                continue
+            where = (*below, "desks", tier, number) if name == ESCALATION else ("roles",)
+            problem = (
+                f"the cases of tier {tier} are the role {role}'s, which the table of roles and "
+                "actions (policy access) does not have: name a role that it has, or add it there"
+            )
+            yield Fault("unknown", where, problem)
 
 
 def _faults(file: PolicyFile) -> list[Fault]:
     name, service = str(file.content["name"]), owners().get(str(file.content["name"]))
-    if name == ACCESS:
-        return faults_of(name, file.content, _access_table, _vet_access)
     if service is None:
         told = ", ".join(sorted(known()))
         return [Fault("unknown", ("name",), f"unknown policy {name!r}: known are {told}")]
     return faults_of(name, file.content, service.compile_policy, service.vet_policy)
-
-
-def _access_table(_name: str, content: Mapping[str, Any]) -> AccessTable:
-    return AccessTable.model_validate(content)
-
-
-def _vet_access(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
-    return list(vet_access_table(_access_table(name, content), our_access()))
 
 
 def _overlapping(files: Sequence[PolicyFile]) -> Iterator[Found]:

@@ -25,7 +25,7 @@ from libs.decider import (
 )
 from libs.decider.policy import FLOOR, Fault, as_read
 from libs.eventlog.envelope import originator
-from libs.eventlog.policy_faults import Compile, Vet, faults_of
+from libs.eventlog.policy_faults import Compile, Together, Vet, faults_of
 from libs.eventlog.policy_files import SHANGHAI, nearest, read_policy_file
 
 KIND = "policy"
@@ -129,6 +129,13 @@ def no_more_faults(_name: str, _content: Mapping[str, Any]) -> Sequence[Fault]:
     return ()
 
 
+def alone(
+    _name: str, _content: Mapping[str, Any], _others: Mapping[str, Mapping[str, Any]]
+) -> Sequence[Fault]:
+    """No policy of this service says anything about another."""
+    return ()
+
+
 def refuse_unsound(name: str, version: str, faults: Sequence[Fault]) -> None:
     """Raises PolicyBelowFloor or PolicyUnsound, naming the first faults and where they are."""
     if not faults:
@@ -148,8 +155,12 @@ def policy_decider(
     compile_policy: Compile,
     read: Callable[[Recorded[Any]], PolicyInForce],
     vet: Vet = no_more_faults,
+    together: Together = alone,
 ) -> Decider[PolicyStream]:
-    """The decider of policy streams, writing the given `policy.activated` event class."""
+    """The decider of policy streams, writing the given `policy.activated` event class.
+
+    A version is held against the others as they will be in force when it begins.
+    """
 
     def faults(command: ActivatePolicy) -> list[Fault]:
         found = faults_of(command.name, command.content, compile_policy, vet)
@@ -164,6 +175,10 @@ def policy_decider(
         refuse_unsound(command.name, command.version, faults(command))
         if not command.seed:
             _refuse_beginning(known, command, context)
+            since = command.effective_from or context.now
+            others = _others(command.name, context.policies, since)
+            found = located(together(command.name, command.content, others), command.lines)
+            refuse_unsound(command.name, command.version, found)
         return [_activated(activated, command, context)]
 
     def evolve(state: PolicyStream | None, recorded: Recorded[Any]) -> PolicyStream:
@@ -177,6 +192,15 @@ def policy_decider(
         evolve=evolve,
         subject_is_id=False,
     )
+
+
+def _others(name: str, policies: Policies, at: datetime) -> Mapping[str, Mapping[str, Any]]:
+    """The other policies of the service as they are in force at an instant."""
+    return {
+        other: begun[-1].content
+        for other, versions in policies.versions.items()
+        if other != name and (begun := [one for one in versions if one.active_from <= at])
+    }
 
 
 def located(faults: Iterable[Fault], lines: Mapping[str, int]) -> list[Fault]:

@@ -11,6 +11,9 @@ from pydantic_core import ErrorDetails
 from libs.decider.policy import Fault, Unsound
 
 LANGUAGES = {"zh": "Chinese", "en": "English"}
+Together = Callable[[str, Mapping[str, Any], Mapping[str, Mapping[str, Any]]], Sequence[Fault]]
+"""(name, content, others): the faults of a policy beside the others that will count with it."""
+
 KNOWN_MAX = 12
 """How many known values are listed for a word that is none of them."""
 

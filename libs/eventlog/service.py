@@ -10,8 +10,8 @@ from psycopg import Connection
 from libs.decider import Command, Decider, Event, PolicyInForce, Recorded, Row, To
 from libs.eventlog.envelope import decode
 from libs.eventlog.housekeeping import housekeeping_decider
-from libs.eventlog.policies import no_more_faults, policy_decider, version_of
-from libs.eventlog.policy_faults import Vet
+from libs.eventlog.policies import alone, no_more_faults, policy_decider, version_of
+from libs.eventlog.policy_faults import Together, Vet
 from libs.eventlog.purging import AlsoPurge
 from libs.eventlog.tables import KeptTable, Table
 
@@ -104,10 +104,12 @@ class Service:
       ValueError for content that cannot be followed.
     - `vet_policy(name, content)`: the faults of content that can be read but must not come into
       force: gaps, overlaps, what the law forbids. Asked at activation, never when reading back.
+    - `vet_together(name, content, others)`: its faults beside the service's other policies as they
+      will be in force when it begins; asked at activation.
     - `seed_policies`: in force from 2004-01-01 once recorded by this service's first start.
     - `kept`: tables beside its events that no row may leave; `ddl`: others of its own.
     - `also_purge`: what it deletes besides its streams and rows when complaints are purged.
-    - `access`: set by `libs.messaging.access.following`: it keeps what the log says of tokens and roles.
+    - `access`: set by `libs.messaging.access.following`: it keeps what the log says of access.
     - `copies`: event type -> topic that gets a copy of the record (the only door out).
     """
 
@@ -124,6 +126,7 @@ class Service:
     archive_rebuilt: Callable[[Connection[Any]], object] = lambda _conn: None
     compile_policy: Callable[[str, Mapping[str, Any]], Any] = plain_policy
     vet_policy: Vet = no_more_faults
+    vet_together: Together = alone
     seed_policies: tuple[Mapping[str, Any], ...] = ()
     copies: Mapping[str, str] = field(default_factory=dict)
     ddl: tuple[str, ...] = ()
@@ -183,6 +186,7 @@ class Service:
                 self.compile_policy,
                 self.policy,
                 self.vet_policy,
+                self.vet_together,
             ),
             housekeeping_decider(
                 (

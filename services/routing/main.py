@@ -17,7 +17,7 @@ from services.routing import api, reactions, views
 from services.routing.config import Settings
 from services.routing.domain import rows
 from services.routing.domain.policy import compile_policy
-from services.routing.domain.vetting import vet_policy
+from services.routing.domain.vetting import vet_policy, vet_together
 
 
 def describe() -> Service:
@@ -34,6 +34,7 @@ def describe() -> Service:
         tables=views.TABLES,
         compile_policy=compile_policy,
         vet_policy=vet_policy,
+        vet_together=vet_together,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
     )
     return access.following(service, ACCESS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from libs.decider.policy import Fault
-from services.routing.domain.policy import ROUTING, RoutingTable, When
+from services.routing.domain.policy import ROUTING, TEAMS, RoutingTable, Teams, When
 
 
 def vet_policy(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
@@ -17,6 +17,51 @@ def vet_policy(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
     below = ("content",) if "content" in content else ()
     table = RoutingTable.model_validate(content.get("content", content))
     return [*_never_reached(table, below), *_nobody_goes_there(table, below)]
+
+
+def vet_together(
+    name: str, content: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]
+) -> Sequence[Fault]:
+    """The faults of the decision table and the teams beside each other.
+
+    A team may take from a queue that is not there yet: first its team, then the queue.
+    """
+    if name == ROUTING and TEAMS in others:
+        table, teams = _table(content), _teams(others[TEAMS])
+        below = ("content",) if "content" in content else ()
+        return [
+            Fault("gap", (*below, "queues", number, "code"), _untaken(queue.code))
+            for number, queue in enumerate(table.queues)
+            if queue.code not in _taken(teams)
+        ]
+    if name == TEAMS and ROUTING in others:
+        teams, table = _teams(content), _table(others[ROUTING])
+        below = ("content",) if "content" in content else ()
+        return [
+            Fault("gap", (*below, "teams"), _untaken(queue.code))
+            for queue in table.queues
+            if queue.code not in _taken(teams)
+        ]
+    return ()
+
+
+def _untaken(queue: str) -> str:
+    return (
+        f"no team takes from the queue {queue}, so its complaints would wait for ever: write it in "
+        "the `queues` of a team (policy teams)"
+    )
+
+
+def _taken(teams: Teams) -> frozenset[str]:
+    return frozenset(queue for team in teams.teams for queue in team.queues)
+
+
+def _table(content: Mapping[str, Any]) -> RoutingTable:
+    return RoutingTable.model_validate(content.get("content", content))
+
+
+def _teams(content: Mapping[str, Any]) -> Teams:
+    return Teams.model_validate(content.get("content", content))
 
 
 def _never_reached(table: RoutingTable, below: tuple[str, ...]) -> Iterator[Fault]:

@@ -1,15 +1,19 @@
 """`bihuan policy check` and `diff`: each bad file with its line and what to do."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from cli.policy_check import check
 from libs.eventlog.policy_files import BYTES_MAX, read_policy_file
 
 SERVICES = Path(__file__).parents[3] / "services"
@@ -582,7 +586,7 @@ def test_a_diff_tells_entries_by_their_code_not_their_place(tmp_path: Path) -> N
     assert bihuan("diff", "clocks", ESCALATION).exit_code == 2
 
 
-def test_roles_are_checked_and_compared_but_come_with_the_installation(tmp_path: Path) -> None:
+def test_roles_are_checked_and_compared_like_any_policy(tmp_path: Path) -> None:
     """DOMAIN rule 13: "who may do what is a table of roles and actions, in data"."""
     assert bihuan("check", ACCESS).exit_code == 0
     more = changed(
@@ -591,5 +595,78 @@ def test_roles_are_checked_and_compared_but_come_with_the_installation(tmp_path:
     assert bihuan("check", more).exit_code == 0, bihuan("check", more).stderr
     found = json.loads(bihuan("diff", "access", more, "--json").stdout)["differences"]
     assert [one["where"] for one in found] == ["version", "effective_from", "roles.partner"]
-    ran = bihuan("activate", more)
-    assert (ran.exit_code, "BIHUAN_ACCESS_TABLE" in ran.stderr) == (2, True)
+
+
+def test_a_queue_that_no_team_takes_from_is_told_beside_the_teams(tmp_path: Path) -> None:
+    """Issue 4: policies as data; a queue nobody takes from would let complaints wait for ever."""
+    table = changed(
+        ROUTING,
+        tmp_path,
+        (
+            "    - {code: english, ",
+            "    - {code: quantum, names: {zh: 量子, en: Quantum}}\n    - {code: english, ",
+        ),
+        (
+            "    - {code: english-speaker, ",
+            "    - {code: quantum, when: {kinds: [praise]}, queue: quantum}\n"
+            "    - {code: english-speaker, ",
+        ),
+        name="routing.yaml",
+    )
+    alone = bihuan("check", table)
+    assert alone.exit_code == 1
+    line = line_of(table, "{code: quantum, names")
+    assert f"{table}:{line}: gap" in alone.stderr
+    assert "no team takes from the queue quantum" in alone.stderr
+    more = ("queues: [front-desk, english]", "queues: [front-desk, english, quantum]")
+    teams = changed(TEAMS, tmp_path, more, name="teams.yaml")
+    assert bihuan("check", teams).exit_code == 0, "first the team, then its queue"
+    for files in ((table, teams), (teams, table)):
+        assert bihuan("check", *files).exit_code == 0, bihuan("check", *files).stderr
+    fewer = changed(TEAMS, tmp_path, ("queues: [emergency, roaming]", "queues: [roaming]"))
+    said = bihuan("check", fewer)
+    assert (said.exit_code, "the queue emergency" in said.stderr) == (1, True)
+
+
+def test_the_desk_of_a_tier_is_a_role_that_there_is(tmp_path: Path) -> None:
+    odd = changed(ESCALATION, tmp_path, ('"2": [desk]', '"2": [dusk]'), name="escalation.yaml")
+    said = bihuan("check", odd)
+    assert said.exit_code == 1
+    assert f"{odd}:{line_of(odd, '[dusk]')}: unknown" in said.stderr
+    assert "the role dusk's" in said.stderr
+    roles = changed(
+        ACCESS,
+        tmp_path,
+        ("\nroles:\n", "\nroles:\n  dusk: [escalation.read]\n"),
+        ("\nabout:\n", "\nabout:\n  dusk: {zh: 晚班, en: the late desk}\n"),
+        name="access.yaml",
+    )
+    for files in ((odd, roles), (roles, odd)):
+        assert bihuan("check", *files).exit_code == 0, bihuan("check", *files).stderr
+
+
+@given(order=st.permutations(range(4)))
+@settings(max_examples=12, deadline=None)
+def test_the_order_of_the_files_does_not_matter_to_what_is_told(order: list[int]) -> None:
+    """Issue 4: "the order of policy files does not matter"."""
+    files = [read_policy_file(one) for one in (ROUTING, TEAMS, ESCALATION, ACCESS)]
+    next_ones = [
+        replace(one, content={**one.content, "version": "9", "effective_from": "2026-12-07"})
+        for one in files
+    ]
+    teams = dict(next_ones[1].content["content"])
+    teams["teams"] = [one for one in teams["teams"] if one["team"] != "abroad"]
+    next_ones[1] = replace(next_ones[1], content={**next_ones[1].content, "content": teams})
+    roles = {**next_ones[3].content["roles"]}
+    roles["dusk"] = roles.pop("desk")
+    about = {**next_ones[3].content["about"]}
+    about["dusk"] = about.pop("desk")
+    odd = {**next_ones[3].content, "roles": roles, "about": about}
+    next_ones[3] = replace(next_ones[3], content=odd)
+    told = sorted((Path(one.file).name, one.kind) for one in check([next_ones[n] for n in order]))
+    assert told == [
+        ("access.v1.yaml", "unknown"),
+        ("escalation.v1.yaml", "unknown"),
+        *[("routing.v1.yaml", "gap")] * 2,
+        *[("teams.v1.yaml", "gap")] * 2,
+    ]
