@@ -14,6 +14,7 @@ from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from services.sla_watch import api, reactions, views
 from services.sla_watch.alarm import CalendarAlarm
+from services.sla_watch.coming import ComingCalendar
 from services.sla_watch.config import Settings
 from services.sla_watch.domain import rows
 from services.sla_watch.domain.policy import compile_policy
@@ -54,4 +55,5 @@ def build(settings: Settings, clock: Clock) -> App:
     app = App(describe(), settings, clock, interface)
     alarm = CalendarAlarm(lambda: app.writer.policies, clock.now, app.registry)
     app.looking.append(alarm.look)
+    app.chores.append(ComingCalendar(app))
     return app

@@ -12,6 +12,7 @@ from tests.e2e.world import World, play, sh
 from tests.unit.cli.test_policies_page import PAGE, followed
 from tests.unit.cli.test_policy_check import line_of
 
+SEED_DAYS = Path(__file__).parents[2] / "services/sla_watch/policy/working_days.v1.yaml"
 START = "2026-12-01 09:00:00"
 """A Tuesday; next Monday is 7 December."""
 RURAL = "repair.broadband.rural"
@@ -67,6 +68,7 @@ def test_who_follows_the_page_changes_one_provinces_limit_and_sees_what_it_touch
         await _asked_at_instants(data)
         same = await told(data, "policy", "diff", "clocks", str(path), "--in-force")
         assert (same[0], same[1]["differences"]) == (0, [])
+        await _calendar_for_later(world, tmp_path)
 
     play(tmp_path / "data", START, scene)
 
@@ -190,3 +192,37 @@ async def _asked_at_instants(data: Path) -> None:
     assert (await bihuan(data, "policy", "touched", "clocks", "3"))[0] == 1
     for words in (("policy", "list"), ("policy", "touched", "clocks", "1")):
         assert (await bihuan(data, *words))[0] == 0
+
+
+async def _calendar_for_later(world: World, folder: Path) -> None:
+    """Convention 12: "*unknown* with an alarm until a calendar version is loaded", at its instant.
+
+    The legal answer: 15 calendar days from Sunday 20 December end on Monday 4 January 2027.
+    """
+    data = world.system.places.data
+    year = folder / "working_days.v2.yaml"
+    text = SEED_DAYS.read_text(encoding="utf-8")
+    for old, new in (
+        ('"2026.1"', '"later"'),
+        ('"2026-12-31"', '"2027-12-31"'),
+        ("{}", '{"2027-01-01": "New Year\'s Day"}'),
+    ):
+        text = text.replace(old, new)
+    year.write_text(text, encoding="utf-8")
+    await world.at("2026-12-20 11:00:00")
+    complaint = await world.say(text="话费不对，多扣了钱", subscriber="13900006699")
+
+    async def legal() -> tuple[Any, str]:
+        found = (await world.clocks(complaint))[("legal.answer", 1)]
+        return found["due_at"], found["state"]
+
+    assert await legal() == (None, "unknown")
+    code, done = await told(data, "policy", "activate", str(year), "--from", "2026-12-22")
+    assert (code, done["state"]) == (0, "coming")
+    await world.at("2026-12-22 00:00:00")
+    assert await legal() == (None, "unknown"), "not a moment too early"
+    await world.settle()
+    assert await legal() == (sh("2027-01-05 00:00:00"), "running")
+    (moved,) = await world.events(complaint, "clocks.rescheduled")
+    assert (moved.time, moved.data.since) == (sh("2026-12-22 00:00:00"),) * 2
+    assert (moved.actor, moved.data.clocks[0].calendar) == ("system:sla_watch", "later")
