@@ -79,7 +79,7 @@ class Instance:
     """One instance of a service on its own database, at an instant that may move."""
 
     def __init__(self, service: Service, dsn: str) -> None:
-        self.now = NOON
+        self.now, self.dsn = NOON, dsn
         self.service = service
         self.store = Store(service, dsn)
         self.writer = Writer(service, self.store, SteppedClock(NOON), partitions=1)
@@ -197,6 +197,16 @@ def test_a_revoked_token_is_refused_in_whatever_order_it_was_heard(
     with pytest.raises(Refused):
         one.access.standing(DIGEST, CALLER)
     assert one.access.standing("cd" * 32, CALLER) is CALLER, "another token of the same person"
+
+
+def test_what_was_heard_counts_from_the_first_request_after_a_restart(one: Instance) -> None:
+    one.hear(heard(REVOKED, DIGEST), heard(roles_of("desk"), "agent:8812"))
+    again = Instance(one.service, one.dsn)
+    again.hear()
+    with pytest.raises(Refused):
+        again.access.standing(DIGEST, CALLER)
+    assert again.access.standing("cd" * 32, CALLER).roles == {"desk"}
+    again.store.close()
 
 
 def test_roles_taken_and_given_back_at_the_very_same_instant_are_both_seen(one: Instance) -> None:
