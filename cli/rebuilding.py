@@ -32,6 +32,8 @@ from libs.messaging.copying import Where
 from libs.messaging.log_lines import ArchiveLog, FilePages, Pages, write_lines
 from libs.messaging.log_source import KafkaLog, Log, LogUnusable
 from libs.messaging.rebuild import NotEmpty, Rebuilt, StillRunning, rebuild
+from services.audit.cold.source import FilesLog
+from services.audit.cold.store import Folder
 
 KAFKA, ARCHIVE = "kafka", "archive"
 BY = "admin:local"
@@ -40,7 +42,8 @@ From = Annotated[
     str,
     typer.Option(
         "--from",
-        help="kafka; archive: audit's, then Kafka's tail; or a file of `bihuan log`, likewise.",
+        help="kafka; archive: audit's, then Kafka's tail; a file of `bihuan log`, likewise; "
+        "or the folder of the months' files, then Kafka.",
     ),
 ]
 
@@ -87,8 +90,13 @@ def rebuild_service(
         )
     if (swap and not beside) or (beside and whole):
         fail("--swap goes with --beside, and --beside is whole", code=MISUSED, as_json=as_json)
-    if service == "audit" and source != KAFKA:
-        fail("audit is not rebuilt from its own archive; --from kafka", code=MISUSED)
+    if service == "audit" and source != KAFKA and not Path(source).is_dir():
+        fail(
+            "audit has no other archive than its own: --from kafka, or the folder of its months' "
+            "files",
+            code=MISUSED,
+            as_json=as_json,
+        )
     places = Places.here()
     if beside:
         rebuild_beside(places, service, source, swap=swap, by=by, as_json=as_json)
@@ -283,7 +291,10 @@ def log_of(
     topic = prefix + topics.LOG
     topic_id = topics.topic_id(bootstrap, topic)
     partitions = topics.partitions_of(bootstrap, topic)
-    if source == KAFKA:
+    if Path(source).is_dir():
+        log = Log(FilesLog(Folder(Path(source)), KafkaLog(bootstrap, topic, partitions)))
+        where = Where(topic, topic_id, partitions)
+    elif source == KAFKA:
         log = Log(KafkaLog(bootstrap, topic, partitions))
         where = Where(topic, topic_id, partitions)
     else:

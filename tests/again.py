@@ -16,9 +16,11 @@ async def made_again(
     topic_id: str,
     partitions: int,
     whole: bool = True,
+    log: Log | None = None,
 ) -> Rebuilt:
-    """From Kafka's log, as the service itself; `whole` needs an emptied database."""
-    store, log = Store(service, dsn), Log(KafkaLog(bootstrap, topic, partitions))
+    """From Kafka's log or another, as the service itself; `whole` needs an emptied database."""
+    store = Store(service, dsn)
+    log = log or Log(KafkaLog(bootstrap, topic, partitions))
     try:
         where = Where(topic, topic_id, partitions)
         return await rebuild(service, store, dsn, log=log, where=where, whole=whole)

@@ -180,18 +180,29 @@ class KafkaLog:
                     yield one
             progress("reading the log", done, total)
 
-    def _ends(self) -> dict[int, int]:
-        ends, trimmed = {}, []
+    def begin_where_it_begins(self) -> Mapping[int, int]:
+        """Wants no more than is there; partition -> where that is. Raises LogAway."""
+        self._next = {number: low for number, (low, _) in self._marks().items()}
+        return dict(self._next)
+
+    def _marks(self) -> dict[int, tuple[int, int]]:
         try:
-            for number, wanted in self._next.items():
-                low, high = self._consumer.get_watermark_offsets(
+            return {
+                number: self._consumer.get_watermark_offsets(
                     TopicPartition(self.topic, number), timeout=WAIT_SECONDS * WAITS_MAX
                 )
-                if low > wanted:
-                    trimmed.append(f"partition {number} begins at {low}, wanted is {wanted}")
-                ends[number] = high
+                for number in self._next
+            }
         except KafkaException as error:
             raise LogAway(f"Kafka does not answer: {error.args[0].name()}") from error
+
+    def _ends(self) -> dict[int, int]:
+        ends, trimmed = {}, []
+        for number, (low, high) in self._marks().items():
+            wanted = self._next[number]
+            if low > wanted:
+                trimmed.append(f"partition {number} begins at {low}, wanted is {wanted}")
+            ends[number] = high
         if trimmed:
             more = f" (and {len(trimmed) - TOLD_MAX} more)" if len(trimmed) > TOLD_MAX else ""
             raise LogTrimmed(

@@ -105,12 +105,14 @@ class Handed:
             return list(handing.lines(records, partition, place, 100))
 
 
-def trimmed(bootstrap: str, topic: str, partitions: int) -> None:
-    """Every record deleted from the log, as audit may do once its archive has them."""
+def trimmed(bootstrap: str, topic: str, partitions: int, *, left: int = 0) -> None:
+    """Records deleted from the log, all but so many of each partition, as audit may do once its
+    archive has them."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "trimming"})
     places = [TopicPartition(topic, number) for number in range(partitions)]
     for place in places:
-        place.offset = consumer.get_watermark_offsets(place, timeout=10)[1]
+        low, high = consumer.get_watermark_offsets(place, timeout=10)
+        place.offset = max(low, high - left)
     consumer.close()
     admin = AdminClient({"bootstrap.servers": bootstrap})  # held: let go, it never answers
     for deleted in admin.delete_records(places).values():

@@ -16,11 +16,19 @@ from libs.eventlog.envelope import GENESIS, Origin, digest, encode
 from libs.eventlog.service import LogRecord
 from libs.eventlog.store import Store
 from libs.eventlog.work import partition_of
+from libs.messaging.log_source import KafkaLog, Log, LogGap, quiet
+from libs.messaging.rebuild import gather
+from libs.messaging.spool import Spool
 from services.audit.archive import Archive
+from services.audit.cold.form import file_digest, write
+from services.audit.cold.records import Records
+from services.audit.cold.source import FilesLog
+from services.audit.cold.store import Folder, Key
 from services.audit.domain.chain import FaultKind
 from services.audit.main import describe
 from services.audit.verification import verify
 from tests.again import made_again
+from tests.e2e.rebuilt import trimmed
 from tests.integration.audit.tellers import OWN, complaint, event, playing, tell_stories
 from tests.stack import Room, emptied, room
 
@@ -226,6 +234,15 @@ def test_a_log_made_anew_goes_on_behind_the_old_one(conn: Conn) -> None:
     assert proven(conn) == (12, [])
 
 
+def filed(conn: Conn, folder: Path, partitions: int) -> Folder:
+    """Everything archived, in one file of a store."""
+    path, store = folder / "made.parquet", Folder(folder / "store")
+    with Records(conn) as records:
+        write(path, "2025-09", (one for at in range(partitions) for one in records.in_order(at)))
+    store.put(Key("2025-09", file_digest(path)), path)
+    return store
+
+
 def test_a_rebuilt_archive_is_equal(tmp_path: Path) -> None:
     async def play(where: Room) -> None:
         async with playing(where, tmp_path) as play:
@@ -249,6 +266,28 @@ def test_a_rebuilt_archive_is_equal(tmp_path: Path) -> None:
             rebuilt = conn.execute("SELECT * FROM complaint ORDER BY complaint").fetchall()
             assert rebuilt == views
             assert len(live["archive"]) == 4 * 6 + OWN
+            files = filed(conn, tmp_path, where.topics[0].partitions)
+        # Kafka forgot most of it; the months' files have that.
+        topic, partitions = f"{where.prefix}complaints.log", where.topics[0].partitions
+        trimmed(where.bootstrap, topic, partitions, left=1)
+        emptied(where.dsns["audit"])
+        await made_again(
+            service,
+            where.service_dsns["audit"],
+            where.bootstrap,
+            topic=topic,
+            topic_id=topic_id,
+            partitions=partitions,
+            log=Log(FilesLog(files, KafkaLog(where.bootstrap, topic, partitions))),
+        )
+        with connected(where) as conn:
+            assert dump(conn) == live
+        (key,) = files.keys()
+        files.remove(key)
+        log = Log(FilesLog(files, KafkaLog(where.bootstrap, topic, partitions)))
+        with Spool() as spool, pytest.raises(LogGap, match="records are missing"):
+            gather(spool, service, log, quiet, everything=True)
+        log.close()
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(play(where))
