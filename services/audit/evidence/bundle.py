@@ -8,14 +8,13 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from services.audit.evidence.page import page
+from services.audit.evidence.page import Told, page
 
 HERE = Path(__file__).parent
 SHIPPED = ("HOWTO.txt", "verify_bundle.py")
@@ -38,23 +37,6 @@ class Proven:
     state: bytes
     index: int
     path: Sequence[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A step as the page tells it."""
-
-    time: datetime | None
-    service: str
-    type: str
-    number: int | None
-    actor: str
-    channel: str
-    cause: str
-    policies: str
-    reason: str
-    en: str
-    zh: str
 
 
 @dataclass(frozen=True, slots=True)

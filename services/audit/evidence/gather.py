@@ -19,7 +19,8 @@ from services.audit.domain.policy import Words
 from services.audit.domain.shape import policies_in
 from services.audit.domain.telling import channel_of, reason_of
 from services.audit.domain.tree import Tree, inclusion_proof
-from services.audit.evidence.bundle import Content, Proven, Told
+from services.audit.evidence.bundle import Content, Proven
+from services.audit.evidence.page import Told
 from services.audit.printing import led, plain, service_of
 from services.audit.tiles import Leaves, checkpoint_of, last_checkpoint, tree_at
 

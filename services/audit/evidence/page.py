@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from services.audit.printing import moment, plain, template
-
-if TYPE_CHECKING:
-    from services.audit.evidence.bundle import Told
 
 _MARKS = {"clock.met.v1": "met", "clock.breached.v1": "breached", "clock.corrected.v1": ""}
 """Events that say whether a promise was kept, and how the page shows them."""
@@ -17,6 +15,23 @@ _ABOUT = {
     "from": ("自", "From"),
     "to": ("至(不含)", "To (not included)"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A step as the page tells it."""
+
+    time: datetime | None
+    service: str
+    type: str
+    number: int | None
+    actor: str
+    channel: str
+    cause: str
+    policies: str
+    reason: str
+    en: str
+    zh: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +51,7 @@ class _Line:
     mark: str
 
 
-def page(about: Mapping[str, Any], steps: "Sequence[Told]", events: int) -> str:
+def page(about: Mapping[str, Any], steps: Sequence[Told], events: int) -> str:
     """An HTML page of its own: no script, nothing fetched. `events` are all that the bundle has."""
     lines = [_line(number, step) for number, step in enumerate(steps, start=1)]
     told = zip(lines, steps, strict=True)
@@ -48,7 +63,7 @@ def page(about: Mapping[str, Any], steps: "Sequence[Told]", events: int) -> str:
     )
 
 
-def _line(number: int, step: "Told") -> _Line:
+def _line(number: int, step: Told) -> _Line:
     return _Line(
         number=number,
         time=moment(step.time),
