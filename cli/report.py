@@ -37,6 +37,9 @@ from services.audit.replayed import (
     replay_lines,
 )
 
+WIDTH_MIN, WIDTH_MAX = 60, 1_000
+"""What a terminal may say of its width."""
+
 ROLE = "auditor"
 ACTOR = "auditor:local"
 
@@ -126,7 +129,7 @@ def _write(
     name: str, replayed: Replayed, period: Period, form: Format, told: IO[bytes], top: int | None
 ) -> None:
     try:
-        write(REPORTS[name](replayed.facts, period), form, told, top)
+        write(REPORTS[name](replayed.facts, period), form, told, top, width=_terminal())
     except TooLong:
         fail(f"more than {ROWS_MAX:,} rows: ask for a shorter period, or --top for the first rows")
 
@@ -139,6 +142,13 @@ def _counted(replayed: Replayed) -> str:
 def _form_of(out: Path | None) -> Format:
     ending = out.suffix.removeprefix(".").lower() if out is not None else ""
     return Format(ending) if ending in set(Format) else Format.TABLE
+
+
+def _terminal() -> int | None:
+    """How wide a table may be; None where no terminal shows it."""
+    if not sys.stdout.isatty():
+        return None
+    return min(max(shutil.get_terminal_size().columns, WIDTH_MIN), WIDTH_MAX)
 
 
 @contextmanager
@@ -203,7 +213,8 @@ def _live(
     out: Path | None,
 ) -> None:
     days = {"from": period.first.isoformat(), "to": period.last.isoformat(), "format": form.value}
-    asked = {**days, **({} if top is None else {"top": top})}
+    asked = {**days, "top": top, "width": _terminal() if form is Format.TABLE else None}
+    asked = {name: value for name, value in asked.items() if value is not None}
     with speaking(), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client, _into(out) as to:
         if purpose is None:
             client.get_into(to, "audit", f"/reports/{name}", **asked)

@@ -6,6 +6,7 @@ Row by row: whatever a sheet's length, only what lines up a form's columns is in
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
@@ -71,13 +72,20 @@ def write(
     out: IO[bytes],
     top: int | None = None,
     rows_max: int = ROWS_MAX,
+    width: int | None = None,
 ) -> None:
     """Writes the sheet, or its first `top` rows, into a file that can be read and sought in.
+
+    `width` is that of the terminal that shall show the text form; the other forms have none.
 
     Raises TooLong where there are more rows than `rows_max`; what was written then is no sheet.
     """
     rows = sheet.rows if top is None else islice(sheet.rows, top)
-    _WRITERS[how](sheet, _no_more_than(rows_max, rows), out)
+    checked = _no_more_than(rows_max, rows)
+    if how is Format.TABLE:
+        _text(sheet, checked, out, width)
+    else:
+        _WRITERS[how](sheet, checked, out)
 
 
 def _no_more_than(rows_max: int, rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
@@ -173,35 +181,83 @@ def _is_number(cell: Cell) -> bool:
     return isinstance(cell, int | Decimal) and not isinstance(cell, bool)
 
 
-def _text(sheet: Sheet, rows: Iterator[Sequence[Cell]], out: IO[bytes]) -> None:
-    """Its columns are as wide as its rows need; so a terminal gets the first ones, and a count."""
+def _text(
+    sheet: Sheet, rows: Iterator[Sequence[Cell]], out: IO[bytes], width: int | None = None
+) -> None:
+    """Its columns are as wide as its rows need; so a terminal gets the first ones, and a count.
+
+    Where they are wider than `width`, they stand below each other in blocks, with their number.
+    """
     first = list(islice(rows, SHOWN_MAX))
     cells = [[_cut(shown(cell)) for cell in row] for row in first]
-    heads = [column.heading for column in sheet.columns]
     right = [
         any(_is_figure(row[at]) for row in first)
         and all(row[at] is None or _is_figure(row[at]) for row in first)
-        for at in range(len(heads))
+        for at in range(len(sheet.columns))
     ]
-    widths = [
-        max(map(_width, [heads[at], *(row[at] for row in cells)])) for at in range(len(heads))
+    columns = [
+        _Lined(column.zh, column.en, [row[at] for row in cells], right[at])
+        for at, column in enumerate(sheet.columns)
     ]
-    lines = [sheet.title, _line(heads, widths, right), "  ".join("─" * width for width in widths)]
-    lines += [_line(row, widths, right) for row in cells]
+    number = _Lined("行", "row", [str(at) for at in range(1, len(cells) + 1)], True)
+    blocks = _blocks(columns, number, width)
+    lines = [sheet.title]
+    for at, block in enumerate(blocks):
+        lines += [""] if at else []
+        lines += map(_line, zip(*(column.lines() for column in block), strict=True))
     if more := sum(1 for _ in rows):
         lines.append(f"… 另有 {more} 行 {more} more rows: json, csv, xlsx")
-    out.write(("\n".join(line.rstrip() for line in lines) + "\n").encode())
+    out.write(("\n".join(lines) + "\n").encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Lined:
+    """A column of the text form."""
+
+    zh: str
+    en: str
+    cells: Sequence[str]
+    right: bool
+
+    @property
+    def width(self) -> int:
+        return max(map(_width, (self.zh, self.en, *self.cells)))
+
+    def lines(self) -> list[str]:
+        """Its heading in both languages, a rule, and its cells, all of one width."""
+        width = self.width
+        told = [_filled(text, width, self.right) for text in (self.zh, self.en, *self.cells)]
+        return [*told[:2], "─" * width, *told[2:]]
+
+
+def _blocks(
+    columns: Sequence[_Lined], number: _Lined, width: int | None
+) -> Sequence[Sequence[_Lined]]:
+    """All columns beside each other, or in blocks that are no wider than this."""
+    if width is None or sum(one.width + 2 for one in columns) - 2 <= width:
+        return [columns]
+    blocks: list[list[_Lined]] = []
+    left = 0
+    for column in columns:
+        if column.width + 2 > left or not blocks:
+            blocks.append([number])
+            left = width - number.width
+        blocks[-1].append(column)
+        left -= column.width + 2
+    return blocks
 
 
 def _is_figure(cell: Cell) -> bool:
     return _is_number(cell) or isinstance(cell, Share)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    return "  ".join(
-        " " * (width - _width(cell)) + cell if at_right else cell + " " * (width - _width(cell))
-        for cell, width, at_right in zip(cells, widths, right, strict=True)
-    )
+def _line(cells: Sequence[str]) -> str:
+    return "  ".join(cells).rstrip()
+
+
+def _filled(text: str, width: int, right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if right else text + space
 
 
 def _width(text: str) -> int:
@@ -232,5 +288,4 @@ _WRITERS: Mapping[Format, Callable[[Sheet, Iterator[Sequence[Cell]], IO[bytes]],
     Format.JSON: _json,
     Format.CSV: _csv,
     Format.XLSX: _xlsx,
-    Format.TABLE: _text,
 }

@@ -86,6 +86,9 @@ class ReportQuery(BaseModel):
     last: date = Field(alias="to", description="the last day; it is part of the report")
     format: Format = Field(Format.JSON, description="how it is written")
     top: int | None = Field(None, ge=1, le=ROWS_MAX, description="only so many of its first rows")
+    width: int | None = Field(
+        None, ge=60, le=1_000, description="a terminal's: `table` in blocks no wider than this"
+    )
 
 
 class ConnectionBody(BaseModel):
@@ -111,6 +114,7 @@ def report_file(
     how: Format,
     top: int | None = None,
     rows_max: int = ROWS_MAX,
+    width: int | None = None,
 ) -> IO[bytes]:
     """A report from the rows as they are now, written and ready to be read from its start.
 
@@ -123,7 +127,7 @@ def report_file(
     told = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - whoever sends it closes it
     try:
         with live_facts(conn) as facts:
-            write(report(facts, period), how, told, top, rows_max)
+            write(report(facts, period), how, told, top, rows_max, width)
     except TooLong as error:
         told.close()
         raise TooManyRows from error
@@ -164,7 +168,9 @@ def routes(app: App) -> Router:
             period = Period.asked(asked.first, asked.last)
         except ValueError as error:
             raise BadPeriod from error
-        told = await app.query(report_file, name, period, asked.format, asked.top)
+        told = await app.query(
+            report_file, name, period, asked.format, asked.top, ROWS_MAX, asked.width
+        )
         return StreamingResponse(_sent(told), media_type=FORMATS[asked.format])
 
     @router.command("/connection")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import sha256
+from unicodedata import east_asian_width
 from weakref import WeakSet
 
 import openpyxl
@@ -143,19 +144,19 @@ XLSX_DIGEST = "cc6a574891ab9583ec8be9be54c39d9e38ead49692932d01585c6d9751517f20"
 
 def test_text_lines_up_also_where_characters_are_wide() -> None:
     told = written(SHEET, Format.TABLE).decode()
-    title, heads, rule, first, second = told.splitlines()
+    title, zh, en, rule, first, second = told.splitlines()
     assert title == "退费表 Refunds  2025-10-01 … 2025-10-31"
     assert "─" in rule
     assert first.startswith("B251010-0001-7")
     assert "373.00" in first
     assert "\x01" not in second, "no terminal's control characters"
-    assert heads.startswith("受理编号 receipt")
+    assert (zh[:4], en[:7]) == ("受理编号", "receipt")
 
 
 def test_a_sheet_without_rows_still_has_its_headings() -> None:
     empty = replace(SHEET, rows=())
     assert json.loads(written(empty, Format.JSON))["rows"] == []
-    assert written(empty, Format.TABLE).decode().count("\n") == 3
+    assert written(empty, Format.TABLE).decode().count("\n") == 4
     openpyxl.load_workbook(io.BytesIO(written(empty, Format.XLSX)))
 
 
@@ -190,7 +191,7 @@ def numbered(rows: int) -> Sheet:
 
 def test_the_text_form_shows_a_thousand_rows_and_says_how_many_more_there_are() -> None:
     lines = written(numbered(1_003), Format.TABLE).decode().splitlines()
-    assert len(lines) == 3 + 1_000 + 1
+    assert len(lines) == 4 + 1_000 + 1
     assert lines[-1] == "… 另有 3 行 3 more rows: json, csv, xlsx"
 
 
@@ -202,3 +203,23 @@ def test_too_long_a_sheet_is_refused_and_its_first_rows_are_not(form: Format) ->
     write(numbered(6), form, told, top=2, rows_max=5)
     write(numbered(2), form, short)
     assert told.getvalue() == short.getvalue()
+
+
+def places(line: str) -> int:
+    return sum(2 if east_asian_width(one) in "WF" else 1 for one in line)
+
+
+def test_on_a_narrow_terminal_columns_stand_in_blocks_with_their_rows_numbers() -> None:
+    told = io.BytesIO()
+    write(SHEET, Format.TABLE, told, width=60)
+    lines = told.getvalue().decode().splitlines()
+    assert max(map(places, lines)) <= 60
+    blocks = [at for at, line in enumerate(lines) if line.split()[:1] == ["行"]]
+    assert len(blocks) == 3
+    assert [lines[at - 1] for at in blocks[1:]] == ["", ""], "a line between the blocks"
+    assert [lines[at + 3].split()[0] for at in blocks] == ["1", "1", "1"]
+    assert lines[blocks[0] + 3].split()[1:3] == ["B251010-0001-7", "373.00"]
+    wide, whole = io.BytesIO(), io.BytesIO()
+    write(SHEET, Format.TABLE, wide, width=1_000)
+    write(SHEET, Format.TABLE, whole)
+    assert wide.getvalue() == whole.getvalue()
