@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.markup import escape
 
 from cli.client import Client
@@ -27,6 +28,8 @@ from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, speaking
 from libs.decider.decider import wire_instant
 from libs.eventlog.policies import content_digest
 from libs.eventlog.policy_files import PolicyFile, read_policy_file, seed_instant
+
+SHOWN_CHARACTERS_MAX = 300
 
 policy = typer.Typer(no_args_is_help=True, help="Rules as data: check, compare, activate, look up.")
 
@@ -184,8 +187,12 @@ def _line(one: Difference) -> str:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 300 else f"{text[:299]}…"
+    """As the file would say it, on one line."""
+    told = value
+    if not isinstance(value, str):
+        told = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False)
+        told = " ".join(told.removesuffix("...\n").split())
+    return told if len(told) <= SHOWN_CHARACTERS_MAX else f"{told[: SHOWN_CHARACTERS_MAX - 1]}…"
 
 
 def _as_json(one: Found) -> dict[str, Any]:

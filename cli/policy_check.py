@@ -201,8 +201,15 @@ def differences(old: Any, new: Any, where: str = "") -> Iterator[Difference]:
     elif (named := _named(old)) is not None and (others := _named(new)) is not None:
         for key in dict.fromkeys((*named, *others)):
             yield from differences(named.get(key), others.get(key), f"{where}[{key}]")
+    elif _are_tables(old) and _are_tables(new) and len(old) == len(new):
+        for number, (was, becomes) in enumerate(zip(old, new, strict=True), start=1):
+            yield from differences(was, becomes, f"{where}[{number}]")
     elif old != new:
         yield Difference(where, old, new)
+
+
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, Mapping) for one in value)
 
 
 def _named(value: Any) -> dict[str, Any] | None:

@@ -575,13 +575,16 @@ def test_a_diff_tells_entries_by_their_code_not_their_place(tmp_path: Path) -> N
     assert set(found) == {
         "version",
         "effective_from",
-        "clocks[repair.broadband.rural].when",
+        "clocks[repair.broadband.rural].when[1].except_provinces",
         "clocks[repair.broadband.rural.qinghai]",
     }
     assert found["version"] == ("1", "2")
     row = yaml.safe_load(QINGHAI)[0]
     assert found["clocks[repair.broadband.rural.qinghai]"] == (None, row)
     assert (told["from"]["version"], told["to"]["version"]) == ("1", "2")
+    lines = bihuan("diff", "clocks", for_qinghai(tmp_path)).stdout.splitlines()
+    excepted = "+ clocks[repair.broadband.rural].when[1].except_provinces: [qinghai]"
+    assert excepted in lines, "as the file says it, and nothing else of the row"
     assert bihuan("diff", "clocks", CLOCKS).stdout.startswith("no difference")
     assert bihuan("diff", "clocks", ESCALATION).exit_code == 2
 
