@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.e2e.scenes import Played, Scene, direct
+from tests.e2e.scenes import Played, direct, scenes_of
 from tests.e2e.world import DATABASES, world
 from tests.stack import room
 
@@ -17,8 +17,7 @@ START = "2025-09-26 16:00:00"
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """Every collected scene, and what went wrong with it."""
     items: Sequence[pytest.Item] = request.session.items
-    found = [getattr(getattr(item, "function", None), "scene", None) for item in items]
-    scenes: list[Scene] = [one for one in found if one is not None]
+    scenes = scenes_of(getattr(item, "function", None) for item in items)
     folder = tmp_path_factory.mktemp("scenes")
 
     async def run() -> Played:

@@ -9,8 +9,9 @@ there are. A scene acts on complaints of its own, and looks at nothing else.
 import asyncio
 import functools
 import heapq
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import ModuleType
 
 from libs.messaging.stepping import Stepper
 from tests.e2e.world import World, sh
@@ -35,6 +36,28 @@ def scene(play: Scene) -> Callable[[Played], None]:
     test.__annotations__ = {"played": Played, "return": None}
     test.scene = play  # type: ignore[attr-defined]  # what the fixture looks for
     return test
+
+
+def after(*modules: ModuleType) -> Callable[[Callable[[Played], None]], Callable[[Played], None]]:
+    """A scene that needs the scenes of these modules in its world, also when it is run alone."""
+
+    def marked(test: Callable[[Played], None]) -> Callable[[Played], None]:
+        test.after = modules  # type: ignore[attr-defined]  # what the fixture looks for
+        return test
+
+    return marked
+
+
+def scenes_of(tests: Iterable[object]) -> list[Scene]:
+    """The scenes of these tests and those that they need, each once."""
+    found: dict[Scene, None] = {}
+    for test in tests:
+        needed = [one for module in getattr(test, "after", ()) for one in vars(module).values()]
+        for one in (*needed, test):
+            played = getattr(one, "scene", None)
+            if played is not None:
+                found[played] = None
+    return list(found)
 
 
 class Stage(World):

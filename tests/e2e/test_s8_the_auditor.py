@@ -1,0 +1,300 @@
+"""S8 on one system, after S1 to S7 have run on it: the auditor replays, proves and reads."""
+
+import asyncio
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from libs.sheets import FORMATS, Format, written
+from services.audit.domain.chain import FaultKind
+from services.audit.domain.reporting import REPORTS, Period
+from services.audit.log import Log
+from services.audit.replayed import replay
+from services.audit.reports import report_file
+from services.audit.verification import Verified, verify
+from services.sla_watch.main import describe as describe_sla_watch
+from tests.again import made_again
+from tests.e2e import (
+    test_s1_national_day,
+    test_s2_village_broadband,
+    test_s3_desk_hours,
+    test_s4_cross_region,
+    test_s5_double_refund,
+    test_s6_service_attitude,
+    test_s7_many_channels,
+)
+from tests.e2e.commands import told
+from tests.e2e.scenes import Stage, after, scene
+from tests.e2e.test_evidence import plain_python
+from tests.e2e.world import RoomServers, read_log, sh
+from tests.stack import UNGUARDED, Room, emptied
+
+OCTOBER = Period(date(2025, 10, 1), date(2025, 10, 31))
+LAST = "2026-02-20 00:00:00"
+"""When every other scene is over: what is done to sla_watch and to the archive concerns nobody."""
+
+S1_TO_S7 = (
+    test_s1_national_day,
+    test_s2_village_broadband,
+    test_s3_desk_hours,
+    test_s4_cross_region,
+    test_s5_double_refund,
+    test_s6_service_attitude,
+    test_s7_many_channels,
+)
+
+
+@after(*S1_TO_S7)
+@scene
+async def test_s8_the_auditor_replays_proves_and_reads_what_s1_to_s7_left(world: Stage) -> None:
+    """S8 (1), (5) to (10)."""
+    await world.at("2025-10-24 10:00:00")
+    told_on_friday = await world.say(category="billing.overcharge", text="多收费")
+    await world.at(LAST)
+    await world.settle()
+    s4, s6 = await _of_s4_and_s6(world)
+    await _in_octobers_table(world, told_on_friday)
+    await _replayed_without_a_trace(world, s4)
+    await _the_same_from_a_rebuilt_sla_watch(world)
+    await _proven_by_plain_python(world, s6)
+    await _reading_is_on_record(world, s6)
+    await _tampering_is_found(world, s6)
+
+
+async def _of_s4_and_s6(world: Stage) -> tuple[str, str]:
+    """The complaint of Kashgar, and that about agent 8812."""
+    events = [json.loads(value) for value in await read_log(world.system)]
+    registered = [one for one in events if one["type"] == "complaint.registered.v1"]
+    complex_ones = {
+        one["subject"]
+        for one in events
+        if one["type"] == "complaint.reclassified.v1"
+        and one["data"]["profile"]["urgency"] == "complex"
+    }
+    s4 = next(
+        one["subject"]
+        for one in registered
+        if one["subject"] in complex_ones
+        and one["data"]["registration"]["clock_from"] == "2025-10-04T02:20:00.000000Z"
+    )
+    s6 = next(
+        one["subject"]
+        for one in registered
+        if one["data"]["registration"]["profile"]["category"].startswith("service")
+        and one["data"]["registration"]["clock_from"] == "2025-10-17T09:00:00.000000Z"
+    )
+    return s4, s6
+
+
+async def _rows(world: Stage, name: str) -> list[dict[str, Any]]:
+    with await world.app("audit").query(report_file, name, OCTOBER, Format.JSON) as file:
+        rows: list[dict[str, Any]] = json.load(file)["rows"]
+    return rows
+
+
+async def _in_octobers_table(world: Stage, complaint: str) -> None:
+    """(1): registered on Friday the 24th at 10:00, due 2025-11-01 00:00: October's."""
+    resolve = (await world.clocks(complaint))["resolve", 1]
+    assert resolve["due_at"] == sh("2025-11-01 00:00:00")
+    assert resolve["state"] == "breached"
+    counted = [row for row in await _rows(world, "promises") if row["clock"] == "resolve"]
+    assert {row["month"] for row in counted} == {"2025-10"}
+    assert sum(row["breached"] for row in counted) >= 1
+    november = Period(date(2025, 11, 1), date(2025, 11, 1))
+    with await world.app("audit").query(report_file, "promises", november, Format.JSON) as file:
+        assert "resolve" not in {row["clock"] for row in json.load(file)["rows"]}
+
+
+# -- (5), (6), (9) ---------------------------------------------------------------------------------
+
+
+def _room(world: Stage) -> Room:
+    servers = world.system.stack
+    assert isinstance(servers, RoomServers)
+    return servers.where
+
+
+def _stands(where: Room) -> dict[str, Any]:
+    """What a message, a timer or an event would change: rows of every database."""
+    found = {}
+    for name, dsn in where.dsns.items():
+        with psycopg.connect(dsn) as conn:
+            tables = ("timer", "stored_events", "relay_sent")
+            there = {
+                table
+                for (table,) in conn.execute(
+                    "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+                )
+            }
+            for table in there.intersection(tables):
+                rows = conn.execute(
+                    f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t"
+                )
+                found[name, table] = rows.fetchone()
+    return found
+
+
+def _by_replay(values: list[bytes]) -> dict[Format, bytes]:
+    facts = replay(values).facts
+    return {form: written(REPORTS["promises"](facts, OCTOBER), form) for form in FORMATS}
+
+
+async def _replayed_without_a_trace(world: Stage, s4: str) -> None:
+    """(5) the replay's bytes; (6) S4's complaint at two instants; (9) nothing comes of either."""
+    before = await asyncio.to_thread(_stands, _room(world))
+    values = await read_log(world.system)
+    replayed = await asyncio.to_thread(_by_replay, values)
+    for form in FORMATS:
+        with await world.app("audit").query(report_file, "promises", OCTOBER, form) as live:
+            assert live.read() == replayed[form], form
+    for at, expected in (("10:19:59", "running"), ("10:25:00", "breached")):
+        known = await world.player.get(
+            "audit", f"/complaints/{s4}", role="auditor", at=f"2025-10-07T{at}+08:00"
+        )
+        clocks = known["as_it_was"]["services"]["sla_watch"]["sla_clock"]
+        (row,) = [one for one in clocks if one["clock"] == "feedback.complex"]
+        assert (row["state"], row["due_at"]) == (expected, "2025-10-07T02:20:00.000000Z")
+    await world.settle()
+    assert await asyncio.to_thread(_stands, _room(world)) == before
+    assert await read_log(world.system) == values
+
+
+async def _the_same_from_a_rebuilt_sla_watch(world: Stage) -> None:
+    """(5): its database dropped, and made again from complaints.log."""
+    live = await world.player.get("sla_watch", "/promises")
+    table = await _rows(world, "promises")
+    where, audit = _room(world), world.app("audit")
+    async with world.without("sla_watch"):
+        await asyncio.to_thread(emptied, where.dsns["bihuan_sla_watch"])
+        await made_again(
+            describe_sla_watch(),
+            where.service_dsns["bihuan_sla_watch"],
+            where.bootstrap,
+            topic=f"{where.prefix}complaints.log",
+            topic_id=audit.inbox.topic_id,
+            partitions=world.system.partitions,
+        )
+    again = await world.player.get("sla_watch", "/promises")
+    assert json.dumps(again) == json.dumps(live)
+    october = [row for row in again["rows"] if row["month"] == "2025-10"]
+    names = ("clock", "policy", "history", "met", "breached", "cancelled", "kept")
+    assert [[row[name] for name in names] for row in october] == [
+        [row[name] for name in names] for row in table
+    ]
+
+
+# -- (8), (10) -------------------------------------------------------------------------------------
+
+
+async def _proven_by_plain_python(world: Stage, s6: str) -> None:
+    """(8): with nothing but Python's standard library."""
+    folder = world.system.places.data
+    bundle = folder / "s6.zip"
+    code, _ = await told(folder, "bundle", s6, "--out", str(bundle))
+    assert code == 0
+    key = (world.system.places.keys / "checkpoint.key.pub").read_text("ascii").strip()
+    code, said = await asyncio.to_thread(_by_the_script_in_it, bundle, key)
+    assert code == 0, said
+
+
+def _by_the_script_in_it(bundle: Path, key: str) -> tuple[int, str]:
+    with zipfile.ZipFile(bundle) as packed:
+        packed.extract("verify_bundle.py", bundle.parent)
+    return plain_python(bundle, key)
+
+
+async def _reading_is_on_record(world: Stage, s6: str) -> None:
+    """(10): of whom, what for, and to whom it was handed."""
+    folder = world.system.places.data
+    asked = ("bundle", s6, "--opened", "--purpose", "yearly_audit", "--out", f"{folder}/open.zip")
+    code, _ = await told(folder, *asked)
+    assert code == 0
+    await world.settle()
+    log = [one for one in await world.log() if getattr(one.data, "purpose", "") == "yearly_audit"]
+    read = [one.data for one in log if one.type == "person.accessed.v1"]
+    assert {str(one.complaint) for one in read} == {s6}
+    (handed,) = [one.data for one in log if one.type == "export.made.v1"]
+    assert (handed.what, handed.by, [str(one) for one in handed.complaints]) == (
+        *("evidence_bundle_opened", "auditor:local"),
+        [s6],
+    )
+
+
+# -- (7) -------------------------------------------------------------------------------------------
+
+ROW = "source = '/bihuan/intake' AND subject = %(s6)s AND sequence = "
+LAST_ONE = f"{ROW} (SELECT max(sequence) FROM archive WHERE {ROW} sequence)"
+COPIED = (
+    "cohort, life, partition, record_offset + 10000000, source, subject, sequence + 1, position, "
+    "after, type, time, previous, digest, state"
+)
+TAMPERINGS: dict[str, tuple[str, set[FaultKind]]] = {
+    "one byte flipped": (
+        "UPDATE archive SET state = set_byte(state, length(state) - 4, "
+        f"get_byte(state, length(state) - 4) # 1) WHERE {ROW} 2",
+        {FaultKind.CHANGED},
+    ),
+    "one removed from the middle": (f"DELETE FROM archive WHERE {ROW} 2", {FaultKind.MISSING}),
+    "the last of a stream removed": (f"DELETE FROM archive WHERE {LAST_ONE}", {FaultKind.MISSING}),
+    "two swapped": (
+        "UPDATE archive a SET state = b.state, digest = b.digest FROM archive b WHERE "
+        "a.source = '/bihuan/intake' AND b.source = a.source AND a.subject = %(s6)s AND "
+        "b.subject = a.subject AND (a.sequence, b.sequence) IN ((2, 3), (3, 2))",
+        {FaultKind.SWAPPED},
+    ),
+    "one added": (
+        f"INSERT INTO archive SELECT {COPIED} FROM archive WHERE {LAST_ONE}",
+        {FaultKind.ADDED},
+    ),
+}
+
+
+async def _tampering_is_found(world: Stage, s6: str) -> None:
+    """(7): each kind is found, and names the event that it is about."""
+    where, audit = _room(world), world.app("audit")
+    found = await asyncio.to_thread(_each_tampering, where, audit.inbox.topic_id, s6)
+    assert found.pop("nothing") == set()
+    for name, (_, kinds) in TAMPERINGS.items():
+        assert kinds <= found[name], (name, found[name])
+
+
+def _each_tampering(where: Room, topic_id: str, s6: str) -> dict[str, set[FaultKind]]:
+    dsn = where.dsns["bihuan_audit"]
+    found = {"nothing": _named(_verified(where, dsn, topic_id), None)}
+    for name, (statement, _) in TAMPERINGS.items():
+        with psycopg.connect(dsn, row_factory=dict_row, options=UNGUARDED) as conn:
+            _kept(conn, s6, lambda conn, done=statement: conn.execute(done, {"s6": s6}))
+        try:
+            found[name] = _named(_verified(where, dsn, topic_id), s6)
+        finally:
+            with psycopg.connect(dsn, options=UNGUARDED) as conn:
+                conn.execute("DELETE FROM archive WHERE subject = %s", (s6,))
+                conn.execute("INSERT INTO archive SELECT * FROM s8_kept")
+                conn.execute("DROP TABLE s8_kept")
+    return found
+
+
+def _kept(conn: Connection[Any], s6: str, tamper: Callable[[Connection[Any]], Any]) -> None:
+    conn.execute("CREATE TABLE s8_kept AS SELECT * FROM archive LIMIT 0")
+    conn.execute("INSERT INTO s8_kept SELECT * FROM archive WHERE subject = %s", (s6,))
+    assert tamper(conn).rowcount >= 1
+
+
+def _verified(where: Room, dsn: str, topic_id: str) -> Verified:
+    log = Log(where.bootstrap, f"{where.prefix}complaints.log")
+    try:
+        return verify(dsn, log, topic_id)
+    finally:
+        log.close()
+
+
+def _named(verified: Verified, subject: str | None) -> set[FaultKind]:
+    """The faults that name this complaint's stream; all where None is given."""
+    return {one.kind for one in verified.faults if subject in (None, one.subject)}
