@@ -150,6 +150,7 @@ class KafkaLog:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
                 "max.partition.fetch.bytes": FETCH_BYTES_MAX,
+                "queued.max.messages.kbytes": 8 * 1024,  # of each partition, else 64 MB
                 "fetch.wait.max.ms": 10,  # one partition's end must not hold up the next
                 "log_level": 0,
             }
@@ -179,6 +180,7 @@ class KafkaLog:
                 if one is not None:
                     yield one
             progress("reading the log", done, total)
+        self._consumer.unassign()
 
     def begin_where_it_begins(self) -> Mapping[int, int]:
         """Wants no more than is there; partition -> where that is. Raises LogAway."""
