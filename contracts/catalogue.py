@@ -329,6 +329,7 @@ _FEEDBACK = _of(
     (f.CallPlanned, {}),
     (f.CallTaken, {}),
     (f.CallAttempted, {}),
+    (f.CallMissed, {"routing": INFORMS}),
     (f.CallCalledOff, {}),
     (f.ContactingStopped, {}),
     (f.VisitRecorded, {"intake": "dissatisfied: may reopen, as a late reply does"}),

@@ -174,12 +174,27 @@ class CallAttempted(ComplaintEvent):
     """Its number among the task's attempts."""
     by: StaffRef | None = None
     """Who called; None: a gateway that calls by itself."""
+    how: Medium = Medium.CALL
+    """By a call, or in person."""
     reached: bool
     """Whether the customer was reached."""
     at: Instant
     """When."""
     again_at: Instant | None = None
     """When the next attempt may be made; None: reached, or tried often enough."""
+
+
+class CallMissed(ComplaintEvent):
+    """Nobody has tried to make this call in time: not the customer's silence, but ours."""
+
+    type: ClassVar[str] = "call.missed.v1"
+
+    call: UUID
+    """The task: it still waits."""
+    reason: CallReason
+    """Why the customer is to be called."""
+    due: Instant
+    """By when somebody should have tried."""
 
 
 class CallCalledOff(ComplaintEvent):

@@ -239,6 +239,8 @@ class Medium(StrEnum):
 
     MESSAGE = "message"
     CALL = "call"
+    VISIT = "visit"
+    """In person, where the customer is (DOMAIN rule 11: follow-up visits)."""
     ON_THE_SPOT = "on_the_spot"
     """The channel that took the words hands it over: there is no address to send to."""
 

@@ -5,7 +5,7 @@ What a customer says on the phone is sealed here, before anything is decided.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 from fastapi import Query, Request
@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from contracts.feedback_survey import CallReason
 from contracts.messages import Words
-from contracts.values import Score, StaffRef
+from contracts.values import Medium, Score, StaffRef
 from libs.decider import To
 from libs.web import Ask, Caller, Page, PageQuery, Router, allow, command, page_of
 from services.feedback_survey import views
@@ -49,6 +49,7 @@ class CallQuery(PageQuery):
     """Which calls."""
 
     reason: CallReason | None = Field(None, description="only calls for this reason")
+    missed: bool | None = Field(None, description="only calls nobody has tried in time, or not")
 
 
 class Attempt(_Body):
@@ -56,6 +57,8 @@ class Attempt(_Body):
 
     reached: bool
     """Whether the customer was reached."""
+    how: Literal[Medium.CALL, Medium.VISIT] = Medium.CALL
+    """By a call, or in person."""
     score: Score | None = None
     """1 to 10, as the customer said."""
     resolved: bool | None = None
@@ -108,7 +111,7 @@ def call_routes(query: Querying, sealer: Sealer) -> Router:
         """Whom to call now: important customers, and those whom no message reached."""
         now: datetime = request.app.state.now()
         after = asked.after(datetime, UUID)
-        rows = await query(views.calls, now, asked.reason, after, asked.limit)
+        rows = await query(views.calls, now, asked.reason, asked.missed, after, asked.limit)
         shown, following = page_of(request, rows, asked.limit, views.call_key)
         return Page(items=list(shown), next=following)
 
@@ -146,6 +149,7 @@ def call_routes(query: Querying, sealer: Sealer) -> Router:
             call=call,
             by=_who(ask.caller),
             reached=body.reached,
+            how=body.how,
             score=body.score,
             resolved=body.resolved,
             answered=body.answered,

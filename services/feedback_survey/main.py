@@ -15,6 +15,7 @@ from libs.messaging.policy_routes import policy_routes
 from libs.timekeeping.clock import Clock
 from libs.vault.client import VaultClient
 from services.feedback_survey import api, reactions, views
+from services.feedback_survey.alarm import CallAlarm
 from services.feedback_survey.config import Settings
 from services.feedback_survey.domain import rows
 from services.feedback_survey.domain.policy import compile_policy
@@ -53,4 +54,6 @@ def build(settings: Settings, clock: Clock) -> App:
             operations(app),
         ),
     )
-    return App(describe(), settings, clock, interface, letting_go=[sealer.close])
+    app = App(describe(), settings, clock, interface, letting_go=[sealer.close])
+    app.looking.append(CallAlarm(app.registry).look)
+    return app

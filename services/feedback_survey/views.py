@@ -68,6 +68,7 @@ FEEDBACK_CALL = Table(
         "words": "jsonb not null",
         "attempts": "jsonb not null",
         "attempts_max": "int not null",
+        "missed": "boolean not null",
         "taken_by": "text",
         "taken_team": "text",
         "taken_until": "timestamptz",
@@ -185,6 +186,8 @@ class ShownAttempt(_Shown):
 
     at: Instant
     """When."""
+    how: Medium
+    """By a call, or in person."""
     reached: bool
     """Whether the customer was reached."""
     agent: str | None
@@ -226,6 +229,8 @@ class ShownCall(_Shown):
     """From then on it is overdue, as long as nobody has tried."""
     overdue: bool
     """Nobody has tried in time: the desk is reminded of it."""
+    missed: bool
+    """Nobody had tried in time, which is on record: for the manager to see to."""
     state: CallState
     """Where it stands."""
     attempts: list[ShownAttempt]
@@ -376,11 +381,14 @@ def calls(
     conn: Connection[Any],
     now: datetime,
     reason: CallReason | None,
+    missed: bool | None,
     after: CallKey | None,
     limit: int,
 ) -> list[ShownCall]:
     """Calls that may be made now, the longest waiting first; one row too many."""
     which = "AND reason = %s " if reason else ""
+    if missed is not None:
+        which += f"AND (missed AND attempts = '[]') IS {missed} "
     further = "AND (remind_at, call) > (%s, %s) " if after else ""
     found = conn.execute(
         f"SELECT {SHOWN_CALL} FROM feedback_call "
@@ -389,6 +397,16 @@ def calls(
         (now, *((reason.value,) if reason else ()), *(after or ()), limit + 1),
     )
     return [_shown_call(row, now) for row in found.fetchall()]
+
+
+def missed_calls(conn: Connection[Any]) -> int:
+    """How many calls nobody has tried to make in time, nor since."""
+    row = conn.execute(
+        "SELECT count(*) AS many FROM feedback_call "
+        "WHERE state = 'waiting' AND missed AND attempts = '[]'"
+    ).fetchone()
+    assert row is not None
+    return int(row["many"])
 
 
 def script_of(conn: Connection[Any], call: UUID, by: StaffRef, now: datetime) -> CallScript | None:

@@ -22,7 +22,7 @@ from contracts.escalation import (
     CompensationRefused,
     CompensationSubmitted,
 )
-from contracts.feedback_survey import ConfirmationRecorded, SurveyConcluded
+from contracts.feedback_survey import CallMissed, ConfirmationRecorded, SurveyConcluded
 from contracts.intake import (
     ComplaintClosed,
     ComplaintContactLinked,
@@ -59,6 +59,7 @@ from services.routing.domain.commands import (
 )
 
 TOLD: tuple[type[Event], ...] = (
+    CallMissed,
     SurveyConcluded,
     CaseRequested,
     CaseAccepted,

@@ -79,6 +79,7 @@ class RecordCall(Command):
     call: UUID
     by: StaffRef
     reached: bool
+    how: Medium = Medium.CALL
     answered: bool | None = None
     content: bool | None = None
     score: Score | None = None

@@ -101,7 +101,7 @@ def decide_call(state: Feedback, command: RecordCall, context: Context) -> Seque
         raise NoPartnerAskedAbout
     if (said or of_partner) and not (command.reached and (visits or confirms or survey)):
         raise NothingAsked
-    events = _attempted(state, call, command.reached, command.at, command.by, context)
+    events = _attempted(state, call, command.reached, command.at, command.by, context, command.how)
     if visits and command.reached:
         return [*events, visited(call, command, context)]
     if confirms and command.reached:
@@ -164,6 +164,7 @@ def _attempted(
     at: datetime,
     by: StaffRef | None,
     context: Context,
+    how: Medium = Medium.CALL,
 ) -> list[Event]:
     """The attempt; the last one that reaches nobody gives the call up."""
     policy = feedback_policy(context, at)
@@ -174,6 +175,7 @@ def _attempted(
         call=call.id,
         attempt=number,
         by=by,
+        how=how,
         reached=reached,
         at=at,
         again_at=None if last else policy.quiet_hours.after(at + policy.calls.again_after),

@@ -97,6 +97,7 @@ def _call_row(complaint: UUID, call: Call, state: Feedback) -> Row:
         words=_words(call, state),
         attempts=[_attempt(one) for one in call.tried],
         attempts_max=call.attempts_max,
+        missed=call.missed,
         taken_by=call.taken_by and call.taken_by.agent,
         taken_team=call.taken_by and call.taken_by.team,
         taken_until=call.taken_until,
@@ -161,6 +162,7 @@ def _attempt(one: Tried) -> dict[str, Any]:
     by = one.by
     return {
         "at": wire_instant(one.at),
+        "how": one.how.value,
         "reached": one.reached,
         "agent": by and by.agent,
         "team": by and by.team,

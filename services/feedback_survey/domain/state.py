@@ -66,6 +66,7 @@ class Tried:
     at: datetime
     reached: bool
     by: StaffRef | None
+    how: Medium = Medium.CALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class Call:
     taken_by: StaffRef | None = None
     taken_until: datetime | None = None
     called_off: str | None = None
+    missed: bool = False
+    """Nobody had tried when the desk was to be reminded: told once."""
 
     @property
     def reached(self) -> bool:

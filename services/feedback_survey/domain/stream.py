@@ -10,6 +10,7 @@ from uuid import UUID
 from contracts.feedback_survey import (
     CallAttempted,
     CallCalledOff,
+    CallMissed,
     CallPlanned,
     CallTaken,
     ConfirmationRecorded,
@@ -40,6 +41,7 @@ from services.feedback_survey.domain.commands import (
     Tell,
 )
 from services.feedback_survey.domain.confirming import decide_confirm
+from services.feedback_survey.domain.missing import MISSED, decide_missed, missed_at
 from services.feedback_survey.domain.notices import decide_tell
 from services.feedback_survey.domain.reaching import decide_call, decide_delivery, decide_take
 from services.feedback_survey.domain.standing import stands
@@ -61,13 +63,14 @@ from services.feedback_survey.domain.surveys import (
     decide_forget,
     decide_reply,
     decide_timer,
+    ends_at,
     reminds_at,
 )
 from services.feedback_survey.domain.visits import decide_call_off, decide_plan
 
 
 class FeedbackTimer(TimerFired):
-    """A survey's reminder or end has come due."""
+    """A survey's reminder or end has come due, or the attempt at a call."""
 
 
 def decide(
@@ -98,6 +101,8 @@ def decide(
             return decide_cancel(known, command)
         case ForgetPerson():
             return decide_forget(known, command)
+        case TimerFired(timer=timer) if timer == MISSED:
+            return decide_missed(known, command)
         case TimerFired():
             return decide_timer(known, command, context)
 
@@ -115,7 +120,7 @@ def evolve(state: Feedback | None, recorded: Recorded[Any]) -> Feedback:
             notice = known.notices[event.notice]
             tried = replace(notice, attempts=(*notice.attempts, (event.at, event.by, event.result)))
             return replace(known, notices=_with(known.notices, notice.id, tried))
-        case CallPlanned() | CallTaken() | CallAttempted() | CallCalledOff():
+        case CallPlanned() | CallTaken() | CallAttempted() | CallMissed() | CallCalledOff():
             return _called(known, event, recorded.at)
         case ContactingStopped():
             return replace(known, stopped=True)
@@ -184,7 +189,9 @@ def _may_be_called_out(event: NoticeIssued) -> bool:
 
 
 def _called(
-    state: Feedback, event: CallPlanned | CallTaken | CallAttempted | CallCalledOff, at: datetime
+    state: Feedback,
+    event: CallPlanned | CallTaken | CallAttempted | CallMissed | CallCalledOff,
+    at: datetime,
 ) -> Feedback:
     match event:
         case CallPlanned():
@@ -206,6 +213,8 @@ def _called(
             call = replace(known, taken_by=event.by, taken_until=event.until)
         case CallAttempted():
             return _tried(state, event)
+        case CallMissed():
+            call = replace(state.calls[event.call], missed=True)
         case CallCalledOff():
             call = replace(state.calls[event.call], called_off=event.reason)
     return replace(state, calls=_with(state.calls, call.id, call))
@@ -216,7 +225,7 @@ def _tried(state: Feedback, event: CallAttempted) -> Feedback:
     known = state.calls[event.call]
     call = replace(
         known,
-        tried=(*known.tried, Tried(event.at, event.reached, event.by)),
+        tried=(*known.tried, Tried(event.at, event.reached, event.by, event.how)),
         not_before=event.again_at or known.not_before,
         taken_by=None,
         taken_until=None,
@@ -280,12 +289,9 @@ def _with(mapping: Mapping[Any, Any], key: Any, value: Any) -> Mapping[Any, Any]
 
 
 def timers(state: Feedback) -> Mapping[str, datetime]:
-    """A survey's reminder and its end."""
-    survey = state.open_survey
-    if survey is None or survey.expires is None:
-        return {}
-    remind_at = reminds_at(state)
-    return {END: survey.expires} | ({} if remind_at is None else {REMIND: remind_at})
+    """A survey's reminder and its end, and calls that nobody has tried to make."""
+    due = {END: ends_at(state), REMIND: reminds_at(state), MISSED: missed_at(state)}
+    return {timer: at for timer, at in due.items() if at is not None}
 
 
 FEEDBACK: Decider[Feedback] = Decider(
@@ -298,6 +304,7 @@ FEEDBACK: Decider[Feedback] = Decider(
         CallPlanned,
         CallTaken,
         CallAttempted,
+        CallMissed,
         CallCalledOff,
         ContactingStopped,
         VisitRecorded,

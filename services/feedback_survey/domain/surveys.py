@@ -76,10 +76,10 @@ def decide_reply(state: Feedback, command: HearReply, context: Context) -> Seque
 
 def decide_timer(state: Feedback, command: TimerFired, context: Context) -> Sequence[Event]:
     """One reminder after 24 h, the end after 72 h; a reminder that comes after the end is none."""
-    survey = state.open_survey
-    if survey is None or survey.expires is None:
+    survey, end = state.open_survey, ends_at(state)
+    if survey is None or end is None:
         return ()
-    if command.timer == REMIND and context.now < survey.expires:
+    if command.timer == REMIND and context.now < end:
         return _reminded(state, survey, command, context)
     return [_ended(state, survey)]
 
@@ -95,6 +95,26 @@ def _reminded(
     return telling.issue(
         survey.cycle, NoticeKind.REMINDER, "reminder", by=notice.by, answer=survey.answer
     )
+
+
+def ends_at(state: Feedback) -> datetime | None:
+    """When the asking ends without an answer; None while there is none to end.
+
+    Who is to be called and whom nobody has tried to call was not asked: that asking waits
+    (DOMAIN, the closed loop: "answered AND asked"). Tried only after its end, it has as long again.
+    """
+    survey = state.open_survey
+    if survey is None or survey.expires is None:
+        return None
+    notice = state.asked_by(survey)
+    if notice is None or notice.by is not Medium.CALL:
+        return survey.expires
+    if not notice.attempts:
+        return None
+    assert survey.asked_at is not None
+    first = notice.attempts[0][0]
+    late = first >= survey.expires
+    return first + (survey.expires - survey.asked_at) if late else survey.expires
 
 
 def reminds_at(state: Feedback) -> datetime | None:

@@ -5,11 +5,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from contracts.intake import Outcome
 from contracts.values import Correspondent, DeliveryResult, ValueTier
 from libs.decider.story import SUBJECT
 from services.feedback_survey import api
+from services.feedback_survey.alarm import CallAlarm
 from services.feedback_survey.main import describe
 from tests.integration.office import Office, office
 from tests.unit.feedback_survey.heard import (
@@ -97,6 +99,18 @@ def test_a_call_waits_for_the_morning_and_is_overdue_after_four_hours(desk: Offi
     assert call["overdue"] is False
     desk.clock.jump(at("2025-10-19 13:00"))
     assert desk.get("/calls")["items"][0]["overdue"] is True
+    assert desk.get("/calls?missed=true")["items"] == [], "its timer has not fired yet"
+    assert fire(desk, "call.missed", at("2025-10-19 13:00"))
+    (missed,) = desk.get("/calls?missed=true")["items"]
+    assert (missed["call"], missed["missed"]) == (call["call"], True)
+    assert desk.get("/calls?missed=false")["items"] == []
+    (rung,) = desk.query(CallAlarm(CollectorRegistry()).look)
+    assert rung.startswith("1 customers")
+    met = {"reached": False, "how": "visit"}
+    assert desk.post(f"/calls/{call['call']}/attempts", met).status_code == 200
+    (tried,) = desk.get(f"/notices/{SUBJECT}")["calls"]
+    assert [one["how"] for one in tried["attempts"]] == ["visit"]
+    assert desk.get("/calls?missed=true")["items"] == []
 
 
 def test_a_failed_survey_shows_up_as_a_call(desk: Office) -> None:

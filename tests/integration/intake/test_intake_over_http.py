@@ -133,12 +133,18 @@ def test_a_mistyped_receipt_is_told_from_an_unknown_one(intake: Desk) -> None:
 
 
 def test_a_desk_classifies_what_no_rule_could_place(intake: Desk) -> None:
-    intake.tell(message(text="你们看着办"))
+    li = "13900000001"
+    before = {"subscriber": li, "category": "product", "time": "2025-09-20T09:00:00+08:00"}
+    intake.tell(message("before", **before))
+    intake.tell(message(text="你们看着办", subscriber=li))
     (task,) = intake.get("/desk/unclassified").json()["items"]
     assert task["complaint"] == str(COMPLAINT)
     body = {"category": "product", "reason": "read_it"}
     done = intake.post(f"/complaints/{COMPLAINT}/reclassify", body)
-    assert [one["type"] for one in done.json()["events"]] == ["complaint.reclassified.v1"]
+    assert [one["type"] for one in done.json()["events"]] == [
+        "complaint.reclassified.v1",
+        "complaint.repeats_counted.v1",
+    ]
     assert intake.get("/desk/unclassified").json()["items"] == []
     assert intake.get(f"/complaints/{COMPLAINT}").json()["category"] == "product"
     assert intake.post(f"/complaints/{COMPLAINT}/reclassify", {"reason": "x"}).status_code == 422

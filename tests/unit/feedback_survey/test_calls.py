@@ -154,6 +154,7 @@ def test_each_attempt_is_on_record_with_who_and_when() -> None:
     assert shown[0]["attempts"] == [
         {
             "at": "2025-10-18T09:00:00.000000Z",
+            "how": "call",
             "reached": False,
             "agent": "1701",
             "team": "vip-seats",
@@ -297,11 +298,10 @@ def test_no_message_after_all_where_none_can_be_sent_or_none_got_through() -> No
     assert outcome(story) == (SurveyOutcome.UNREACHABLE, "not_reached")
 
 
-def test_a_survey_nobody_could_be_reached_for_ends_unreachable_and_untried_without_answer() -> None:
+def test_a_survey_nobody_could_be_reached_for_ends_unreachable() -> None:
     story = asked()
     tried = calls(story, planned(story), reached=False)
     assert outcome(tried.fire("survey.end")) == (SurveyOutcome.UNREACHABLE, "not_reached")
-    assert outcome(story.fire("survey.end")) == (SurveyOutcome.NO_ANSWER, "expired")
 
 
 # --- reminders -----------------------------------------------------------------------------------
@@ -309,14 +309,15 @@ def test_a_survey_nobody_could_be_reached_for_ends_unreachable_and_untried_witho
 
 def test_a_customer_reached_who_would_not_answer_is_called_once_more_after_24_hours() -> None:
     story = asked()
-    assert dict(story.timers) == {"survey.end": END}, "the call itself is still to be made"
+    assert "survey.remind" not in story.timers, "the call itself is still to be made"
     story = calls(on(story, at("2025-10-18 18:00")), planned(story), reached=True)
     assert story.timers["survey.remind"] == at("2025-10-19 16:00")
     story = story.fire("survey.remind").then_types(NoticeIssued, CallPlanned)
     notice, call = story.one(NoticeIssued), planned(story)
     assert (notice.kind, notice.by) == (NoticeKind.REMINDER, Medium.CALL)
     assert (call.reason, call.not_before) == (CallReason.SURVEY, at("2025-10-19 16:00"))
-    assert dict(story.timers) == {"survey.end": END}, "one reminder, never a second"
+    assert story.timers["survey.end"] == END
+    assert "survey.remind" not in story.timers, "one reminder, never a second"
     again = calls(story, call, reached=True, score=8)
     assert outcome(again) == (SurveyOutcome.SATISFIED, "score")
     silent = calls(story, call, reached=True)
@@ -350,7 +351,7 @@ def test_a_failed_survey_becomes_a_call_and_its_written_reminder_is_dropped() ->
     story = hear(story, delivery(failed.notice, DeliveryResult.FAILED, ASKED), ASKED)
     story.then_types(NoticeAttempted, NoticeIssued, CallPlanned)
     assert story.one(NoticeIssued).repeats == failed.notice
-    assert dict(story.timers) == {"survey.end": END}
+    assert "survey.remind" not in story.timers
     said = calls(story, planned(story), reached=True, resolved=True)
     assert outcome(said) == (SurveyOutcome.SATISFIED, "score")
 

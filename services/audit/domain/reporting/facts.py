@@ -137,6 +137,7 @@ CALL = FactTable(
         "planned_at": "instant",
         "planned_on": "date",
         "attempts": "int",
+        "how": "text",
         "reached": "flag",
         "tried_at": "instant",
         "by": "text",

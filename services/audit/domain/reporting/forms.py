@@ -199,7 +199,8 @@ def _whose(at: Any, told: Fact) -> tuple[Cell, ...]:
 def _visit(call: Fact) -> tuple[Cell, ...]:
     said = call["satisfied"] is not None or call["score"] is not None
     return (
-        *("visit", call["cycle"], "call", call["attempts"], call["reached"], call["by"]),
+        *("visit", call["cycle"], call["how"] or "call", call["attempts"]),
+        *(call["reached"], call["by"]),
         *(call["tried_at"] if said else None, call["score"], call["resolved"], call["satisfied"]),
         *(SEALED if call["words"] else None, None, None),
     )

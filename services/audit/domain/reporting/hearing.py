@@ -372,6 +372,7 @@ def _calls(recorded: Recorded[Any]) -> Iterator[Row]:
                 CALL.name,
                 key,
                 attempts=event.attempt,
+                how=event.how.value,
                 reached=event.reached,
                 tried_at=event.at,
                 ended_on=None if event.again_at is not None else day_of(event.at),
