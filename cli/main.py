@@ -18,6 +18,7 @@ from cli import (
     policy,
     rebuilding,
     report,
+    retention,
     run,
     send,
     serve,
@@ -58,6 +59,7 @@ person.register(app)
 hold.register(app)
 partners.register(app)
 access.register(app)
+retention.register(app)
 
 
 @app.command("serve", hidden=True)

@@ -28,6 +28,7 @@ from libs.messaging.app import App
 from libs.messaging.topics import PARTITIONS_ONE_MACHINE, create_topics, wanted_topics
 from libs.timekeeping.clock import Clock, SystemClock
 from libs.web.auth import SigningKey, issue_token, make_signing_key
+from services.audit.signing import open_purge_key
 
 log = logging.getLogger("bihuan.system")
 
@@ -341,6 +342,7 @@ class System:
         if name == "audit":
             common |= {
                 "checkpoint_key_file": self.places.keys / "checkpoint.key",
+                "purge_key_file": self.places.keys / "purge.key",
                 "checkpoint_drop": self.places.checkpoints,
                 "service_urls": self._service_urls(),
             }
@@ -379,6 +381,7 @@ def prepare_keys(places: Places) -> SigningKey:
         lifetime_s=TOKEN_SECONDS,
     )
     _write_secret(places.keys / "service.token", token)
+    open_purge_key(places.keys / "purge.key")  # before the databases, which are told its other half
     return signing
 
 

@@ -186,7 +186,8 @@ _INTAKE = _of(
         i.ComplaintEscalationNoted,
         {
             "escalation": "declined because the complaint is closed: case.closed{withdrawn} "
-            "(race 2, heard in the other order)"
+            "(race 2, heard in the other order)",
+            "audit": "an open appeal (tier 4) stops every deletion",
         },
     ),
     (
@@ -493,6 +494,11 @@ _HOUSEKEEPING = (
         "cohort month",
         (h.CohortArchived, {}),
         (h.CohortRestored, {}),
+    ),
+    *_of(
+        "audit",
+        "purge",
+        "`purge:` and the cohort month",
         (h.PurgeProposed, {}),
         (h.PurgeWithdrawn, {}),
         (h.CohortPurged, dict.fromkeys(SERVICES, "deletes exactly those streams")),

@@ -16,6 +16,7 @@ HAND_OUT = Path("/hand-out")
 POSTGRES = "postgres"
 GATEWAY = "gateway"
 """It opens what it delivers; it has no database of ours and checks nobody's token."""
+PURGE_KEY = "purge.key"
 PASSWORD_BYTES = 32
 
 ROLES: Mapping[str, Mapping[str, str]] = {
@@ -30,7 +31,7 @@ ROLES: Mapping[str, Mapping[str, str]] = {
 
 
 def hand_out(keys: Path, to: Path) -> None:
-    """From `keys` (jwks.json, service.token, vault.key) into a folder per container under `to`."""
+    """From `keys` (jwks.json, service.token, vault.key, purge.key) into a folder per container."""
     passwords = {
         role: _password(to / POSTGRES / f"{role}.password")
         for role in (POSTGRES, *(role for owned in ROLES.values() for role in owned.values()))
@@ -42,6 +43,10 @@ def hand_out(keys: Path, to: Path) -> None:
             _put(to / service / name, (keys / name).read_text("utf-8"), mode=0o400)
     _put(to / GATEWAY / "service.token", (keys / "service.token").read_text("utf-8"), mode=0o400)
     _put(to / "intake" / "vault.key", (keys / "vault.key").read_text("utf-8"), mode=0o400)
+    for name in (PURGE_KEY, f"{PURGE_KEY}.pub"):
+        _put(to / "audit" / name, (keys / name).read_text("utf-8"), mode=0o400)
+    # Who keeps the databases tells them whose purges they may believe.
+    _put(to / POSTGRES / f"{PURGE_KEY}.pub", (keys / f"{PURGE_KEY}.pub").read_text("utf-8"), 0o444)
 
 
 def _password(path: Path) -> str:

@@ -16,6 +16,9 @@ class Settings(RuntimeSettings):
     checkpoint_key_file: Path | None = Field(
         default=None, description="Ed25519, made at the first start; None: nothing is sealed"
     )
+    purge_key_file: Path | None = Field(
+        default=None, description="Ed25519, made at the first start; None: nothing can be purged"
+    )
     checkpoint_origin: str = Field(
         default="bihuan/audit", pattern=r"^[!-*,-~]{1,64}$", description="this log's name"
     )

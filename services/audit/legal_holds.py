@@ -32,6 +32,7 @@ from services.audit.domain.holds import (
     PlaceHold,
     PlaceStanding,
 )
+from services.audit.domain.purging import GONE_ROWS
 
 AT_ONCE_MAX = 500
 
@@ -75,6 +76,14 @@ class NothingToHold(NotFound):
 
     rule = "nothing-to-hold"
     zh = "没有符合条件的投诉"
+
+
+class HeldTooLate(Refused):
+    """The records of one of these complaints passed their retention and went; leave it out."""
+
+    status = 410
+    rule = "held-too-late"
+    zh = "其中有投诉的记录保存期满、已清除,请去除后再试"
 
 
 class TooManyToHold(Refused):
@@ -303,12 +312,15 @@ def _meant(body: Placing, found: Sequence[UUID], lookups: Lookups) -> Sequence[U
     meant: Sequence[UUID] = found
     if body.complaints is not None:
         meant = sorted(set(body.complaints))
+        if any(lookups.rows(GONE_ROWS, complaint=one) for one in meant):
+            raise HeldTooLate
         if not all(lookups.rows("complaint", complaint=one) for one in meant):
             raise NothingToHold
     elif body.person is not None:
         tables = ("complaint", "speaker")
         rows = [row for table in tables for row in lookups.rows(table, person=body.person)]
-        meant = sorted({row["complaint"] for row in rows})
+        found = sorted({row["complaint"] for row in rows})
+        meant = [one for one in found if not lookups.rows(GONE_ROWS, complaint=one)]
         if not meant:
             raise NothingToHold
     if len(meant) > AT_ONCE_MAX:

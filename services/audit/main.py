@@ -29,6 +29,7 @@ from services.audit import (
     legal_holds,
     opened_records,
     printing,
+    purging,
     reactions,
     reports,
     tiles,
@@ -45,9 +46,10 @@ from services.audit.domain.connections import CONNECTIONS
 from services.audit.domain.exporting import EXPORTS
 from services.audit.domain.holds import HOLDS, STANDING_HOLDS
 from services.audit.domain.policy import compile_policy
+from services.audit.domain.purging import PURGES
 from services.audit.evidence.routes import bundle_routes
 from services.audit.sealing import Sealer
-from services.audit.signing import open_key
+from services.audit.signing import open_key, open_purge_key
 
 log = logging.getLogger("bihuan.audit")
 
@@ -67,7 +69,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
     kept = archive.Archive(registry or CollectorRegistry())
     service = Service(
         name="audit",
-        deciders=(HOLDS, STANDING_HOLDS, CHECKPOINTS, CONNECTIONS, EXPORTS, COHORTS),
+        deciders=(HOLDS, STANDING_HOLDS, CHECKPOINTS, CONNECTIONS, EXPORTS, COHORTS, PURGES),
         types=DECODE,
         upcasts=UPCASTERS,
         housekeeping=HOUSEKEEPING,
@@ -77,6 +79,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         tables=(
             *views.TABLES,
             *legal_holds.TABLES,
+            *purging.TABLES,
             records.ARCHIVED_TABLE,
             *reports.FACT_TABLES,
         ),
@@ -97,6 +100,8 @@ def build(settings: Settings, clock: Clock) -> App:
 
     def routers(app: App) -> tuple[Router, ...]:
         prover = api.Prover(app, settings)
+        path = settings.purge_key_file
+        purge_key = None if path is None else open_purge_key(path)
         app.closing.append(prover.stop)
         vault = VaultClient(lambda: settings.intake_url, settings.service_token_file)
         app.letting_go.append(vault.close)
@@ -107,6 +112,7 @@ def build(settings: Settings, clock: Clock) -> App:
             *printing.routes(app),
             handing.routes(app),
             legal_holds.routes(app),
+            purging.routes(app, purge_key),
             *trying.routes(app, TRIAL),
             reports.routes(app),
             opened_records.routes(app, vault),

@@ -1,5 +1,5 @@
-"""What audit hears beside keeping every byte: whose receipt a complaint is, what is counted, and
-what standing legal holds reach.
+"""What audit hears beside keeping every byte: whose receipt a complaint is, what is counted, what
+standing legal holds reach, and what keeps a complaint from going.
 """
 
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from typing import Any
 from contracts.intake import (
     ComplaintClosed,
     ComplaintContactLinked,
+    ComplaintEscalationNoted,
     ComplaintRegistered,
     ComplaintReopened,
 )
@@ -22,6 +23,7 @@ HEARD: tuple[type[Event], ...] = tuple(
             ComplaintContactLinked,
             ComplaintClosed,
             ComplaintReopened,
+            ComplaintEscalationNoted,
             *reporting.HEARD,
         )
     )

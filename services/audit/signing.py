@@ -1,8 +1,12 @@
-"""The key that signs checkpoints: made at the first start, readable by its owner only."""
+"""The keys that sign checkpoints and purges: made at the first start, for their owner's eyes only.
+
+They are two, for whoever may seal what there is must not by that be able to let it go.
+"""
 
 import os
 import secrets
 import stat
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -46,11 +50,44 @@ def is_signed(text: str, signature: bytes, public_key: bytes) -> bool:
     return True
 
 
+class PurgeKey:
+    """Signs what says that streams go; `public` is its other half, base64url without padding."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public = base64url(key.public_key().public_bytes_raw())
+
+    def sign(self, text: bytes) -> str:
+        """Ed25519 over the text, base64url without padding."""
+        return base64url(self._key.sign(text))
+
+
+def base64url(data: bytes) -> str:
+    """As JSON has keys and signatures: without padding."""
+    return urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
 def open_key(path: Path, origin: str) -> CheckpointKey:
     """The key in this file (PEM, mode 0600), made if there is none; its public half beside it.
 
     The public half goes into `<file>.pub`, as a signed note's verifier key. Raises UnsafeKeyFile.
     """
+    key = CheckpointKey(_opened(path))
+    _publish(published_beside(path), verifier_key(origin, key.public))
+    return key
+
+
+def open_purge_key(path: Path) -> PurgeKey:
+    """The same for purges; `<file>.pub` has a public half a line, base64url, as databases take it.
+
+    The newest is first; who keeps the databases enters it there. Raises UnsafeKeyFile.
+    """
+    key = PurgeKey(_opened(path))
+    _publish(published_beside(path), key.public)
+    return key
+
+
+def _opened(path: Path) -> Ed25519PrivateKey:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         pem = Ed25519PrivateKey.generate().private_bytes(
@@ -66,9 +103,7 @@ def open_key(path: Path, origin: str) -> CheckpointKey:
         raise UnsafeKeyFile(f"{path.name} holds no key; move it away to make a new one") from error
     if not isinstance(loaded, Ed25519PrivateKey):
         raise UnsafeKeyFile(f"{path.name} holds a key that is not Ed25519")
-    key = CheckpointKey(loaded)
-    _publish(published_beside(path), verifier_key(origin, key.public))
-    return key
+    return loaded
 
 
 def published_beside(path: Path) -> Path:
@@ -77,7 +112,7 @@ def published_beside(path: Path) -> Path:
 
 
 def published_keys(path: Path | None) -> list[str]:
-    """The verifier keys published beside a key's file, newest first; none without a key."""
+    """The public keys published beside a key's file, newest first; none without a key."""
     if path is None or not published_beside(path).exists():
         return []
     return published_beside(path).read_text(encoding="ascii").split()

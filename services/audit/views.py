@@ -14,8 +14,13 @@ from pydantic_core import from_json
 from contracts.intake import (
     ComplaintClosed,
     ComplaintContactLinked,
+    ComplaintEscalationNoted,
+    ComplaintMerged,
+    ComplaintReclassified,
     ComplaintRegistered,
     ComplaintReopened,
+    ComplaintUnmerged,
+    NotedState,
 )
 from libs.decider import Recorded, Row
 from libs.eventlog import Table
@@ -33,10 +38,20 @@ COMPLAINT = Table(
         "closed_at": "timestamptz",
         "kept_from": "timestamptz",
         "history": "boolean",
+        "kind": "text",
+        "category": "text",
+        "counts_from": "timestamptz",
+        "merged_into": "uuid",
     },
     key=("complaint",),
-    indexes=("receipt", "person", "told_at", "registered_at"),
+    indexes=("receipt", "person", "told_at", "registered_at", "merged_into"),
 )
+APPEAL = Table(
+    "appeal",
+    {"complaint": "uuid not null", "case_no": "int not null", "is_open": "boolean"},
+    key=("complaint", "case_no"),
+)
+"""Cases of the regulator."""
 
 SPEAKER = Table(
     "speaker",
@@ -46,7 +61,9 @@ SPEAKER = Table(
 )
 """Who spoke on a complaint beside its own customer, or as well."""
 
-TABLES = (COMPLAINT, SPEAKER)
+TABLES = (COMPLAINT, APPEAL, SPEAKER)
+
+TIER_REGULATOR = 4
 
 Place = tuple[int, int]
 """(life, offset): where a record lies in its partition of the log."""
@@ -56,14 +73,17 @@ SEQUENCES_TRIED_MAX = 5_000
 
 
 def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
-    """Which receipt is which complaint, and when it closed (null: it is open).
+    """Which receipt is which complaint, and what its retention rests on.
 
-    Retention counts from `kept_from`, when the closing came on record: of a case taken over from an
-    older system that is the import, not the day it was closed there.
+    Retention counts from `kept_from`, when the closing came on record (null: it is open): of a case
+    taken over from an older system that is the import, not the day it was closed there. What runs
+    no loop has `counts_from`, when it was told; of history that is the import too; null once it is
+    reopened.
     """
     key = {"complaint": recorded.subject}
     match recorded.data:
         case ComplaintRegistered(registration=registration):
+            history = registration.history is not None
             yield Row.of(
                 "complaint",
                 key,
@@ -71,14 +91,26 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
                 person=registration.correspondent.person,
                 told_at=registration.clock_from,
                 registered_at=recorded.at,
-                history=registration.history is not None,
+                history=history,
+                kind=registration.profile.kind.value,
+                category=registration.profile.category.value,
+                counts_from=recorded.time if history else registration.clock_from,
             )
         case ComplaintContactLinked(standalone=speaker) if speaker is not None:
             yield Row.of("speaker", {**key, "person": speaker.person})
         case ComplaintClosed():
             yield Row.of("complaint", key, closed_at=recorded.at, kept_from=recorded.time)
         case ComplaintReopened():
-            yield Row.of("complaint", key, closed_at=None, kept_from=None)
+            yield Row.of("complaint", key, closed_at=None, kept_from=None, counts_from=None)
+        case ComplaintReclassified(now=now):
+            yield Row.of("complaint", key, category=now.category.value)
+        case ComplaintMerged(into=into):
+            yield Row.of("complaint", key, merged_into=into)
+        case ComplaintUnmerged():
+            yield Row.of("complaint", key, merged_into=None)
+        case ComplaintEscalationNoted(tier=tier) if tier == TIER_REGULATOR:
+            is_open = recorded.data.state in (NotedState.OPEN, NotedState.ACCEPTED)
+            yield Row.of("appeal", {**key, "case_no": recorded.data.case}, is_open=is_open)
 
 
 class CauseKind(StrEnum):

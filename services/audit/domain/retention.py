@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.housekeeping import Head
 from contracts.keeping import FLOOR_DAYS, FLOOR_MONTHS, days_after, floor_ends, months_after
-from contracts.values import Category, Kind, Version
+from contracts.values import Category, Kind, Names, Version
 from libs.decider.policy import FLOOR, Fault, Unsound
 
 RETENTION = "retention"
@@ -341,3 +341,17 @@ def _by_id(fate: Fate) -> UUID:
 def compile_retention(content: Mapping[str, Any]) -> RetentionPolicy:
     """The policy as it is followed; raises ValidationError, with every place that is wrong."""
     return RetentionPolicy.model_validate(content)
+
+
+STAYS_NAMES: Mapping[Stays, Names] = {
+    Stays.OPEN: Names("尚未闭环", "not closed"),
+    Stays.APPEALED: Names("监管申诉处理中", "an appeal to the regulator is open"),
+    Stays.HELD: Names("留存保全", "under a legal hold"),
+    Stays.NOT_YET: Names("保存期未满", "its time is not over"),
+    Stays.MERGED: Names("与其合并的投诉仍须留存", "merged with one that stays"),
+    Stays.UNKNOWN: Names("合并去向尚未入档", "what it was merged into is not archived yet"),
+    Stays.PARKED: Names("有待处理记录", "a record of it is parked"),
+    Stays.FAULTY: Names("校验有异常,须先查明", "its chain has a fault: look first"),
+    Stays.NEXT_TIME: Names("超出单次清除上限,下次清除", "more than go at once are before it"),
+}
+"""What keeps a complaint, as people read it."""

@@ -8,6 +8,8 @@ import pytest
 from infra.hand_out import ROLES, hand_out
 
 EVERYBODY = {"pgpass", "jwks.json", "service.token"}
+PURGE = {"purge.key", "purge.key.pub"}
+KEYS = ("jwks.json", "service.token", "vault.key", "signing-key.json", *sorted(PURGE))
 
 
 @pytest.fixture
@@ -15,7 +17,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     keys, to = tmp_path / "keys", tmp_path / "hand-out"
     for folder in (keys, *(to / name for name in (*ROLES, "postgres", "gateway"))):
         folder.mkdir(parents=True)
-    for name in ("jwks.json", "service.token", "vault.key", "signing-key.json"):
+    for name in KEYS:
         (keys / name).write_text(f"the {name}")
     return keys, to
 
@@ -24,13 +26,14 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_only_intake_gets_the_vaults_key_and_nobody_the_signing_key(
+def test_only_intake_gets_the_vaults_key_only_audit_that_of_purges_nobody_the_signing_key(
     folders: tuple[Path, Path],
 ) -> None:
     hand_out(*folders)
     to = folders[1]
     assert names(to / "intake") == EVERYBODY | {"vault.key"}
-    for service in ROLES.keys() - {"intake"}:
+    assert names(to / "audit") == EVERYBODY | PURGE
+    for service in ROLES.keys() - {"intake", "audit"}:
         assert names(to / service) == EVERYBODY
     assert names(to / "gateway") == {"service.token"}
 
@@ -44,7 +47,8 @@ def test_a_service_gets_the_passwords_of_its_own_databases(folders: tuple[Path, 
         f"*:*:bihuan_intake:intake:{intake}\n*:*:bihuan_vault:vault:{vault}\n"
     )
     assert vault not in (to / "routing" / "pgpass").read_text()
-    assert len({path.read_text() for path in (to / "postgres").iterdir()}) == 8
+    passwords = (to / "postgres").glob("*.password")
+    assert len({path.read_text() for path in passwords}) == 8
 
 
 def test_nobody_else_can_read_them(folders: tuple[Path, Path]) -> None:
