@@ -184,6 +184,9 @@ def verification(told: Json) -> RenderableType:
         looked += "; the checkpoint that was given holds"
     if told["resolved"]:
         looked += f"; {len(told['resolved'])} gap(s) resolved on record"
+    if told["purged"]:
+        events = ", ".join(one["event"] for one in told["tombstones"])
+        looked += f"; {told['purged']:,} purged by 已清除 {events}"
     if not told["faults"]:
         return Text.assemble(("✓ ", "bold green"), f"{looked}: nothing is wrong 未发现问题")
     table = grid("", "fault", "stream", "number", "what", "proven until", right=("number",))

@@ -27,8 +27,10 @@ from services.audit.domain.chain import FaultKind
 from services.audit.domain.policy import WORDS, Words
 from services.audit.domain.shape import show
 from services.audit.domain.telling import channel_of, reason_of
+from services.audit.gone import NoSuchComplaint, absent
 from services.audit.holding import Exported
 from services.audit.log import Log
+from services.audit.signing import published_keys
 from services.audit.verification import Compared, Interrupted, Verified, verify
 
 LEAVES_BYTES_MAX = 64 * 1024 * 1024
@@ -36,13 +38,6 @@ LEAVES_BYTES_MAX = 64 * 1024 * 1024
 
 Subject = Annotated[str, Path(min_length=1, max_length=200)]
 Service = Annotated[str, Path(pattern=f"^({'|'.join(SERVICES)})$")]
-
-
-class NoSuchComplaint(NotFound):
-    """The archive holds nothing about this complaint; it may still be under way."""
-
-    rule = "no-such-complaint"
-    zh = "档案中没有该投诉,可能尚在途中"
 
 
 class NoSuchStream(NotFound):
@@ -160,6 +155,19 @@ class ResolvedShown(_Shown):
     reason: str
 
 
+class TombstoneShown(_Shown):
+    """A purge that was carried out: what went by it, why, and who the two were."""
+
+    event: UUID
+    cohort: str
+    at: Instant
+    streams: int
+    events: int
+    by: str
+    proposed_by: str
+    ground: str
+
+
 class VerificationShown(_Shown):
     """What was looked at, and everything that is wrong with it."""
 
@@ -168,6 +176,8 @@ class VerificationShown(_Shown):
     checkpoints: int = Field(description="checkpoints on record whose root was made again")
     held: bool = Field(description="the checkpoint that was sent is on record here as it was sent")
     resolved: list[ResolvedShown]
+    purged: int = Field(description="records that went after their retention, on record")
+    tombstones: list[TombstoneShown] = Field(description="by which signed events they went")
     compared: int = Field(description="records whose bytes were compared with Kafka's")
     log: Compared
     faults: list[FaultShown]
@@ -214,6 +224,7 @@ class Prover:
                 stopping=self._stopping,
                 exported=exported,
                 trusted=(*trusted_keys(self._settings), *keys),
+                purge_keys=published_keys(self._settings.purge_key_file),
             )
         finally:
             if log is not None:
@@ -232,7 +243,7 @@ def _timelines(app: App) -> Router:
         steps = await app.query(views.timeline, complaint, page.after(int, int), page.limit)
         about = await app.query(views.about, complaint) or {}
         if not steps and not about:
-            raise NoSuchComplaint
+            raise await app.query(absent, complaint)
         words: Words = app.writer.policies.in_force(WORDS, app.clock.now()).compiled
         shown, following = page_of(request, steps, page.limit, lambda step: step.place)
         return TimelineShown(
@@ -269,7 +280,7 @@ def _timelines(app: App) -> Router:
         """
         found = await app.query(views.records, complaint, page.after(int, int), page.limit)
         if not found and await app.query(views.about, complaint) is None:
-            raise NoSuchComplaint
+            raise await app.query(absent, complaint)
         shown, following = page_of(request, found, page.limit, lambda one: one[0])
         return Page(items=[from_json(value) for _, value in shown], next=following)
 
@@ -369,6 +380,8 @@ def _verification(verified: Verified) -> VerificationShown:
         checkpoints=verified.checkpoints,
         held=verified.held,
         resolved=[ResolvedShown(**asdict(gap)) for gap in verified.resolved],
+        purged=verified.purged,
+        tombstones=[TombstoneShown(**asdict(one)) for one in verified.tombstones],
         compared=verified.compared,
         log=verified.log,
         faults=[

@@ -99,6 +99,16 @@ KEPT: tuple[KeptTable, ...] = (
     ),
 )
 
+ACCEPTED = "accepted_record"
+DDL: tuple[str, ...] = (
+    # Every place that was accepted, in the order of the index: what went after its retention has no
+    # bytes, type and time any more.
+    f"CREATE OR REPLACE VIEW {ACCEPTED} AS SELECT partition, life, record_offset, source, subject, "
+    "sequence, position, after, type, time, previous, digest, state FROM archive UNION ALL "
+    "SELECT partition, life, record_offset, source, subject, sequence, position, after, "
+    "NULL::text, NULL::timestamptz, NULL::bytea, digest, NULL::bytea FROM purged_record",
+)
+
 _UNREADABLE_SEQUENCE, _UNREADABLE_TIME, _UNREADABLE_PREVIOUS = 0, datetime(1, 1, 1, tzinfo=UTC), b""
 """Stand for null on the way to PostgreSQL: a binary array of nulls alone would have no type."""
 

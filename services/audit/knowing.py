@@ -20,7 +20,7 @@ from libs.messaging.app import App
 from libs.timekeeping.instants import NoInstant, read_instant
 from libs.web import Caller, Router, allow
 from services.audit import views
-from services.audit.api import NoSuchComplaint
+from services.audit.gone import absent
 
 SAMPLE_MAX = 1_000
 
@@ -128,7 +128,7 @@ def routes(app: App, state_at: StateAt) -> Sequence[Router]:
 
         found = await app.query(known)
         if found is None:
-            raise NoSuchComplaint
+            raise await app.query(absent, complaint)
         if not found.as_known_now.events and then < found.first:
             raise NotYetRecorded(
                 f"At {wire_instant(then)} nothing was on record; the complaint came on record at "

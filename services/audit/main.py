@@ -88,7 +88,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         archive_rebuilt=tiles.catch_up,
         compile_policy=compile_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
-        ddl=export.DDL,
+        ddl=(*archive.DDL, *export.DDL),
         kept=(*archive.KEPT, *tiles.KEPT),
     )
     return access.following(service, ACCESS)

@@ -16,10 +16,10 @@ from libs.decider import Refused
 from libs.messaging.app import App
 from libs.web import Caller, Router, allow
 from services.audit import views
-from services.audit.api import NoSuchComplaint
 from services.audit.domain.graph import COLOURS, LANES, Node, pieces
 from services.audit.domain.policy import WORDS, Words
 from services.audit.domain.telling import channel_of, reason_of
+from services.audit.gone import absent
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 STEPS_MAX = 2_000
@@ -58,7 +58,7 @@ def routes(app: App) -> Sequence[Router]:
         steps = await app.query(views.timeline, complaint, None, STEPS_MAX)
         about = await app.query(views.about, complaint)
         if not steps:
-            raise NoSuchComplaint
+            raise await app.query(absent, complaint)
         if len(steps) > STEPS_MAX:
             raise TooManySteps
         words: Words = app.writer.policies.in_force(WORDS, app.clock.now()).compiled

@@ -14,8 +14,7 @@ from starlette.responses import Response
 from contracts.housekeeping import CohortPurged, Month
 from contracts.purging import in_parts, purge_text
 from contracts.values import Digest, Instant, Reason
-from libs.decider import Conflict, DomainError, Lookups, To
-from libs.decider.decider import wire_instant
+from libs.decider import Conflict, Lookups, To
 from libs.eventlog import Table
 from libs.eventlog.envelope import Origin
 from libs.eventlog.work import Work
@@ -23,6 +22,7 @@ from libs.messaging.app import App
 from libs.timekeeping.instants import NoInstant, read_instant
 from libs.web import Ask, Caller, Page, PageQuery, Paging, Router, allow, command, page_of
 from services.audit import retaining
+from services.audit.domain.cohorts import ARCHIVED
 from services.audit.domain.purging import (
     GONE_ROWS,
     PURGES,
@@ -88,14 +88,6 @@ TABLES = (
 )
 
 
-class Purged(DomainError):
-    """The records of this complaint passed their retention and went; a tombstone says so."""
-
-    status = 410
-    rule = "complaint-purged"
-    zh = "该投诉的记录保存期满,已清除"
-
-
 class ClockAhead(Conflict):
     """Audit's clock is ahead of its database's; nothing goes until one of them is set right."""
 
@@ -103,25 +95,18 @@ class ClockAhead(Conflict):
     zh = "审计服务时钟快于数据库时钟,须先校正,暂不清除"
 
 
+class CohortInFile(Conflict):
+    """This month's records lie in a file; restore it (`bihuan archive restore`) before a purge."""
+
+    rule = "cohort-in-file"
+    zh = "该月份已归档为文件,须先恢复再清除"
+
+
 class NoPurgeKey(Conflict):
     """Audit has no key to sign a purge with; set BIHUAN_PURGE_KEY_FILE and start it again."""
 
     rule = "no-purge-key"
     zh = "审计服务未配置清除签名密钥"
-
-
-def refuse_gone(conn: Connection[Any], complaint: UUID) -> None:
-    """Raises Purged, naming the tombstone, for a complaint whose records went."""
-    with conn.cursor(row_factory=dict_row) as curs:
-        row = curs.execute(
-            f"SELECT cohort, tombstone, at FROM {GONE_ROWS} WHERE complaint = %s", (complaint,)
-        ).fetchone()
-    if row is not None:
-        raise Purged(
-            f"The records of this complaint passed their retention and went at "
-            f"{wire_instant(row['at'])}: event {row['tombstone']} of the purge of {row['cohort']} "
-            "says which."
-        )
 
 
 # -- shapes ---------------------------------------------------------------------------------------
@@ -403,7 +388,7 @@ class _Office:
         if self._key is None:
             raise NoPurgeKey
         with self._app.store.connection() as conn:
-            _check_clock(conn, now)
+            check(conn, body.cohort, now)
             told = self.plan(conn, body.cohort, now)
         return ProposePurge(
             at=now,
@@ -427,7 +412,7 @@ class _Office:
             parts: tuple[CohortPurged, ...] = ()
             if on is not None:
                 with self._app.store.connection() as conn:
-                    _check_clock(conn, work.now)
+                    check(conn, cohort, work.now)
                     with conn.transaction():
                         snapshot(conn)
                         told = self._as_proposed(conn, cohort, on.proposed_at, work.now)
@@ -499,13 +484,21 @@ class _Office:
         return tuple(made)
 
 
-def _check_clock(conn: Connection[Any], now: datetime) -> None:
-    """A clock set wrongly lowers no floor: the database's own must not be behind ours."""
+def check(conn: Connection[Any], cohort: str, now: datetime) -> None:
+    """A clock set wrongly lowers no floor, and what lies in a file is not let go from here.
+
+    Raises ClockAhead, CohortInFile.
+    """
     with conn.cursor(row_factory=tuple_row) as curs:
-        row = curs.execute("SELECT clock_timestamp()").fetchone()
+        row = curs.execute(
+            f"SELECT clock_timestamp(), EXISTS (SELECT FROM {ARCHIVED} WHERE cohort = %s)",
+            (cohort,),
+        ).fetchone()
     assert row is not None
     if now - row[0] > CLOCK_AHEAD_MAX:
         raise ClockAhead
+    if row[1]:
+        raise CohortInFile
 
 
 def _purges(

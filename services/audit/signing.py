@@ -43,8 +43,13 @@ class CheckpointKey:
 
 def is_signed(text: str, signature: bytes, public_key: bytes) -> bool:
     """Whether this key signed this text."""
+    return is_signed_bytes(text.encode(), signature, public_key)
+
+
+def is_signed_bytes(data: bytes, signature: bytes, public_key: bytes) -> bool:
+    """Whether this key signed these bytes."""
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, text.encode())
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, data)
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -159,7 +159,7 @@ class _Reading:
         while count:
             with conn.cursor(row_factory=tuple_row) as curs:
                 rows = curs.execute(
-                    "SELECT life, record_offset, digest, source, subject FROM archive "
+                    "SELECT life, record_offset, digest, source, subject FROM accepted_record "
                     "WHERE partition = %s AND (life, record_offset) > (%s, %s) "
                     "ORDER BY life, record_offset LIMIT %s",
                     (partition, *self.place, min(count, ROWS_AT_ONCE)),
@@ -295,8 +295,8 @@ def _listed_span(
     while records > 0:
         with conn.cursor(row_factory=tuple_row) as curs:
             rows = curs.execute(
-                "SELECT life, record_offset, digest, source, subject, sequence FROM archive "
-                "WHERE partition = %s AND (life, record_offset) > (%s, %s) "
+                "SELECT life, record_offset, digest, source, subject, sequence "
+                "FROM accepted_record WHERE partition = %s AND (life, record_offset) > (%s, %s) "
                 "ORDER BY life, record_offset LIMIT %s",
                 (partition, *place, min(records, ROWS_AT_ONCE)),
             ).fetchall()
@@ -346,7 +346,7 @@ def _spans(conn: Connection[Any], partition: int) -> list[Span]:
 def _places_in(conn: Connection[Any], span: Span) -> list[LogPlace]:
     with conn.cursor(row_factory=tuple_row) as curs:
         return curs.execute(
-            "SELECT life, record_offset FROM archive WHERE partition = %s "
+            "SELECT life, record_offset FROM accepted_record WHERE partition = %s "
             "AND (life, record_offset) > (%s, %s) AND (life, record_offset) <= (%s, %s) "
             "ORDER BY life, record_offset",
             (span.partition, *span.after, *span.upto),

@@ -20,7 +20,7 @@ from libs.eventlog.policies import active_from
 from libs.messaging.app import App
 from libs.web import Caller, Router, allow
 from services.audit import views
-from services.audit.api import NoSuchComplaint
+from services.audit.gone import absent
 from services.audit.knowing import events_of
 
 COMPLAINTS_A_PAGE = 50
@@ -148,5 +148,5 @@ def _tried(
     for complaint in complaints:
         answer.add(trial.what_if(events_of(app, conn, complaint), policies, candidates, now))
     if asked.complaint is not None and not answer.complaints:
-        raise NoSuchComplaint
+        raise absent(conn, asked.complaint)
     return WhatIfShown.model_validate({**asdict(answer), "next": complaints[-1] if more else None})

@@ -23,10 +23,11 @@ from psycopg import Connection, IsolationLevel
 from psycopg.rows import tuple_row
 
 from libs.messaging.position import START, Position
-from services.audit.archive import Read, read
+from services.audit.archive import ACCEPTED, Read, read
 from services.audit.domain.chain import GENESIS, Fault, FaultKind, Head, Link, diagnose
 from services.audit.holding import Exported, ResolvedGap, Roots, Spool, Witness, resolved_gaps
 from services.audit.log import Entry, Log, LogAway, Tail
+from services.audit.tombstones import Tombstone, tombstones
 
 FAULTS_MAX = 1_000
 """So many faults are listed; that there are more is told."""
@@ -67,6 +68,10 @@ class Verified:
 
     events: int = 0
     streams: int = 0
+    purged: int = 0
+    """Records that went after their retention, whose places and digests are there."""
+    tombstones: list[Tombstone] = field(default_factory=list)
+    """By which events they went."""
     compared: int = 0
     """Records whose bytes were compared with Kafka's."""
     checkpoints: int = 0
@@ -101,7 +106,8 @@ class _Row(NamedTuple):
     time: datetime | None
     previous: bytes | None
     digest: bytes
-    state: bytes
+    state: bytes | None
+    """None: the record was purged, only its place is there."""
 
 
 def verify(
@@ -113,15 +119,17 @@ def verify(
     stopping: threading.Event | None = None,
     exported: Exported | None = None,
     trusted: Collection[bytes] = (),
+    purge_keys: Collection[str] = (),
 ) -> Verified:
     """Makes the proof again on one snapshot of the database; blocks until done.
 
     `log` and the id of its topic: where to compare with; without, or when Kafka does not answer,
     the archive alone is proven. `exported` is held against the archive; `trusted` are the public
-    keys that may have signed checkpoints. Raises Interrupted once `stopping` is set.
+    keys that may have signed checkpoints, `purge_keys` those for purges (base64url). Raises
+    Interrupted once `stopping` is set.
     """
     options = "-c timezone=UTC"
-    asked = Asked(topic_id, stopping or threading.Event(), exported, trusted)
+    asked = Asked(topic_id, stopping or threading.Event(), exported, trusted, purge_keys)
     with psycopg.connect(dsn, options=options, row_factory=tuple_row) as conn:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         conn.read_only = True
@@ -148,6 +156,7 @@ class Asked:
     stopping: threading.Event
     exported: Exported | None
     trusted: Collection[bytes]
+    purge_keys: Collection[str] = ()
 
 
 class _Verification:
@@ -183,6 +192,7 @@ class _Verification:
             spool.rewind()
             roots = Roots(self.conn, spool, self.findings, self.asked.trusted, self.asked.exported)
             roots.run()
+        result.tombstones = tombstones(self.conn, self.findings, self.asked.purge_keys)
         result.checkpoints, result.held = roots.checkpoints, roots.held
         result.resolved = [gap for gaps in self.resolved.values() for gap in gaps]
         result.log = Compared.COMPARED if self.log is not None else Compared.NOT_ASKED
@@ -324,7 +334,7 @@ class _Partition:
         for switch in ("enable_sort", "enable_bitmapscan", "enable_seqscan"):
             conn.execute(f"SET LOCAL {switch} = off")
         query = (
-            f"COPY (SELECT {_COLUMNS} FROM archive WHERE partition = {self.partition} "
+            f"COPY (SELECT {_COLUMNS} FROM {ACCEPTED} WHERE partition = {self.partition} "
             "ORDER BY life, record_offset) TO STDOUT (FORMAT BINARY)"
         )
         with conn.cursor() as curs, curs.copy(query) as copy:
@@ -342,6 +352,9 @@ class _Partition:
     def _record(self, values: tuple[Any, ...]) -> None:
         life, offset, source, subject, sequence, position, after, kind = values[:8]
         time, previous, digest, state = values[8:]
+        if state is None:
+            self._purged(_Row._make(values))
+            return
         found = sha256(state).digest()
         seen = read(state)
         if found != digest or seen != (source, subject, kind, sequence, previous, time):
@@ -363,6 +376,28 @@ class _Partition:
         if after != self.sent.get(source, NOTHING_SENT):
             self._gap(source, after, offset, time)
         self.sent[source] = position
+        self._accepted(digest)
+
+    def _purged(self, row: _Row) -> None:
+        """A record that went after its retention: its place and digest are still there.
+
+        Whether it might go is looked at in one go, by its tombstone.
+        """
+        self.whole.result.events -= 1
+        self.whole.result.purged += 1
+        self.digests.write(row.digest)
+        if self.whole.witness is not None:
+            filed = (self.partition, (row.life, row.offset), *row[2:5], row.time)
+            self.whole.witness.see(row.digest, filed, self.findings)
+        tail, digest = self.tail, row.digest
+        if tail is not None and row.life == self.whole.life and row.offset >= tail.low:
+            known = self._beside(tail, row)
+            if known is None:
+                return
+            digest = known
+        if row.after != self.sent.get(row.source, NOTHING_SENT):
+            self._gap(row.source, row.after, row.offset, None)
+        self.sent[row.source] = row.position
         self._accepted(digest)
 
     def _clock_back(self, row: _Row, time: datetime, latest: datetime) -> None:
@@ -419,7 +454,7 @@ class _Partition:
             return None
         tail.pop()
         self.whole.result.compared += 1
-        if entry.value == row.state:
+        if sha256(entry.value or b"").digest() == row.digest and row.state in (None, entry.value):
             return row.digest
         what = f"the log holds other bytes at partition {self.partition}, offset {row.offset}"
         self.findings.add(Fault(FaultKind.CHANGED, *stream, row.sequence, what, row.time))

@@ -158,9 +158,9 @@ def decide(
             on = known.proposed
             if on is None:
                 raise NoPurgeProposed
-            cohort = _context.subject
+            told = command
             return [
-                PurgeWithdrawn(cohort=cohort, plan=on.plan, ground=command.ground, by=command.by)
+                PurgeWithdrawn(cohort=told.cohort, plan=on.plan, ground=told.ground, by=told.by)
             ]
         case ApprovePurge():
             return _approve(known, command)
@@ -295,4 +295,4 @@ PURGES: Decider[Purges] = Decider(
     stands=stands,
     subject_is_id=False,
 )
-"""Subject: `purge:` and the month of registration, for the month itself is the stream of its file."""
+"""Subject: `purge:` and the month of registration; the month alone is the stream of its file."""

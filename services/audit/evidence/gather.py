@@ -21,6 +21,7 @@ from services.audit.domain.telling import channel_of, reason_of
 from services.audit.domain.tree import Tree, inclusion_proof
 from services.audit.evidence.bundle import Content, Proven
 from services.audit.evidence.page import Told
+from services.audit.gone import Purged, absent
 from services.audit.printing import led, plain, service_of
 from services.audit.tiles import Leaves, checkpoint_of, last_checkpoint, tree_at
 
@@ -76,6 +77,8 @@ def of_complaint(conn: Connection[Any], complaint: UUID, size: int | None, words
         "WHERE subject = %s AND cohort IN (SELECT cohort FROM head WHERE subject = %s)",
         (str(complaint), str(complaint)),
     )
+    if not rows and isinstance(gone := absent(conn, complaint), Purged):
+        raise gone
     about: dict[str, Any] = {"complaint": str(complaint)}
     known = views.about(conn, complaint)
     if known is not None:
