@@ -36,7 +36,9 @@ def give_keeper(dsn: str, role: str | None = None) -> None:
     version = sha256(script.encode()).hexdigest()
     with psycopg.connect(dsn) as connection:
         known = connection.execute(
-            "SELECT obj_description(oid) FROM pg_namespace WHERE nspname = 'keeper'"
+            "SELECT obj_description(n.oid) FROM pg_namespace n, pg_database d "
+            "WHERE n.nspname = 'keeper' AND d.datname = current_database() "
+            "AND (d.datistemplate OR d.datdba = to_regrole('bihuan_keeper'))"
         ).fetchone()
         if known != (version,):
             connection.execute(script.encode())
