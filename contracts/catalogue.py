@@ -333,6 +333,7 @@ _FEEDBACK = _of(
     (f.CallMissed, {"routing": INFORMS}),
     (f.CallCalledOff, {}),
     (f.ContactingStopped, {}),
+    (f.ContactingResumed, {}),
     (f.VisitRecorded, {"intake": "dissatisfied: may reopen, as a late reply does"}),
     (
         f.ConfirmationRecorded,

@@ -209,12 +209,23 @@ class CallCalledOff(ComplaintEvent):
 
 
 class ContactingStopped(ComplaintEvent):
-    """Nobody asks or calls this customer any more: their data is locked or destroyed."""
+    """Nobody asks or calls this customer any more in this cycle: their data is locked."""
 
     type: ClassVar[str] = "contacting.stopped.v1"
 
     reason: Reason
     """Why, e.g. `erased`."""
+    for_good: bool = False
+    """In no later cycle either: their data is destroyed."""
+
+
+class ContactingResumed(ComplaintEvent):
+    """The customer complained again after a locking, and is told and asked there from now on."""
+
+    type: ClassVar[str] = "contacting.resumed.v1"
+
+    correspondent: Correspondent
+    """Whom to tell, where and how."""
 
 
 class VisitRecorded(ComplaintEvent):

@@ -77,6 +77,9 @@ class PersonErased(HousekeepingEvent):
     """Until when it is locked; None when destroyed or not yet known."""
     complaints: tuple[UUID, ...] = ()
     """The person's complaints, whose asks and notices are cancelled."""
+    cycles: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """The handling cycle that each of `complaints` was in: whoever complains again afterwards is
+    asked again, unless the data is destroyed."""
     others: tuple[UUID, ...] = ()
     """Other people's complaints that hold words of this person: kept for, asked about as ever."""
     to_be_destroyed: bool = False

@@ -1,11 +1,12 @@
 """What feedback_survey does when it hears something: tell, ask, take the reply, or stop asking."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from contracts.escalation import CaseDecided, CaseDeclined, CompensationGranted
 from contracts.feedback_survey import NoticeFact
-from contracts.housekeeping import PersonErased
+from contracts.housekeeping import ErasureMode, PersonErased
 from contracts.intake import (
     ComplaintAnswered,
     ComplaintClosed,
@@ -38,6 +39,7 @@ from services.feedback_survey.domain.commands import (
     PlanConfirmation,
     PlanVisit,
     ReportDelivery,
+    ResumeContact,
     Tell,
 )
 from services.feedback_survey.domain.texts import PROMISE
@@ -237,8 +239,13 @@ def on_complaint_closed(recorded: Recorded[ComplaintClosed]) -> Sequence[To]:
 
 
 def on_complaint_reopened(recorded: Recorded[ComplaintReopened]) -> Sequence[To]:
-    """Handled anew: nobody follows up on what is not over."""
-    return (To(recorded.subject, CallOffVisit(at=recorded.at, cycle=recorded.data.cycle)),)
+    """Handled anew: nobody follows up on what is not over, and the customer may be elsewhere."""
+    told = recorded.data
+    resume = ResumeContact(at=recorded.at, cycle=told.cycle, correspondent=told.correspondent)
+    return (
+        To(recorded.subject, CallOffVisit(at=recorded.at, cycle=told.cycle)),
+        To(recorded.subject, resume),
+    )
 
 
 def on_case_declined(recorded: Recorded[CaseDeclined]) -> Sequence[To]:
@@ -270,9 +277,12 @@ def on_compensation_granted(recorded: Recorded[CompensationGranted]) -> Sequence
 
 
 def on_person_erased(recorded: Recorded[PersonErased]) -> Sequence[To]:
-    """Nobody asks who has asked to be forgotten."""
+    """Nobody asks who has asked to be forgotten, in the cycle that was then."""
+    told = recorded.data
+    gone = told.mode is ErasureMode.DESTROYED
     return [
-        To(str(complaint), ForgetPerson(at=recorded.at)) for complaint in recorded.data.complaints
+        To(str(complaint), ForgetPerson(at=recorded.at, cycle=cycle, for_good=gone))
+        for complaint, cycle in zip_longest(told.complaints, told.cycles)
     ]
 
 

@@ -121,3 +121,35 @@ async def test_a_second_lock_reaches_what_was_said_since_the_first(stage: Stage)
     assert (code, len(again["events"])) == (0, 1)
     assert await words_of(stage, second) == "locked"
     assert await words_of(stage, second, "auditor") == BILL["text"]
+
+
+@scene
+async def test_who_was_locked_and_complains_again_is_surveyed_where_they_are_now(
+    stage: Stage,
+) -> None:
+    data, number = stage.system.places.data, "18600007301"
+    await stage.at("2025-10-21 09:37:00")
+    complaint = await stage.say(**BILL, subscriber=number)
+    receipt = await stage.receipt(complaint)
+    await stage.answers(complaint, await stage.accepts(complaint))
+    await stage.at("2025-10-21 09:38:00")
+    person = await person_of(stage, number)
+    basis = ("--basis", "asked_by_the_person")
+    assert (await bihuan(data, "person", "lock", person, *basis))[0] == 0
+    await stage.settle()
+    (over,) = await stage.events(complaint, "survey.concluded")
+    assert (over.data.outcome, over.data.reason) == ("unreachable", "erased")
+
+    await stage.at("2025-10-21 09:39:00")
+    quoted = receipt.replace("-", "")
+    again = {"text": "还是不对", "channel": "sms", "receipt": quoted, "subscriber": number}
+    assert await stage.say("sms", kind="urge", **again) == complaint
+    (reopened,) = await stage.events(complaint, "complaint.reopened")
+    await stage.answers(complaint, await stage.accepts(complaint))
+    asked = await stage.events(complaint, "survey.asked")
+    assert [one.data.cycle for one in asked] == [1, 2]
+    notices = await stage.events(complaint, "notice.issued")
+    to = notices[-1].data.correspondent.reply_to
+    assert to == reopened.data.correspondent.reply_to
+    answer = await opened(stage, "service", [to.address])
+    assert [one["text"] for one in answer.json()["items"]] == [number]

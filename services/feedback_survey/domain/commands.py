@@ -118,7 +118,20 @@ class CancelAsking(Command):
 
 
 class ForgetPerson(Command):
-    """The person's data is locked or destroyed: nobody can be asked any more."""
+    """The person's data is locked, or destroyed (`for_good`): nobody can be asked any more.
+
+    `cycle`: the one it came in; None: not told, so the one that is known here.
+    """
+
+    cycle: int | None = None
+    for_good: bool = False
+
+
+class ResumeContact(Command):
+    """The complaint was reopened, and its customer is answered there from now on."""
+
+    cycle: int
+    correspondent: Correspondent
 
 
 FeedbackCommand = (
@@ -133,4 +146,5 @@ FeedbackCommand = (
     | PlanConfirmation
     | CancelAsking
     | ForgetPerson
+    | ResumeContact
 )

@@ -24,7 +24,7 @@ def decide_confirm(state: Feedback, command: PlanConfirmation, context: Context)
     Nobody is called who cannot be, who has withdrawn, or about a cycle that is over.
     """
     to = state.correspondent
-    if state.stopped or to is None or not to.reachable:
+    if state.stops(command.cycle) or to is None or not to.reachable:
         return ()
     if command.cycle < state.cycle or command.cycle <= state.withdrawn_in:
         return ()

@@ -218,7 +218,7 @@ def _asked_about(state: Feedback, call: Call) -> Survey | None:
 def _is_called_instead(state: Feedback, notice: Notice) -> bool:
     if notice.kind not in CALL_INSTEAD or notice.by is not Medium.MESSAGE or notice.got_through:
         return False
-    if state.stopped or notice.repeats is not None:
+    if state.stops(notice.cycle) or notice.repeats is not None:
         return False  # nobody calls any more, or a call was tried before this message
     if any(other.repeats == notice.id for other in state.notices.values()):
         return False

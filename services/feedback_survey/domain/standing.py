@@ -11,7 +11,7 @@ STOPPED = Standing("stopped", "已停止联系用户", "nobody contacts the cust
 
 def stands(feedback: Feedback) -> Standing:
     """Whether the customer is asked, was asked, or may not be any more."""
-    if feedback.stopped:
+    if feedback.stops(feedback.cycle):
         return STOPPED
     if feedback.open_survey is not None:
         return ASKED

@@ -172,10 +172,16 @@ class Feedback(State):
     """Forwards of which the customer last said that the partner had not answered."""
     held: tuple[NoticeHeld, ...] = ()
     receipt: bool = False
-    stopped: bool = False
-    """Nobody asks or calls any more: the customer's data is locked or destroyed."""
+    stopped_in: int = 0
+    """Nobody asks or calls about cycles up to this one: the customer's data was locked then."""
+    stopped_for_good: bool = False
+    """Nor about any later one: it is destroyed."""
     withdrawn_in: int = 0
     """The cycle in which the customer took the complaint back; 0: never."""
+
+    def stops(self, cycle: int) -> bool:
+        """Whether nobody asks or calls about this cycle."""
+        return self.stopped_for_good or cycle <= self.stopped_in
 
     @property
     def open_survey(self) -> Survey | None:
@@ -196,9 +202,9 @@ class Feedback(State):
         """Whether it has nothing to tell or ask any more."""
         if call.reason is CallReason.CONFIRM:
             over = call.cycle < self.cycle or call.cycle <= self.withdrawn_in
-            return self.stopped or over
-        if self.stopped or call.notice is None:
-            return self.stopped
+            return self.stops(call.cycle) or over
+        if self.stops(call.cycle) or call.notice is None:
+            return self.stops(call.cycle)
         notice = self.notices[call.notice]
         survey = self.surveys.get(notice.cycle)
         asked = survey is not None and survey.outcome is not None

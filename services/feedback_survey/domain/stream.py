@@ -14,6 +14,7 @@ from contracts.feedback_survey import (
     CallPlanned,
     CallTaken,
     ConfirmationRecorded,
+    ContactingResumed,
     ContactingStopped,
     NoticeAttempted,
     NoticeHeld,
@@ -37,6 +38,7 @@ from services.feedback_survey.domain.commands import (
     PlanVisit,
     RecordCall,
     ReportDelivery,
+    ResumeContact,
     TakeCall,
     Tell,
 )
@@ -62,6 +64,7 @@ from services.feedback_survey.domain.surveys import (
     decide_cancel,
     decide_forget,
     decide_reply,
+    decide_resume,
     decide_timer,
     ends_at,
     reminds_at,
@@ -103,6 +106,8 @@ def decide(
             return decide_forget(known, command)
         case TimerFired(timer=timer) if timer == MISSED:
             return decide_missed(known, command)
+        case ResumeContact():
+            return decide_resume(known, command)
         case TimerFired():
             return decide_timer(known, command, context)
 
@@ -123,7 +128,13 @@ def evolve(state: Feedback | None, recorded: Recorded[Any]) -> Feedback:
         case CallPlanned() | CallTaken() | CallAttempted() | CallMissed() | CallCalledOff():
             return _called(known, event, recorded.at)
         case ContactingStopped():
-            return replace(known, stopped=True)
+            return replace(
+                known,
+                stopped_in=max(known.stopped_in, event.cycle),
+                stopped_for_good=known.stopped_for_good or event.for_good,
+            )
+        case ContactingResumed(cycle=cycle, correspondent=to):
+            return replace(known, cycle=max(known.cycle, cycle), correspondent=to)
         case ConfirmationRecorded(forward=forward, answered=told):
             denied = known.denied - {forward} if told else known.denied | {forward}
             return replace(known, denied=denied)
@@ -306,6 +317,7 @@ FEEDBACK: Decider[Feedback] = Decider(
         CallAttempted,
         CallMissed,
         CallCalledOff,
+        ContactingResumed,
         ContactingStopped,
         VisitRecorded,
         ConfirmationRecorded,

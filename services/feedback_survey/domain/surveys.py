@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from contracts.feedback_survey import (
+    ContactingResumed,
     ContactingStopped,
     SurveyAnswered,
     SurveyAsked,
@@ -19,6 +20,7 @@ from services.feedback_survey.domain.commands import (
     ForgetPerson,
     HearReply,
     RecordCall,
+    ResumeContact,
 )
 from services.feedback_survey.domain.notices import NAMES, Telling, feedback_policy
 from services.feedback_survey.domain.policy import POLICY
@@ -46,9 +48,10 @@ def decide_ask(state: Feedback, command: Ask, context: Context) -> Sequence[Even
     if state.open_survey is not None:
         events.append(concluded(state.open_survey, SurveyOutcome.CANCELLED, "new_cycle"))
     by = telling.medium(NoticeKind.SURVEY)
-    if state.stopped or by is Medium.ON_THE_SPOT:
+    stopped = state.stops(command.cycle)
+    if stopped or by is Medium.ON_THE_SPOT:
         nobody = Survey(cycle=command.cycle, answer=command.answer)
-        why = ERASED if state.stopped else "no_address"
+        why = ERASED if stopped else "no_address"
         return [*events, concluded(nobody, SurveyOutcome.UNREACHABLE, why)]
     rules = feedback_policy(context, command.at).survey
     asked_at = max(context.now, command.at)
@@ -141,19 +144,29 @@ def decide_cancel(state: Feedback, command: CancelAsking) -> Sequence[Event]:
     return [concluded(survey, SurveyOutcome.CANCELLED, command.reason)]
 
 
-def decide_forget(state: Feedback, _command: ForgetPerson) -> Sequence[Event]:
+def decide_forget(state: Feedback, command: ForgetPerson) -> Sequence[Event]:
     """Who asked to be forgotten is neither asked nor called any more (PIPL).
 
-    Notices are still issued, for others go by them (a rejection closes once it was told); the vault
-    opens none of them, so that no gateway can send one.
+    After a locking only about the cycle it came in: who complains again is asked again. Notices are
+    still issued, for others go by them (a rejection closes once it was told); the vault opens none
+    of them, so that no gateway can send one.
     """
-    if state.stopped:
+    cycle = command.cycle or state.cycle
+    if state.stopped_for_good or (state.stops(cycle) and not command.for_good):
         return ()
-    stopped = ContactingStopped(cycle=state.cycle, reason=ERASED)
+    stopped = ContactingStopped(cycle=cycle, reason=ERASED, for_good=command.for_good)
     survey = state.open_survey
-    if survey is None:
+    if survey is None or (survey.cycle > cycle and not command.for_good):
         return [stopped]
     return [stopped, concluded(survey, SurveyOutcome.UNREACHABLE, ERASED)]
+
+
+def decide_resume(state: Feedback, command: ResumeContact) -> Sequence[Event]:
+    """Who was locked and complains again is told where they are now; the old address is closed."""
+    to = state.correspondent
+    if to is None or command.cycle < state.cycle or to.reply_to == command.correspondent.reply_to:
+        return ()
+    return [ContactingResumed(cycle=command.cycle, correspondent=command.correspondent)]
 
 
 def answered(

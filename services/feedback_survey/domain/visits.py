@@ -16,7 +16,7 @@ def decide_plan(state: Feedback, command: PlanVisit, context: Context) -> Sequen
     rules = feedback_policy(context, command.at).visits
     to = state.correspondent
     known = [one for one in _visits(state) if one.called_off is None]
-    if state.stopped or known or command.cycle < state.cycle:
+    if state.stops(command.cycle) or known or command.cycle < state.cycle:
         return ()
     if to is None or not to.reachable:
         return ()

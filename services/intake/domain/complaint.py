@@ -73,6 +73,7 @@ from services.intake.domain.commands import (
     Withdraw,
 )
 from services.intake.domain.erasing import with_erasures
+from services.intake.domain.person import Person
 from services.intake.domain.policy import contacts_policy, reopening_policy, verification_policy
 from services.intake.domain.state import Answer, Complaint, Linked, fold, urges_standing
 
@@ -394,8 +395,20 @@ def _link_to_closed(complaint: Complaint, command: LinkContact, context: Context
             policy.contact.route,
             max(command.at, closed.at),
             command.contact.id,
+            correspondent=_answered_at(complaint, command, context),
         ),
     ]
+
+
+def _answered_at(
+    complaint: Complaint, command: LinkContact, context: Context
+) -> Correspondent | None:
+    """Where a customer whose data was locked is answered now: the old address opens no more."""
+    to, alone = complaint.correspondent, command.standalone
+    person: Person | None = context.state_of("person", str(to.person))
+    if person is None or person.erased is None or alone is None or alone.person != to.person:
+        return None
+    return None if alone.reply_to is None else to.model_copy(update={"reply_to": alone.reply_to})
 
 
 def _unlink(complaint: Complaint, command: UnlinkContact, context: Context) -> list[Event]:
@@ -683,7 +696,7 @@ def _answered(complaint: Complaint, answer: Answer) -> ComplaintAnswered:
         answer=answer.id,
         answered_at=answer.at,
         ask=answer.ask,
-        correspondent=complaint.registration.correspondent,
+        correspondent=complaint.correspondent,
     )
 
 

@@ -4,6 +4,7 @@ Locked at once when it is asked for; destroyed when the last complaint of the pe
 more (EVENTS race 15). Each complaint says itself when that is (`erasing.py`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -108,13 +109,13 @@ def decide(person: Person | None, command: PersonCommand, context: Context) -> l
                 )
             ]
         case Erase():
-            return _erase(known, command)
+            return _erase(known, command, context)
         case Lock():
             if known.destroyed and _concerned(command) <= known.known:
                 raise AlreadyDestroyed
             if known.erased is ErasureMode.LOCKED and not command.afresh:
                 return []
-            return [_locked(command, to_be_destroyed=known.to_be_destroyed)]
+            return [_locked(command, context, to_be_destroyed=known.to_be_destroyed)]
         case NoteComplaint():
             if known.destroyed or not known.to_be_destroyed or command.complaint in known.known:
                 return []
@@ -123,7 +124,7 @@ def decide(person: Person | None, command: PersonCommand, context: Context) -> l
             return _noted(known, command, context)
 
 
-def _erase(person: Person, command: Erase) -> list[Event]:
+def _erase(person: Person, command: Erase, context: Context) -> list[Event]:
     concerned = _concerned(command)
     if person.destroyed and concerned <= person.known:
         raise AlreadyDestroyed
@@ -131,18 +132,19 @@ def _erase(person: Person, command: Erase) -> list[Event]:
         return []
     if not concerned:
         return [PersonErased(mode=ErasureMode.DESTROYED, basis=command.basis)]
-    return [_locked(command, to_be_destroyed=True)]
+    return [_locked(command, context, to_be_destroyed=True)]
 
 
 def _concerned(command: Lock) -> frozenset[UUID]:
     return frozenset((*command.complaints, *command.others))
 
 
-def _locked(command: Lock, *, to_be_destroyed: bool) -> PersonErased:
+def _locked(command: Lock, context: Context, *, to_be_destroyed: bool) -> PersonErased:
     return PersonErased(
         mode=ErasureMode.LOCKED,
         basis=command.basis,
         complaints=command.complaints,
+        cycles=_cycles(command.complaints, context),
         others=command.others,
         to_be_destroyed=to_be_destroyed,
     )
@@ -168,10 +170,16 @@ def _noted(person: Person, command: NoteErasure, context: Context) -> list[Event
                 PersonErased(
                     mode=ErasureMode.DESTROYED,
                     basis=person.basis,
-                    complaints=tuple(sorted(person.own)),
+                    complaints=(own := tuple(sorted(person.own))),
+                    cycles=_cycles(own, context),
                 )
             )
     return events
+
+
+def _cycles(complaints: Sequence[UUID], context: Context) -> tuple[int, ...]:
+    states = (context.state_of("complaint", str(one)) for one in complaints)
+    return tuple(1 if one is None else one.cycle for one in states)
 
 
 def _says(complaint: UUID, context: Context) -> ErasureState | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.intake import ComplaintReopened, Outcome, ReopenReason
-from contracts.values import CaseTrigger, RegulatorReferral, ReopenRoute
+from contracts.values import CaseTrigger, Correspondent, RegulatorReferral, ReopenRoute
 from services.intake.domain.policy import ReopeningPolicy
 from services.intake.domain.state import Complaint
 
@@ -23,8 +23,9 @@ def reopened(
     *,
     case: int | None = None,
     regulator: RegulatorReferral | None = None,
+    correspondent: Correspondent | None = None,
 ) -> ComplaintReopened:
-    """The next cycle, from `at` on.
+    """The next cycle, from `at` on; `correspondent` where the customer is answered elsewhere now.
 
     Where it goes to the 10015 desk and a case is open already, that case is named, so that
     escalation requests no second one.
@@ -40,7 +41,7 @@ def reopened(
         case=case,
         regulator=regulator,
         profile=complaint.profile,
-        correspondent=complaint.registration.correspondent,
+        correspondent=correspondent or complaint.correspondent,
     )
 
 

@@ -30,7 +30,7 @@ from contracts.intake import (
     ReopenReason,
     Standalone,
 )
-from contracts.values import Contact, ContactKind, Evidence, Profile
+from contracts.values import Contact, ContactKind, Correspondent, Evidence, Profile
 from libs.decider import Event, Recorded, State
 
 
@@ -113,8 +113,15 @@ class Complaint(State):
     merged_contacts: tuple[UUID, ...] = ()
     unmerged: bool = False
     closed: Closed | None = None
+    answer_to: Correspondent | None = None
+    """Whom to tell since it was reopened; None: as it was registered."""
     erasures: tuple[Erasure, ...] = ()
     holds: frozenset[str] = frozenset()
+
+    @property
+    def correspondent(self) -> Correspondent:
+        """Whom to tell, where and how."""
+        return self.answer_to or self.registration.correspondent
 
     def erasure_of(self, person: UUID) -> ErasureState | None:
         """Whether it keeps this person's data from being destroyed; None: nobody asked it to go."""
@@ -296,6 +303,7 @@ def _reopened(complaint: Complaint, event: ComplaintReopened) -> Complaint:
         complaint,
         cycle=event.cycle,
         clock_from=event.clock_from,
+        answer_to=event.correspondent,
         valid=True,
         urges=0,
         answer=None,

@@ -1,10 +1,12 @@
 """Asking once per cycle, reminding once, ending once (DOMAIN rule 11; EVENTS races 1 and 6)."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from contracts.feedback_survey import (
+    ContactingResumed,
     ContactingStopped,
     NoticeIssued,
     SurveyAnswered,
@@ -14,9 +16,11 @@ from contracts.feedback_survey import (
 )
 from contracts.housekeeping import ErasureMode, PersonErased
 from contracts.values import (
+    ChannelKind,
     Correspondent,
     Medium,
     NoticeKind,
+    ReplyTo,
 )
 from libs.decider.story import SUBJECT, Story
 from tests.unit.feedback_survey.heard import (
@@ -30,6 +34,7 @@ from tests.unit.feedback_survey.heard import (
     hear,
     merged,
     nothing,
+    reopened,
     reply,
     withdrawn,
 )
@@ -262,3 +267,40 @@ def test_who_is_forgotten_before_the_answer_is_not_asked_and_the_loop_can_close(
         story = hear(before, erased, ASKED).then_types(ContactingStopped)
         story = hear(story, answered(), ASKED).then_types(SurveyConcluded)
         assert outcome(story) == (SurveyOutcome.UNREACHABLE, "erased")
+
+
+MOVED = TO.model_copy(update={"reply_to": ReplyTo(kind=ChannelKind.SMS, address="sealed-anew")})
+ERASED_IN_1 = PersonErased(
+    mode=ErasureMode.LOCKED, basis="asked", complaints=(UUID(SUBJECT),), cycles=(1,)
+)
+GONE = ERASED_IN_1.model_copy(update={"mode": ErasureMode.DESTROYED})
+
+
+def complains_again(story: Story) -> Story:
+    """The second cycle, in which the customer told a new address."""
+    again = reopened(2).model_copy(update={"correspondent": MOVED})
+    return hear(story, again, ASKED + timedelta(days=3))
+
+
+def test_who_was_locked_and_complains_again_is_asked_again_where_they_are_now() -> None:
+    """DOMAIN rule 11: one survey per handling cycle."""
+    story = complains_again(hear(asked(), ERASED_IN_1, ASKED)).then_types(ContactingResumed)
+    story = hear(story, answered(2, to=MOVED), ASKED + timedelta(days=4))
+    assert survey_notice(story).correspondent.reply_to == MOVED.reply_to
+    assert story.one(SurveyAsked).cycle == 2
+
+
+def test_a_locking_that_is_heard_after_the_reopening_stops_the_cycle_it_came_in_only() -> None:
+    story = hear(complains_again(asked()), ERASED_IN_1, ASKED + timedelta(days=3))
+    assert outcome(story) == (SurveyOutcome.UNREACHABLE, "erased")
+    hear(story, ERASED_IN_1, ASKED + timedelta(days=3)).then_nothing()
+    story = hear(story, answered(2, to=MOVED), ASKED + timedelta(days=4))
+    assert story.one(SurveyAsked).cycle == 2
+    late = hear(story, ERASED_IN_1.model_copy(update={"cycles": (2,)}), ASKED + timedelta(days=5))
+    assert outcome(late) == (SurveyOutcome.UNREACHABLE, "erased")
+
+
+def test_who_is_destroyed_is_not_asked_in_any_later_cycle() -> None:
+    story = hear(complains_again(hear(asked(), ERASED_IN_1, ASKED)), GONE, ASKED)
+    story = hear(story, answered(2, to=MOVED), ASKED + timedelta(days=4))
+    assert outcome(story) == (SurveyOutcome.UNREACHABLE, "erased")

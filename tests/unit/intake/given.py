@@ -13,6 +13,7 @@ from contracts.values import (
     Classified,
     ContactKind,
     Profile,
+    ReplyTo,
 )
 from libs.decider.story import Story
 from services.intake.domain.commands import (
@@ -135,6 +136,7 @@ def link(
     by: MatchedBy = MatchedBy.RECEIPT,
     channel: ChannelKind = ChannelKind.WECHAT,
     source: str = "wechat",
+    reply_to: ReplyTo | None = None,
 ) -> LinkContact:
     """A further contact, with words of its own."""
     return LinkContact(
@@ -144,6 +146,7 @@ def link(
         text=f"sealed-{message}",
         standalone=Standalone(
             person=PERSON,
+            reply_to=reply_to,
             profile=Profile.model_validate(
                 {
                     "kind": "complaint",

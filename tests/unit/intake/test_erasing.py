@@ -17,7 +17,7 @@ from contracts.intake import (
     HoldState,
 )
 from contracts.keeping import floor_ends
-from contracts.values import ContactKind
+from contracts.values import ChannelKind, ContactKind, ReplyTo
 from libs.decider import To
 from libs.decider.story import Story
 from services.intake.domain import rows
@@ -183,6 +183,7 @@ LOCKED = PersonErased(
     mode=ErasureMode.LOCKED,
     basis="asked_by_the_person",
     complaints=(COMPLAINT,),
+    cycles=(1,),
     to_be_destroyed=True,
 )
 
@@ -304,7 +305,7 @@ def test_a_second_lock_reaches_what_was_said_since_the_first() -> None:
     story = PERSONS.when(first)
     again = Lock(at=TOLD, basis="asked_by_the_person", complaints=(COMPLAINT,), afresh=True)
     locked = PersonErased(
-        mode=ErasureMode.LOCKED, basis="asked_by_the_person", complaints=(COMPLAINT,)
+        mode=ErasureMode.LOCKED, basis="asked_by_the_person", complaints=(COMPLAINT,), cycles=(1,)
     )
     story.when(first).then_nothing()
     story = story.when(again, now=TOLD + HOUR).then(locked)
@@ -325,6 +326,23 @@ def test_an_earlier_destroying_stays_on_record_for_a_restored_vault() -> None:
     again = gone.when(erase(COMPLAINT, OTHER), now=TOLD + 9 * HOUR)
     (row,) = again.rows
     assert dict(row.values)["destroyed_at"] == TOLD + HOUR
+
+
+def test_who_was_locked_and_complains_again_is_answered_where_they_are_now() -> None:
+    old = closed(SurveyOutcome.NO_ANSWER)
+    locked = PERSONS.when(Lock(at=TOLD, basis="x", complaints=(COMPLAINT,), afresh=True)).state
+    to = ReplyTo(kind=ChannelKind.SMS, address="sealed-anew")
+    again = link("again", TOLD + 8 * HOUR, ContactKind.URGE, reply_to=to)
+    reopened = old.beside("person", str(PERSON), locked).when(again).one(ComplaintReopened)
+    assert reopened.correspondent.reply_to == to
+    before = old.when(again).one(ComplaintReopened).correspondent.reply_to
+    assert before == old.state.registration.correspondent.reply_to
+
+
+def test_the_cycle_of_each_complaint_is_told_with_a_locking() -> None:
+    twice = closed(SurveyOutcome.NO_ANSWER).when(link("b", TOLD + 8 * HOUR, ContactKind.URGE))
+    story = PERSONS.beside("complaint", str(COMPLAINT), twice.state)
+    assert story.when(erase(COMPLAINT, OTHER)).one(PersonErased).cycles == (2, 1)
 
 
 # -- whose words stand where ----------------------------------------------------------------------
