@@ -17,6 +17,7 @@ import typer
 
 from cli import showing
 from cli.client import Client, Refused
+from cli.person_page import page_of, said_in
 from cli.places import Places
 from cli.telling import AsJson, emit, err, fail, out, speaking
 from libs.vault.errors import BadToken
@@ -72,14 +73,21 @@ def find(
 
 
 @person.command("show")
-def show(who: Person, as_json: AsJson = False) -> None:
+def show(
+    who: Person,
+    purpose: Annotated[
+        str, typer.Option(help="What for; a code, kept on record.")
+    ] = "request_of_the_person",
+    as_json: AsJson = False,
+) -> None:
     """Show a person's complaints, and whether the data is locked or destroyed; no word of it.
 
-    With --json: {person, complaints: [{complaint, receipt, state, told_at, closed_at}], erasure}.
+    With --json: {person, complaints: [{complaint, receipt, state, told_at, closed_at}], others,
+    refused: [{at, channel, source, id, rule, problem}], erasure}. It is on record.
     Exit 1: nothing is on record.
     """
     with _asking(as_json) as client:
-        told = client.get("intake", f"/persons/{who}")
+        told = client.get("intake", f"/persons/{who}", purpose=purpose)
     if as_json:
         emit(told)
         return
@@ -89,6 +97,8 @@ def show(who: Person, as_json: AsJson = False) -> None:
         told_at = showing.moment(one["told_at"])
         shown.add_row(told_at, one["receipt"], one["state"], closed, one["complaint"])
     out.print(shown)
+    if told["refused"]:
+        out.print(f"{len(told['refused'])} messages were not taken 条消息未受理")
     out.print(_stands(told["erasure"]))
 
 
@@ -110,18 +120,23 @@ def _stands(erasure: Mapping[str, Any] | None) -> str:
 def export(
     who: Person,
     to: Annotated[Path, typer.Option("--out", help="The file; must not exist yet.")],
+    page: Annotated[
+        Path | None,
+        typer.Option(help="A page for the person to read, Chinese and English; likewise new."),
+    ] = None,
 ) -> None:
     """Write everything on record of a person, opened, into a file that only you can read.
 
     Each complaint with every event of every service, as it is on record, sealed words in clear;
-    of other people's complaints the events that hold words of this person; that they were opened
-    is on record. What stays closed says why (locked, erased, another person's). Exit 1: nothing is
-    on record, or the file exists.
+    of other people's complaints the events that hold words of this person; messages of theirs that
+    were refused; and who opened their data and what for, this export included. What stays closed
+    says why (locked, erased, another person's). Exit 1: nothing is on record, or a file exists.
     """
-    if to.exists():
-        fail(f"{to} exists already; choose another file")
+    for one in (to, page):
+        if one is not None and one.exists():
+            fail(f"{one} exists already; choose another file")
     with _asking(as_json=False) as client:
-        about = client.get("intake", f"/persons/{who}")
+        about = client.get("intake", f"/persons/{who}", purpose=EXPORT)
         complaints = [
             {**one, "records": _opened(client, who, one["complaint"])}
             for one in about["complaints"]
@@ -130,21 +145,42 @@ def export(
             {"complaint": one, "records": _opened(client, who, one, only_theirs=True)}
             for one in about["others"]
         ]
+        told = [one["complaint"] for one in (*complaints, *others)]
+        sentences = _sentences(client, told) if page else {}
+        done = list(client.pages("intake", f"/persons/{who}/records", purpose=EXPORT, limit=200))
     document = {
         "person": str(who),
         "complaints": complaints,
         "others": others,
+        "refused": about["refused"],
         "erasure": about["erasure"],
+        "person_records": done,
     }
+    if page is not None:
+        _write(page, page_of(document, sentences))
+    for record in (record for one in (*complaints, *others) for record in one["records"]):
+        del record["said"]
+    _write(to, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    events = sum(len(one["records"]) for one in (*complaints, *others))
+    err.print(f"[green]✓[/green] {len(complaints)} complaints, {events} events: {to}")
+
+
+def _write(to: Path, text: str) -> None:
     try:
         descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         fail(f"{to} cannot be written: {error.strerror}")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(document, file, ensure_ascii=False, indent=1)
-        file.write("\n")
-    events = sum(len(one["records"]) for one in (*complaints, *others))
-    err.print(f"[green]✓[/green] {len(complaints)} complaints, {events} events: {to}")
+        file.write(text)
+
+
+def _sentences(client: Client, complaints: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """What each event means, in Chinese and in English, by its id."""
+    return {
+        step["id"]: (step["zh"], step["en"])
+        for complaint in complaints
+        for step in client.pages("audit", f"/complaints/{complaint}/timeline", limit=200)
+    }
 
 
 def _opened(client: Client, who: UUID, complaint: str, *, only_theirs: bool = False) -> list[Any]:
@@ -160,7 +196,7 @@ def _opened(client: Client, who: UUID, complaint: str, *, only_theirs: bool = Fa
     for start in range(0, len(mine), OPENED_AT_ONCE):
         some = mine[start : start + OPENED_AT_ONCE]
         words |= zip(some, _open(client, some, complaint), strict=True)
-    return [_with(record, words) for record in records]
+    return [{**_with(record, words), "said": [*said_in(record, words)]} for record in records]
 
 
 def _open(client: Client, tokens: Sequence[str], complaint: str) -> list[Any]:
@@ -221,7 +257,7 @@ def erase(who: Person, basis: Basis, as_json: AsJson = False) -> None:
 def _command(step: str, who: UUID, basis: str, as_json: bool) -> None:
     with _asking(as_json) as client:
         done = client.post("intake", f"/persons/{who}/{step}", {"basis": basis})
-        told = client.get("intake", f"/persons/{who}")
+        told = client.get("intake", f"/persons/{who}", purpose=f"{step}_of_the_person")
     if as_json:
         emit({**told, "events": done["events"]})
     else:

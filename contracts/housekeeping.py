@@ -172,6 +172,8 @@ class MessageRefused(HousekeepingEvent):
     """What is wrong and what to do; never the message's own words."""
     complaint: UUID | None = None
     """The complaint it was about, when known."""
+    person: UUID | None = None
+    """The random id of whom it was from, when its number is known here."""
     bytes_sealed: Sealed | None = None
     """Where the unreadable bytes are kept until settled."""
 

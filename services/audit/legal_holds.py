@@ -180,11 +180,11 @@ class StandingShown(_Body):
     """When it ends by itself."""
 
 
-def standing_holds(conn: Connection[Any], after: str | None, limit: int) -> list[StandingShown]:
+def standing_holds(conn: Connection[Any], after: str, limit: int) -> list[StandingShown]:
     """The standing holds that are on, by name; `limit + 1` at most."""
     found = conn.execute(
         f"SELECT * FROM {STANDING_ROWS} WHERE hold > %s ORDER BY hold LIMIT %s",
-        (after or "", limit + 1),
+        (after, limit + 1),
     ).fetchall()
     return [StandingShown.model_validate(row) for row in found]
 
@@ -228,7 +228,8 @@ def routes(app: App) -> Router:
         request: Request, page: Paging, _caller: Annotated[Caller, allow("audit.hold")]
     ) -> Page[StandingShown]:
         """The holds that also reach what comes on record while they are on, by name."""
-        rows = await app.query(standing_holds, page.after(str), page.limit)
+        after = page.after(str)
+        rows = await app.query(standing_holds, after[0] if after else "", page.limit)
         shown, following = page_of(request, rows, page.limit, lambda one: (one.hold,))
         return Page(items=list(shown), next=following)
 

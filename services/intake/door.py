@@ -5,7 +5,7 @@ random person ids, their words classified, then words, names and addresses seale
 all in bulk, one round for a batch, and outside any transaction.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -69,6 +69,9 @@ class Vault(Erasing, Protocol):
     def find_or_make_persons(self, numbers: Sequence[str]) -> Sequence[UUID]:
         """The random person id of each number, in order; the same number, the same person."""
 
+    def find_persons(self, numbers: Sequence[str]) -> Sequence[UUID | None]:
+        """The person of each number, or None; makes nobody."""
+
     def seal_many(self, items: Sequence[tuple[UUID, str, str]]) -> Sequence[str]:
         """A token for each (person, field, plaintext), in order; makes missing keys."""
 
@@ -127,6 +130,7 @@ class Message:
                     message=told.message,
                     rule=error.rule,
                     problem=error.detail[:PROBLEM_CHARACTERS_MAX],
+                    person=told.person,
                 ),
             ),
         )
@@ -203,29 +207,31 @@ class IntakeDoor:
         sealed_from = self._clock.now()
         policies = self._policies()
         prepared: dict[int, Message | Refusable | Sealed] = {}
+        faulty: dict[int, Faulty] = {}
         taken: list[_Taken] = []
         for index, one in enumerate(raw):
             found = self._read(one, policies)
             if isinstance(found, Unidentified):
                 prepared[index] = self._keep(one, found)
             elif isinstance(found, Faulty):
-                prepared[index] = self._refusable(one, found)
+                faulty[index] = found
             else:
                 try:
                     taken.append(_take(index, one, found, policies, self._clock.now()))
                 except DomainError as error:
-                    prepared[index] = self._refusable(one, _fault_of(found, error))
+                    faulty[index] = _fault_of(found, error)
                 except ValidationError:
-                    prepared[index] = self._refusable(one, _fault_of(found, DoesNotFit()))
+                    faulty[index] = _fault_of(found, DoesNotFit())
         persons = self._persons(taken)
         for one_taken, told in zip(taken, self._sealed(taken, persons), strict=True):
             if isinstance(told, DomainError):
-                faulty = _fault_of(one_taken.message, told)
-                prepared[one_taken.index] = self._refusable(one_taken.raw, faulty)
+                faulty[one_taken.index] = _fault_of(one_taken.message, told)
             else:
                 message = self._message(one_taken, told, policies, sealed_from)
                 message.followed = followed
                 prepared[one_taken.index] = message
+        for index, person in zip(faulty, self._senders(faulty.values()), strict=True):
+            prepared[index] = self._refusable(raw[index], faulty[index], person)
         return [prepared[index] for index in range(len(raw))]
 
     # -- reading ---------------------------------------------------------------------------------
@@ -256,6 +262,16 @@ class IntakeDoor:
             stranger(one.key) if key is None else known[key]
             for one, key in zip(taken, keys, strict=True)
         ]
+
+    def _senders(self, faulty: Iterable[Faulty]) -> list[UUID | None]:
+        """Whose each refused message is, where the number is known here; makes nobody."""
+        keys = [
+            None if one.subscriber is None else subscriber_key(one.subscriber) for one in faulty
+        ]
+        numbers = list(dict.fromkeys(key for key in keys if key is not None))
+        found = self._vault.find_persons(numbers) if numbers else ()
+        known = dict(zip(numbers, found, strict=True))
+        return [None if key is None else known[key] for key in keys]
 
     def _sealed(
         self, taken: Sequence[_Taken], persons: Sequence[UUID]
@@ -304,7 +320,7 @@ class IntakeDoor:
             sealed_from=sealed_from,
         )
 
-    def _refusable(self, raw: RawMessage, faulty: Faulty) -> Refusable:
+    def _refusable(self, raw: RawMessage, faulty: Faulty, person: UUID | None) -> Refusable:
         key = message_key(faulty.source, faulty.message)
         return Refusable(
             command=RefuseMessage(
@@ -315,6 +331,7 @@ class IntakeDoor:
                 message=faulty.message,
                 rule=faulty.rule,
                 problem=faulty.problem,
+                person=person,
             ),
             message_key=key,
             causation=_causation(faulty.source, faulty.message),
@@ -340,6 +357,7 @@ def _fault_of(message: ChannelMessage, error: DomainError) -> Faulty:
         channel=message.data.channel,
         rule=error.rule,
         problem=error.detail[:PROBLEM_CHARACTERS_MAX],
+        subscriber=message.data.subscriber,
     )
 
 

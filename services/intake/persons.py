@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -102,13 +103,36 @@ def person_routes(
 
     @router.get("/{person}")
     async def show(
-        person: UUID, _caller: Annotated[Caller, allow("vault.erase")]
+        person: UUID, purpose: Purpose, caller: Annotated[Caller, allow("vault.erase")]
     ) -> views.PersonShown:
-        """A person's complaints, and whether the data is locked or destroyed."""
+        """A person's complaints and refused messages, and whether the data is locked or destroyed.
+
+        That they were looked at is on record, with the purpose.
+        """
         found: views.PersonShown | None = await query(views.person_by_id, person)
         if found is None:
             raise PersonUnseen
+        await accessed([_seen(person, purpose, "complaints")], caller.actor)
         return found
+
+    @router.get("/{person}/records")
+    async def records(
+        request: Request,
+        person: UUID,
+        purpose: Purpose,
+        page: Paging,
+        caller: Annotated[Caller, allow("vault.erase")],
+    ) -> Page[JsonValue]:
+        """Who opened a person's data and what for, when it was locked and destroyed: each event as
+        it is on record, this very reading included.
+        """
+        if await query(views.person_by_id, person) is None:
+            raise PersonUnseen
+        await accessed([_seen(person, purpose, "accesses")], caller.actor)
+        after = page.after(int)
+        rows = await query(views.person_records, person, after[0] if after else 0, page.limit)
+        shown, following = page_of(request, rows, page.limit, lambda one: (one[0],))
+        return Page(items=[from_json(state) for _, state in shown], next=following)
 
     async def decided(kind: type[Lock], person: UUID, body: Basis, ask: Ask) -> Response:
         afresh = await in_thread(vault.readable, person)
@@ -141,6 +165,10 @@ def person_routes(
         return await decided(Erase, person, body, ask)
 
     return router
+
+
+def _seen(person: UUID, purpose: str, field: str) -> Access:
+    return Access(person=person, complaint=None, purpose=purpose, fields=(field,))
 
 
 def complaints_of(person: UUID, lookups: Lookups) -> tuple[tuple[UUID, ...], tuple[UUID, ...]]:

@@ -5,7 +5,7 @@ What is wrong is said without a word of what was sent, for refusals stand in the
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,6 +42,8 @@ class Faulty:
     channel: ChannelKind | None
     rule: str
     problem: str
+    subscriber: str | None = field(default=None, repr=False)
+    """The number it says it is from, if any; never recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,14 @@ def _identified(parsed: Mapping[str, Any]) -> bool:
 def _faulty(parsed: Mapping[str, Any], rule: str, problem: str) -> Faulty:
     data = parsed.get("data")
     channel = data.get("channel") if isinstance(data, dict) else None
+    subscriber = data.get("subscriber") if isinstance(data, dict) else None
     return Faulty(
         source=parsed["source"],
         message=parsed["id"],
         channel=_CHANNELS.get(channel) if isinstance(channel, str) else None,
         rule=rule,
         problem=problem[:PROBLEM_CHARACTERS_MAX],
+        subscriber=subscriber if isinstance(subscriber, str) else None,
     )
 
 

@@ -21,11 +21,13 @@ from contracts.values import (
 )
 from libs.decider import Instant
 from libs.eventlog import Table
+from libs.eventlog.envelope import originator
 from services.intake.domain.identity import refusal_subject
 from services.intake.domain.matching import CONTACTS, NOTICES, OPEN, RECEIPTS, REFUSED, outcome
 from services.intake.domain.merging import COMPLAINTS
 from services.intake.domain.rows import DESK, ERASURES
 from services.intake.domain.standing import STATES
+from services.intake.domain.streams import PERSON
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -152,9 +154,10 @@ TABLES = (
             "rule": "text not null",
             "problem": "text not null",
             "at": "timestamptz not null",
+            "person": "uuid",
         },
         key=("message",),
-        indexes=("at, message",),
+        indexes=("at, message", "person"),
     ),
     Table(
         NOTICES,
@@ -544,6 +547,25 @@ class PersonsComplaint(BaseModel):
     """When it was closed."""
 
 
+class PersonsRefusal(BaseModel):
+    """A message of a person that was not taken; none of its words were kept."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    at: Instant
+    """When it was refused."""
+    channel: str | None
+    """The channel, when it told."""
+    source: str
+    """The channel's `source`."""
+    id: str
+    """The channel's own id of it."""
+    rule: str
+    """By which rule."""
+    problem: str
+    """What was wrong, and what to do."""
+
+
 class PersonShown(BaseModel):
     """What is on record of a person, without a word of personal data."""
 
@@ -555,6 +577,8 @@ class PersonShown(BaseModel):
     """Earliest first."""
     others: list[UUID]
     """Other people's complaints that hold words of this person."""
+    refused: list[PersonsRefusal]
+    """Messages of this person that were not taken, earliest first."""
     erasure: ErasureShown | None
     """Whether the data is locked or destroyed."""
 
@@ -577,16 +601,35 @@ def person_by_id(conn: "Connection[Any]", person: UUID) -> PersonShown | None:
         "WHERE c.person = %s AND o.person <> %s ORDER BY c.complaint",
         (person, person),
     ).fetchall()
-    if not complaints and not others and erasure is None:
+    refused = conn.execute(
+        f"SELECT at, channel, source, id, rule, problem FROM {REFUSED} WHERE person = %s "
+        "ORDER BY at, message",
+        (person,),
+    ).fetchall()
+    if not complaints and not others and not refused and erasure is None:
         return None
     return PersonShown.model_validate(
         {
             "person": person,
             "complaints": complaints,
             "others": [row["complaint"] for row in others],
+            "refused": refused,
             "erasure": erasure,
         }
     )
+
+
+def person_records(
+    conn: "Connection[Any]", person: UUID, after: int, limit: int
+) -> list[tuple[int, bytes]]:
+    """What was done with a person's data, each event as it is on record; `limit + 1` at most."""
+    rows = conn.execute(
+        "SELECT originator_version, state FROM stored_events "
+        "WHERE originator_id = %s AND originator_version > %s "
+        "ORDER BY originator_version LIMIT %s",
+        (originator(PERSON.kind, str(person), subject_is_id=False), after, limit + 1),
+    ).fetchall()
+    return [(row["originator_version"], bytes(row["state"])) for row in rows]
 
 
 def erasures(

@@ -20,6 +20,7 @@ class RefuseMessage(Command):
     rule: Reason
     problem: Plain
     complaint: UUID | None = None
+    person: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Refusal(State):
     rule: str
     problem: str
     at: datetime
+    person: UUID | None
 
 
 def decide(
@@ -48,6 +50,7 @@ def decide(
             rule=command.rule,
             problem=command.problem,
             complaint=command.complaint,
+            person=command.person,
         )
     ]
 
@@ -62,4 +65,5 @@ def evolve(_state: Refusal | None, recorded: Recorded[Any]) -> Refusal:
         rule=refused.rule,
         problem=refused.problem,
         at=recorded.time,
+        person=refused.person,
     )

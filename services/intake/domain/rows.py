@@ -167,6 +167,7 @@ def refusal_rows(subject: str, refusal: Refusal) -> Iterator[Row]:
         rule=refusal.rule,
         problem=refusal.problem,
         at=refusal.at,
+        person=refusal.person,
     )
 
 
