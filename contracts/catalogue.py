@@ -451,6 +451,7 @@ _HOUSEKEEPING = (
             },
         ),
     ),
+    *_of("intake", "search", "`searches:` and the day", (h.PersonSought, {})),
     *_of("intake", "message", "message (UUIDv5 of its source and id)", (h.MessageRefused, {})),
     *_of(SERVICES, "housekeeping", "source and partition", (h.GapResolved, {})),
     *_of(

@@ -64,6 +64,20 @@ class PersonAccessed(HousekeepingEvent):
     """Which fields."""
 
 
+class PersonSought(HousekeepingEvent):
+    """Somebody asked whose a number is, and nobody here has it: an access too, without the number.
+
+    Of a number that is known the person's own stream says it (`person.accessed`).
+    """
+
+    type: ClassVar[str] = "person.sought.v1"
+
+    by: Code
+    """Who: a pseudonym."""
+    purpose: Reason
+    """What for."""
+
+
 class PersonErased(HousekeepingEvent):
     """A person's data is locked or destroyed."""
 

@@ -109,13 +109,20 @@ class VaultClient:
         return True
 
     async def open_many(
-        self, tokens: Sequence[str], purpose: str, complaint: UUID | None = None
+        self,
+        tokens: Sequence[str],
+        purpose: str,
+        complaint: UUID | None = None,
+        reader: str | None = None,
     ) -> list[str | None]:
-        """Each token's plaintext, or None where it does not open any more (erased, locked)."""
+        """Each token's plaintext, or None where it does not open any more (erased, locked).
+
+        `reader`: for whom; None: for this service itself.
+        """
         about = None if complaint is None else str(complaint)
         texts: list[str | None] = []
         for batch in _batches(tokens):
-            body = {"tokens": batch, "purpose": purpose, "complaint": about}
+            body = {"tokens": batch, "purpose": purpose, "complaint": about, "reader": reader}
             answer = await self._post("/open", body)
             if _rule(answer) in STAYS_CLOSED:
                 texts += [None] * len(batch)

@@ -16,6 +16,9 @@ from libs.web.routing import Router
 OPEN_LOCKED = "vault.open_locked"
 """The action of opening what is locked to storage: an auditor's (DOMAIN, Audit and retention)."""
 
+SERVICE = "service"
+"""The role that opens for somebody else and says for whom."""
+
 ITEMS_MAX = 100
 TEXT_CHARACTERS_MAX = 64 * 1024
 
@@ -75,6 +78,9 @@ class OpenRequest(_Body):
     tokens: Annotated[list[Sealed], Field(min_length=1, max_length=ITEMS_MAX)]
     purpose: Purpose
     complaint: UUID | None = None
+    reader: (
+        Annotated[str, Field(pattern=r"^[a-z][a-z_]{1,31}:[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None
+    ) = Field(None, description="for whom a service opens them: that pseudonym goes on record")
 
 
 class OpenedItem(_Body):
@@ -144,7 +150,8 @@ def routes(
         opened: list[Opened] = await in_thread(
             lambda: vault.open_many(body.tokens, locked_too=locked_too)
         )
-        await accessed(_accesses(body, opened), caller.actor)
+        reader = body.reader if SERVICE in caller.roles and body.reader else caller.actor
+        await accessed(_accesses(body, opened), reader)
         refused = [one for one in opened if isinstance(one, DomainError)]
         if len(refused) == len(opened) and len({one.status for one in refused}) == 1:
             raise refused[0]

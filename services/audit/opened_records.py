@@ -76,7 +76,7 @@ def routes(app: App, vault: VaultClient) -> Router:
         sheet, sealed = await app.query(_form, period)
         opened = []
         for complaint, tokens in sealed:
-            opened.append(await _opened(vault, complaint, tokens, body.purpose))
+            opened.append(await _opened(vault, complaint, tokens, body.purpose, caller.actor))
         told = written(with_words(sheet, opened), body.format)
         await _on_record(app, told, [complaint for complaint, _ in sealed], body.purpose, caller)
         return Response(told, media_type=FORMATS[body.format])
@@ -85,12 +85,12 @@ def routes(app: App, vault: VaultClient) -> Router:
 
 
 async def _opened(
-    vault: VaultClient, complaint: UUID, tokens: Tokens, purpose: str
+    vault: VaultClient, complaint: UUID, tokens: Tokens, purpose: str, reader: str
 ) -> Mapping[str, str]:
     places = [(column, token) for column, found in tokens.items() for token in found]
     if not places:
         return {}
-    texts = await vault.open_many([token for _, token in places], purpose, complaint)
+    texts = await vault.open_many([token for _, token in places], purpose, complaint, reader)
     words: dict[str, list[str]] = {}
     for (column, _), text in zip(places, texts, strict=True):
         if text is not None:

@@ -29,6 +29,7 @@ from services.intake.config import Settings
 from services.intake.domain import rows
 from services.intake.domain.person import RecordAccess
 from services.intake.domain.policy import compile_policy
+from services.intake.domain.search import RecordSearch, subject_of
 from services.intake.domain.vetting import vet_policy
 from services.intake.door import IntakeDoor
 from services.intake.erasures import Decided, Erasures
@@ -97,14 +98,26 @@ def _routers(app: App, vault: Vault, erasures: Erasures) -> Sequence[Router]:
         if accesses:
             await app.in_thread(app.writer.transact, lambda work: _record(work, accesses, by))
 
+    async def sought(purpose: str, by: str) -> None:
+        def record(work: Work) -> None:
+            command = RecordSearch(at=work.now, by=by, purpose=purpose)
+            to = To(subject_of(work.now), command)
+            work.apply(to, Origin(causation="request", actor=by))
+
+        await app.in_thread(app.writer.transact, record)
+
     async def persons_of(complaints: Sequence[UUID]) -> Mapping[UUID, UUID]:
         return await app.query(views.persons_of, complaints)
 
     return (
         *api.routes(app.query, tell, lambda: app.writer.policies),
         vault_routes.routes(vault, app.beside, accessed, persons_of),
+<<<<<<< HEAD
         person_routes(app.query, vault, app.beside, accessed, erasures.wait),
         access_routes(app),
+=======
+        person_routes(app.query, vault, app.beside, accessed, sought, erasures.wait),
+>>>>>>> 8b4b1c8 (Put every reading on record with who it was for, an asking in vain too, and walk every route for it)
         policy_routes(app.service, app.query),
         operations(app),
     )

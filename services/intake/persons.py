@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import from_json
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from contracts.values import Reason
 from libs.decider import Lookups, NotFound, To
 from libs.vault.routes import Access, Accessed, Purpose
 from libs.vault.store import Vault
-from libs.web import Ask, Caller, Page, Paging, Router, allow, command, page_of
+from libs.web import Ask, Caller, Page, PageQuery, Paging, Router, allow, command, page_of
 from services.intake import views
 from services.intake.api import Querying
 from services.intake.domain.identity import subscriber_key
@@ -53,6 +54,12 @@ class Basis(_Body):
     """E.g. `asked_by_the_person`, `purpose_lapsed`."""
 
 
+class RecordsAsked(PageQuery):
+    """What for."""
+
+    purpose: Purpose
+
+
 class NumberUnknown(NotFound):
     """No person has this number on record; after an erasure it leads to nobody."""
 
@@ -72,19 +79,22 @@ def person_routes(
     vault: Vault,
     in_thread: Callable[..., Awaitable[Any]],
     accessed: Accessed,
+    sought: Callable[[str, str], Awaitable[None]],
     carried_out: Callable[[], bool],
 ) -> Router:
     """Finding, showing, locking and erasing; `in_thread` runs a blocking call beside the loop.
 
-    `carried_out` waits a little until the vault has followed what is on record.
+    `sought` puts on record that somebody asked in vain, what for and who; `carried_out` waits a
+    little until the vault has followed what is on record.
     """
     router = Router(prefix="/persons", tags=["persons"])
 
     @router.post("/find")
     async def find(body: Finding, caller: Annotated[Caller, allow("vault.find")]) -> Found:
-        """Whose number it is: a query, on record with its purpose."""
+        """Whose number it is: a query, on record with its purpose, also when nobody has it."""
         (person,) = await in_thread(vault.find_persons, [subscriber_key(body.number)])
         if person is None:
+            await sought(body.purpose, caller.actor)
             raise NumberUnknown
         access = Access(person=person, complaint=None, purpose=body.purpose, fields=("number",))
         await accessed([access], caller.actor)
@@ -119,8 +129,7 @@ def person_routes(
     async def records(
         request: Request,
         person: UUID,
-        purpose: Purpose,
-        page: Paging,
+        page: Annotated[RecordsAsked, Query()],
         caller: Annotated[Caller, allow("vault.erase")],
     ) -> Page[JsonValue]:
         """Who opened a person's data and what for, when it was locked and destroyed: each event as
@@ -128,7 +137,7 @@ def person_routes(
         """
         if await query(views.person_by_id, person) is None:
             raise PersonUnseen
-        await accessed([_seen(person, purpose, "accesses")], caller.actor)
+        await accessed([_seen(person, page.purpose, "accesses")], caller.actor)
         after = page.after(int)
         rows = await query(views.person_records, person, after[0] if after else 0, page.limit)
         shown, following = page_of(request, rows, page.limit, lambda one: (one[0],))

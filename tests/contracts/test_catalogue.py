@@ -23,7 +23,7 @@ EVENTS = [entry.event for entry in (*CATALOGUE, *RETIRED)]
 TOLD: list[type[BaseModel]] = [*EVENTS, ChannelMessage]
 BUSINESS = [entry for entry in CATALOGUE if issubclass(entry.event, ComplaintEvent)]
 
-IRREGULAR_PAST = {"met", "seen", "withdrawn", "taken", "held", "done", "made"}
+IRREGULAR_PAST = {"met", "seen", "sought", "withdrawn", "taken", "held", "done", "made"}
 
 # EVENTS.md, by number; what building added stands below and in docs/events.md
 EVENTS_MD = [
@@ -152,6 +152,7 @@ ENUMERATIONS: list[type[enum.Enum]] = sorted(
 
 OURS = {
     "person.erasure_noted",
+    "person.sought",
     "connection.entered",
     "hold.standing_placed",
     "hold.standing_lifted",

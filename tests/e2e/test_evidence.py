@@ -237,4 +237,5 @@ async def on_record(playing: World, complaint: str) -> None:
     assert (opened["purpose"], opened["complaints"]) == ("appeal", [complaint])
     assert opened["by"] == "auditor:local"
     accessed = [one["data"] for one in events if one["type"] == "person.accessed.v1"]
-    assert any(one["purpose"] == "appeal" and one["complaint"] == complaint for one in accessed)
+    of_it = [one for one in accessed if (one["purpose"], one["complaint"]) == ("appeal", complaint)]
+    assert {one["by"] for one in of_it} == {"auditor:local"}

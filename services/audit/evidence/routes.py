@@ -84,7 +84,7 @@ def bundle_routes(app: App, vault: VaultClient) -> Router:
             token.decode(): None for one in content.events for token in TOKEN.findall(one.state)
         }
         tokens = sorted(found)
-        texts = await vault.open_many(tokens, body.purpose, body.complaint)
+        texts = await vault.open_many(tokens, body.purpose, body.complaint, caller.actor)
         opened = replace(content, opened=dict(zip(tokens, texts, strict=True)))
         return await _handed_out(app, body, caller, opened)
 

@@ -14,7 +14,7 @@ from services.intake.domain.message import Refusal
 from services.intake.domain.person import Person
 from services.intake.domain.standing import state_of
 from services.intake.domain.state import Complaint, Linked
-from services.intake.domain.streams import COMPLAINT, MESSAGE, PERSON
+from services.intake.domain.streams import COMPLAINT, MESSAGE, PERSON, SEARCH
 
 DESK = "desk_tasks"
 ERASURES = "person_erasures"
@@ -183,5 +183,6 @@ DECIDERS: tuple[Decider[Any], ...] = (
     replace(COMPLAINT, rows=complaint_rows),
     replace(MESSAGE, rows=refusal_rows),
     replace(PERSON, rows=person_rows),
+    SEARCH,
 )
 """Every stream of intake with what it shows."""

@@ -1,10 +1,17 @@
-"""Intake's three kinds of stream: complaints, refused messages, and what was done with persons."""
+"""Intake's kinds of stream: complaints, refused messages, what was done with persons, searches."""
 
-from contracts.housekeeping import MessageRefused, PersonAccessed, PersonErased, PersonErasureNoted
+from contracts.housekeeping import (
+    MessageRefused,
+    PersonAccessed,
+    PersonErased,
+    PersonErasureNoted,
+    PersonSought,
+)
 from libs.decider import Decider
-from services.intake.domain import commands, complaint, erasing, message, person
+from services.intake.domain import commands, complaint, erasing, message, person, search
 from services.intake.domain.message import Refusal
 from services.intake.domain.person import Person
+from services.intake.domain.search import Searches
 from services.intake.domain.standing import stands
 from services.intake.domain.state import Complaint, evolve
 
@@ -68,5 +75,15 @@ PERSON: Decider[Person] = Decider(
 )
 """Subject: the person's random id in the vault."""
 
-DECIDERS = (COMPLAINT, MESSAGE, PERSON)
+SEARCH: Decider[Searches] = Decider(
+    kind="search",
+    commands=(search.RecordSearch,),
+    events=(PersonSought,),
+    decide=search.decide,
+    evolve=search.evolve,
+    subject_is_id=False,
+)
+"""Subject: `searches:` and the day."""
+
+DECIDERS = (COMPLAINT, MESSAGE, PERSON, SEARCH)
 """Every stream of intake, without what it shows (`views.DECIDERS` adds that)."""

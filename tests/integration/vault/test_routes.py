@@ -251,3 +251,13 @@ def test_a_vault_that_is_away_is_unavailable() -> None:
 def test_schemathesis_finds_nothing(door: Door) -> None:
     headers = {"Authorization": f"Bearer {door.token('service')}"}
     assert findings(door.api, headers, examples_max=5) == []
+
+
+def test_a_service_that_opens_for_somebody_says_for_whom(door: Door) -> None:
+    """DOMAIN, Audit: who read a person's data is on record, not only through which service."""
+    tokens = door.seal(WORDS)
+    assert door.open(*tokens, reader="auditor:a-1").is_success
+    assert door.open(*tokens, reader="auditor:a-1", role="auditor").is_success
+    assert [by for _, by in door.recorded] == ["auditor:a-1", "system:routing"]
+    refused = door.open(*tokens, reader="欧阳")
+    assert refused.status_code == 422
