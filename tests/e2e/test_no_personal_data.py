@@ -160,10 +160,11 @@ def tables(dsn: str, name: str) -> dict[str, bytes]:
     found = {}
     with psycopg.connect(dsn) as connection:
         names = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            "SELECT schemaname, tablename FROM pg_tables "
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
         ).fetchall()
-        for (table,) in names:
-            rows = connection.execute(f'SELECT t::text FROM "{table}" t').fetchall()
+        for schema, table in names:
+            rows = connection.execute(f'SELECT t::text FROM "{schema}"."{table}" t').fetchall()
             found[f"{name}.{table}"] = "\n".join(row for (row,) in rows).encode()
     return found
 

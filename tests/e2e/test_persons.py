@@ -5,12 +5,17 @@ nothing goes before 1 March 00:00.
 """
 
 import asyncio
+import io
 import json
+import logging
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from cli.places import SERVICES
+from libs.telemetry.logs import JsonFormatter
 from libs.vault.errors import BadToken
 from libs.vault.sealing import parse
 from tests.e2e.commands import bihuan, told
@@ -20,6 +25,15 @@ from tests.e2e.world import DATABASES, World, play, read_log, sh
 PHONE, NAME, WORDS = "13977700015", "欧阳请求人", "请求之词-MARKERASE"
 STAFF = "处理意见之词-MARKOPINION"
 PLANTED = (PHONE, NAME, WORDS, STAFF)
+CHANNEL = "topic complaints.channel"
+SEARCHED = (
+    *("topic complaints.log", "topic complaints.outbound", CHANNEL),
+    *("bihuan_intake.stored_events", "bihuan_audit.archive", "bihuan_routing.", "bihuan_vault."),
+    *("bihuan_sla_watch.", "bihuan_escalation.", "bihuan_feedback_survey."),
+    *("file checkpoints/", "logs", "bundle opened", "bundle sealed"),
+    *("complaint record opened", "export after", "cached keys", "answer /complaints/"),
+)
+"""What must have been looked at, by a part of its name."""
 
 
 def words(category: str) -> dict[str, Any]:
@@ -62,6 +76,9 @@ async def all_tokens(world: World, person: str) -> list[str]:
 
 def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) -> None:
     seen: dict[str, Any] = {}
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter("test"))
 
     async def scene(world: World) -> None:
         data = world.system.places.data
@@ -147,7 +164,9 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         code, proof = await told(data, "verify")
         assert (code, proof["faults"]) == (0, [])
 
-        seen["found"] = await _searched(world)
+        seen["found"], seen["places"] = await _searched(
+            world, first, person, tmp_path, stream.getvalue()
+        )
         await _referred(world, first, every)
         third = await world.say(**words("mobile.coverage"))
         code, out, _ = await bihuan(data, "person", "find", "--json", said=f"{PHONE}\n")
@@ -155,8 +174,16 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         shown = await world.player.get("intake", f"/complaints/{third}", role="auditor")
         assert shown["complaint"] == third
 
-    play(tmp_path / "system", "2025-08-31 12:00:00", scene)
-    assert seen["found"] == []
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        play(tmp_path / "system", "2025-08-31 12:00:00", scene)
+    finally:
+        root.removeHandler(handler)
+    assert {place for _, place in seen["found"]} == {CHANNEL}, "kept for 72 hours, and it alone"
+    assert {planted for planted, _ in seen["found"]} >= {PHONE, NAME, WORDS}, "the search finds"
+    for kind in SEARCHED:
+        assert any(kind in place for place in seen["places"]), kind
 
 
 async def _referred(world: World, complaint: str, tokens: list[str]) -> None:
@@ -209,17 +236,64 @@ async def _noted(world: World) -> list[tuple[str, Any]]:
     ]
 
 
-async def _searched(world: World) -> list[tuple[str, str]]:
-    """Where any planted value still stands, the channel's 72 hours excepted."""
+async def _searched(
+    world: World, complaint: str, person: str, folder: Path, logs: str
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Where any planted value still stands, and all places that were looked at: topics, every
+    table of every database, every file of the installation, and whatever can be had of it anew.
+
+    All six services are in this one process here, so the log and the caches are theirs together.
+    """
     places = {
-        name: await topic(world, world.system.topic_prefix + name)
-        for name in ("complaints.log", "complaints.outbound")
+        f"topic {name}": await topic(world, world.system.topic_prefix + name)
+        for name in ("complaints.channel", "complaints.log", "complaints.outbound")
     }
     for name in DATABASES:
         places |= tables(world.system.stack.dsn(name), name)
+    places["logs"] = logs.encode()
+    data = world.system.places.data
+    for path in (one for one in data.rglob("*") if one.is_file()):
+        places[f"file {path.relative_to(data)}"] = path.read_bytes()
+    asked = {"complaint": complaint, "purpose": "after-erasure"}
+    opened_form = {"from": "2025-08-31", "to": "2025-08-31", "purpose": "after-erasure"}
+    for name, path, body in (
+        ("bundle sealed", "/bundles", asked),
+        ("bundle opened", "/bundles/opened", asked),
+        ("complaint record opened", "/reports/records/opened", opened_form),
+    ):
+        answer = await _post(world, path, body)
+        assert answer.is_success, (path, answer.text)
+        places[name] = answer.content
+        if zipfile.is_zipfile(io.BytesIO(answer.content)):
+            with zipfile.ZipFile(io.BytesIO(answer.content)) as bundle:
+                places |= {f"{name} {one}": bundle.read(one) for one in bundle.namelist()}
+    after, page = folder / "after.json", folder / "after.html"
+    written = ("--out", str(after), "--page", str(page))
+    assert (await bihuan(data, "person", "export", person, *written))[0] == 0
+    places["export after"] = after.read_bytes() + page.read_bytes()
+    for service in SERVICES:
+        for path in (f"/complaints/{complaint}", f"/work/{complaint}", f"/notices/{complaint}"):
+            url = world.system.urls[service]["api"] + path
+            headers = world.player.headers("auditor", "auditor:test")
+            async with httpx.AsyncClient(trust_env=False) as client:
+                places[f"answer {path} of {service}"] = (
+                    await client.get(url, headers=headers)
+                ).content
+    channel = world.app("intake").channel
+    assert channel is not None
+    vault = channel.door._vault  # type: ignore[attr-defined]  # what it remembers is shown nowhere
+    places["cached keys"] = repr(sorted(str(one) for one, _ in vault._ciphers)).encode()
+    assert person.encode() not in places["cached keys"]
     return [
         (marker, place)
         for place, content in places.items()
         for marker in PLANTED
         if any(form in content for form in forms(marker))
-    ]
+    ], sorted(places)
+
+
+async def _post(world: World, path: str, body: Any) -> httpx.Response:
+    headers = {**world.player.headers("auditor", "auditor:test"), "Idempotency-Key": path}
+    url = world.system.urls["audit"]["api"] + path
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        return await client.post(url, json=body, headers=headers)

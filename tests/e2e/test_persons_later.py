@@ -189,7 +189,10 @@ async def test_an_export_holds_everything_that_the_log_has_of_a_person(stage: St
     guest = await stage.say(**{**BILL, "text": ANOTHERS, "subscriber": "18600007402"})
     receipt = (await stage.receipt(guest)).replace("-", "")
     await stage.say(kind="urge", text=OTHER_WORDS, receipt=receipt, subscriber=number)
-    await stage.say("sms", "refused-7401", kind="survey_reply", subscriber=number, text="")
+    pigeon = {"kind": "words", "channel": "pigeon", "text": WORDS, "subscriber": number}
+    bad = {"id": "refused-7401", "source": "sms", "specversion": "1.0", "data": pigeon}
+    await stage.player.publish(json.dumps(bad).encode(), "refused-7401")
+    await stage.settle()
     person = await person_of(stage, number)
     assert (await words_of(stage, first)) == WORDS  # an access, with a purpose
     await stage.settle()

@@ -102,6 +102,7 @@ async def test_each_reading_is_on_record_and_nothing_else_can_be_read(stage: Sta
     def intake(method: str, path: str) -> Route:
         return ("intake", method, path)
 
+    await stage.at("2025-10-21 11:00:01")  # after the checkpoint that a bundle rests on
     known = {"number": NUMBER, "purpose": "walk-find"}
     unknown = {"number": "18600007599", "purpose": "walk-sought"}
     bundle = {"complaint": complaint, "purpose": "walk-bundle"}
