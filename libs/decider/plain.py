@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,8 @@ Tables = Mapping[str, list[dict[str, Any]]]
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: instants in UTC with microseconds, ids as text, sealed words marked.
+    """A value as JSON has it: instants in UTC with microseconds, dates, ids and amounts as text,
+    sealed words marked.
 
     A sealed token becomes `🔒` and the start of its SHA-256: two tokens can be told apart, and
     nobody gets one that they could ask to have opened.
@@ -27,7 +29,9 @@ def plain(value: Any) -> Any:
             return f"🔒{sha256(value.encode()).hexdigest()[:MARK_HEX_DIGITS]}"
         case datetime():
             return wire_instant(value)
-        case UUID():
+        case date():
+            return value.isoformat()
+        case UUID() | Decimal():
             return str(value)
         case Mapping():
             return {str(name): plain(inner) for name, inner in value.items()}

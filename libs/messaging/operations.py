@@ -144,7 +144,7 @@ def rows_of(conn: Connection[Any], of: Sequence[Table], complaint: UUID) -> Tabl
         if table.columns.get(table.stream, "").startswith("uuid")
         for row in conn.execute(
             f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {table.stream} = %s",
-            (complaint if table.type_of(table.stream) == "uuid" else str(complaint),),
+            (complaint,),
         ).fetchall()
     ]
     return tables(found)

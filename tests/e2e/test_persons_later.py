@@ -6,8 +6,10 @@ Scenes that share the world of all scenes; `test_persons.py` plays one person's 
 import json
 from typing import Any
 
-import httpx
-
+from libs.decider import To
+from libs.eventlog.envelope import Origin
+from libs.eventlog.work import Work
+from services.intake.domain.person import Erase
 from tests.e2e.commands import bihuan, told
 from tests.e2e.scenes import Stage, scene
 from tests.e2e.test_persons import opened, tokens_in
@@ -85,20 +87,22 @@ async def test_a_message_sealed_at_the_instant_of_destroying_can_be_read(stage: 
     (gone,) = vault.find_or_make_persons([number])
     prepare = door.prepare
 
+    def erased(work: Work) -> None:
+        command = Erase(at=work.now, basis="asked_by_the_person", afresh=True)
+        work.apply(To(str(gone), command), Origin(causation="request", actor="privacy:test"))
+
     def meanwhile(raw: Any) -> Any:
         prepared = prepare(raw)
         if any(number in (one.value or b"").decode() for one in raw):
             door.prepare = prepare
-            url = f"{stage.system.urls['intake']['api']}/persons/{gone}/erase"
-            headers = stage.player.headers("privacy", "privacy:test")
-            body = {"basis": "asked_by_the_person"}
-            keyed = {**headers, "Idempotency-Key": "erase-7201"}
-            assert httpx.post(url, json=body, headers=keyed, trust_env=False).is_success
+            intake.writer.transact(erased)
         return prepared
 
     door.prepare = meanwhile  # type: ignore[method-assign]
     complaint = await stage.say(**SIGNAL, subscriber=number)
     assert door.prepare == prepare, "the erasure came in between"
+    destroyed = [one for one in await stage.log() if one.subject == str(gone)]
+    assert [one.data.mode for one in destroyed] == ["destroyed"]
     assert await words_of(stage, complaint) == SIGNAL["text"]
     assert await person_of(stage, number) != str(gone)
 

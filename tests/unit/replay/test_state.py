@@ -1,7 +1,10 @@
 """State at an instant: what had been recorded, and what had happened (issue: State at T)."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -117,3 +120,16 @@ def test_rows_are_canonical_whatever_order_they_came_in() -> None:
     rows = [("b", {"x": 2}), ("a", {"x": 1, "at": at("2025-10-10 09:00")}), ("b", {"x": 1})]
     text = '{"a":[{"at":"2025-10-10T01:00:00.000000Z","x":1}],"b":[{"x":1},{"x":2}]}'
     assert canonical(tables(rows)) == canonical(tables(reversed(rows))) == text
+
+
+def test_dates_amounts_ids_and_instants_are_text() -> None:
+    row = {
+        "id": UUID("5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11"),
+        "on": date(2025, 10, 9),
+        "at": datetime(2025, 10, 9, 1, tzinfo=UTC),
+        "amount": Decimal("12.30"),
+    }
+    assert canonical(plain(row)) == (
+        '{"amount":"12.30","at":"2025-10-09T01:00:00.000000Z",'
+        '"id":"5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11","on":"2025-10-09"}'
+    )
