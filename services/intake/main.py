@@ -23,7 +23,7 @@ from libs.vault import routes as vault_routes
 from libs.vault.routes import Access
 from libs.vault.store import Vault, read_master_key
 from libs.web import Router
-from services.intake import api, reactions, views
+from services.intake import api, lapsing, reactions, views
 from services.intake.access import access_routes
 from services.intake.config import Settings
 from services.intake.domain import rows
@@ -51,6 +51,8 @@ def describe() -> Service:
         compile_policy=compile_policy,
         vet_policy=vet_policy,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
+        also_purge=lapsing.note,
+        ddl=(lapsing.DDL,),
     )
     return following(owned(service), ACCESS)
 
@@ -84,6 +86,7 @@ def build(settings: Settings, clock: Clock) -> App:
         closing=[erasures.stop, vault.close],
     )
     app.writer.on_commit.append(erasures.committed)
+    app.chores.append(lapsing.Lapsing(app))
     return app
 
 
@@ -112,12 +115,8 @@ def _routers(app: App, vault: Vault, erasures: Erasures) -> Sequence[Router]:
     return (
         *api.routes(app.query, tell, lambda: app.writer.policies),
         vault_routes.routes(vault, app.beside, accessed, persons_of),
-<<<<<<< HEAD
-        person_routes(app.query, vault, app.beside, accessed, erasures.wait),
-        access_routes(app),
-=======
-        person_routes(app.query, vault, app.beside, accessed, sought, erasures.wait),
->>>>>>> 8b4b1c8 (Put every reading on record with who it was for, an asking in vain too, and walk every route for it)
+from services.intake import api, lapsing, reactions, views
+from services.intake.access import access_routes
         policy_routes(app.service, app.query),
         operations(app),
     )

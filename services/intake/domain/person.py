@@ -21,6 +21,8 @@ from contracts.values import Code, Reason
 from libs.decider import Command, Conflict, Context, Event, Recorded, State
 from services.intake.domain.state import Complaint
 
+PURPOSE_LAPSED = "purpose_lapsed"
+
 
 class RecordAccess(Command):
     """Somebody opened sealed data of this person (DOMAIN, Audit: with its purpose)."""
@@ -48,6 +50,15 @@ class Erase(Lock):
     """Lock the data, and destroy it as soon as none of the complaints keeps it."""
 
 
+class LapsePurpose(Command):
+    """A complaint that held the person's words was purged; these are left, and others' that hold
+    some. With the last of them the purpose has lapsed (PIPL).
+    """
+
+    complaints: tuple[UUID, ...] = ()
+    others: tuple[UUID, ...] = ()
+
+
 class NoteComplaint(Command):
     """The person has one more complaint (heard: complaint.registered)."""
 
@@ -61,7 +72,7 @@ class NoteErasure(Command):
     state: ErasureState
 
 
-PersonCommand = RecordAccess | Lock | Erase | NoteComplaint | NoteErasure
+PersonCommand = RecordAccess | Lock | Erase | LapsePurpose | NoteComplaint | NoteErasure
 
 
 class AlreadyDestroyed(Conflict):
@@ -116,6 +127,10 @@ def decide(person: Person | None, command: PersonCommand, context: Context) -> l
             if known.erased is ErasureMode.LOCKED and not command.afresh:
                 return []
             return [_locked(command, context, to_be_destroyed=known.to_be_destroyed)]
+        case LapsePurpose():
+            if known.destroyed or command.complaints or command.others:
+                return []
+            return [PersonErased(mode=ErasureMode.DESTROYED, basis=PURPOSE_LAPSED)]
         case NoteComplaint():
             if known.destroyed or not known.to_be_destroyed or command.complaint in known.known:
                 return []

@@ -65,6 +65,7 @@ PERSON: Decider[Person] = Decider(
         person.RecordAccess,
         person.Lock,
         person.Erase,
+        person.LapsePurpose,
         person.NoteComplaint,
         person.NoteErasure,
     ),

@@ -43,6 +43,7 @@ class Desk:
     clock: SteppedClock
     signing: SigningKey
     dsn: str
+    owners_dsn: str
 
     def headers(self, *roles: str, key: str | None = None) -> dict[str, str]:
         token = issue_token(
@@ -109,6 +110,7 @@ def desk(folder: Path) -> Iterator[Desk]:
             now=clock.now,
         )
         try:
-            yield Desk(http, writer, channel, clock, signing, given.service_dsns["intake"])
+            dsns = (given.service_dsns["intake"], given.dsns["intake"])
+            yield Desk(http, writer, channel, clock, signing, *dsns)
         finally:
             store.close()

@@ -26,6 +26,7 @@ from services.intake.domain.merging import choose_merge
 from services.intake.domain.person import (
     AlreadyDestroyed,
     Erase,
+    LapsePurpose,
     Lock,
     NoteComplaint,
     NoteErasure,
@@ -398,3 +399,28 @@ def test_a_merge_while_the_erasure_waits_makes_the_survivor_keep_the_data() -> N
         world.apply(to)
     assert world.state("person", str(person)).keeping == {merged, survivor}
     assert complaints_of(person, world) == ((merged,), (survivor,))
+
+
+# -- the purpose has lapsed -----------------------------------------------------------------------
+
+
+def lapse(*complaints: UUID, others: tuple[UUID, ...] = ()) -> LapsePurpose:
+    return LapsePurpose(at=TOLD, complaints=complaints, others=others)
+
+
+def test_a_key_goes_with_the_last_record_that_holds_its_persons_words() -> None:
+    """PIPL: once its purpose has lapsed; nobody need ask for it."""
+    gone = PersonErased(mode=ErasureMode.DESTROYED, basis="purpose_lapsed")
+    story = PERSONS.when(lapse()).then(gone)
+    story.when(lapse()).then_nothing()
+
+
+def test_whoever_has_a_complaint_left_or_spoke_on_one_keeps_their_key() -> None:
+    PERSONS.when(lapse(COMPLAINT)).then_nothing()
+    PERSONS.when(lapse(others=(OTHER,))).then_nothing()
+
+
+def test_what_an_erasure_waited_for_was_purged_so_it_waits_no_longer() -> None:
+    story = PERSONS.when(erase(COMPLAINT)).when(lapse()).then_types(PersonErased)
+    assert story.state.destroyed
+    assert story.state.keeping == frozenset()

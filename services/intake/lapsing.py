@@ -1,0 +1,79 @@
+"""Persons whose complaints were purged: with the last of them their key's purpose has lapsed.
+
+The purge notes whose words a complaint held while its rows are still there, in its own transaction;
+a chore then decides on each person's stream, reading what is left as the commit checks it
+(docs/decisions/0017).
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from pydantic_core import from_json
+
+from libs.decider import To
+from libs.eventlog.envelope import Origin
+from libs.eventlog.work import Work
+from libs.messaging.app import App
+from services.intake.domain.matching import CONTACTS
+from services.intake.domain.merging import COMPLAINTS
+from services.intake.domain.person import LapsePurpose
+from services.intake.persons import complaints_of
+
+DDL = "CREATE TABLE IF NOT EXISTS purpose_lapsing (person uuid PRIMARY KEY)"
+AT_ONCE = 500
+
+
+def note(conn: Connection[Any], event: bytes) -> None:
+    """Whose words the purged complaints hold, before their rows go (`AlsoPurge`)."""
+    heads = from_json(event)["data"]["heads"]
+    subjects = sorted({head["subject"] for head in heads if head["source"] == "/bihuan/intake"})
+    conn.execute(
+        f"INSERT INTO purpose_lapsing SELECT person FROM {COMPLAINTS} "
+        "WHERE complaint::text = ANY(%(gone)s) "
+        f"UNION SELECT person FROM {CONTACTS} WHERE complaint::text = ANY(%(gone)s) "
+        "ON CONFLICT DO NOTHING",
+        {"gone": subjects},
+    )
+
+
+class Lapsing:
+    """The chore; what it has not done yet stands in the table."""
+
+    name = "purpose lapsed"
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def next_due(self) -> datetime | None:
+        """Now, while somebody waits."""
+        return self._app.clock.now() if self._waiting(1) else None
+
+    async def run(self) -> None:
+        """Decides on those who wait; whoever speaks again meanwhile keeps their key."""
+        for person in await self._app.in_thread(self._waiting, AT_ONCE):
+            await self._app.in_thread(self._app.writer.transact, _deciding(person))
+            await self._app.in_thread(self._done, person)
+
+    def _waiting(self, limit: int) -> list[UUID]:
+        with self._app.store.connection() as conn:
+            rows = conn.execute(
+                "SELECT person FROM purpose_lapsing ORDER BY person LIMIT %s", (limit,)
+            ).fetchall()
+        return [row["person"] for row in rows]
+
+    def _done(self, person: UUID) -> None:
+        with self._app.store.connection() as conn, conn.transaction():
+            conn.execute("DELETE FROM purpose_lapsing WHERE person = %s", (person,))
+
+
+def _deciding(person: UUID) -> Callable[[Work], None]:
+    def decide(work: Work) -> None:
+        own, others = complaints_of(person, work)
+        lapse = LapsePurpose(at=work.now, complaints=own, others=others)
+        origin = Origin(causation=f"purpose:{person}", actor="system:intake")
+        work.apply(To(str(person), lapse), origin)
+
+    return decide
