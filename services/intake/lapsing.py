@@ -2,7 +2,7 @@
 
 The purge notes whose words a complaint held while its rows are still there, in its own transaction;
 a chore then decides on each person's stream, reading what is left as the commit checks it
-(docs/decisions/0017).
+(docs/decisions/0018).
 """
 
 from collections.abc import Callable

@@ -115,8 +115,8 @@ def _routers(app: App, vault: Vault, erasures: Erasures) -> Sequence[Router]:
     return (
         *api.routes(app.query, tell, lambda: app.writer.policies),
         vault_routes.routes(vault, app.beside, accessed, persons_of),
-from services.intake import api, lapsing, reactions, views
-from services.intake.access import access_routes
+        person_routes(app.query, vault, app.beside, accessed, sought, erasures.wait),
+        access_routes(app),
         policy_routes(app.service, app.query),
         operations(app),
     )

@@ -15,7 +15,7 @@ OURS = ("libs", "contracts", "services", "replay", "cli", "infra")
 LINES_MAX = 70
 ROOMS = ("reactions.py", "views.py", "api.py", "config.py", "main.py")
 NOW = {"datetime.now", "datetime.utcnow", "date.today", "time.time"}
-IRREGULAR = {"met", "seen", "made", "held", "done", "taken", "withdrawn"}
+IRREGULAR = {"met", "seen", "sought", "made", "held", "done", "taken", "withdrawn"}
 UNEXPLAINED = (
     re.compile(r"#\s*noqa(?!:)|#\s*noqa: [A-Z0-9, ]+\s*$"),
     re.compile(r"#\s*type: ignore(\[[a-z, -]+\])?\s*$"),

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from cli.places import SERVICES
+from libs.eventlog.work import partition_of
 from tests.e2e.scenes import Stage, scene
 from tests.e2e.test_no_personal_data import forms
 from tests.e2e.world import read_log
@@ -29,7 +30,6 @@ READ_AT_LEAST = 40
 """So many of the other routes must really have answered; the rest need what is not there."""
 
 OPENING = {
-    ("audit", "post", "/bundles"),
     ("audit", "post", "/bundles/opened"),
     ("audit", "post", "/reports/records/opened"),
     ("intake", "post", "/open"),
@@ -37,7 +37,10 @@ OPENING = {
     ("intake", "get", "/persons/{person}"),
     ("intake", "get", "/persons/{person}/records"),
 }
-"""The routes that ask what for."""
+"""The routes that open something of a person, or show whose complaints are whose."""
+
+SEALED = {("audit", "post", "/bundles"), ("audit", "post", "/log/exports")}
+"""The others that ask what for: what they hand out is sealed, and `export.made` says so."""
 
 Route = tuple[str, str, str]
 
@@ -66,7 +69,7 @@ def asks_what_for(operation: Any, document: Any) -> bool:
 def test_every_route_that_asks_what_for_is_walked() -> None:
     documents_ = documents()
     found = {route for route, one in routes(documents_) if asks_what_for(one, documents_[route[0]])}
-    assert found == OPENING
+    assert found == OPENING | SEALED
 
 
 async def asked(stage: Stage, route: Route, role: str, **what: Any) -> httpx.Response:
@@ -78,12 +81,12 @@ async def asked(stage: Stage, route: Route, role: str, **what: Any) -> httpx.Res
 
 
 async def purposes(stage: Stage) -> set[tuple[str, str, str]]:
-    """(event, by, purpose) of every access on record."""
+    """(event, by, purpose) of every access and every export on record."""
     told = [json.loads(one) for one in await read_log(stage.system)]
     return {
         (one["type"], one["data"]["by"], one["data"]["purpose"])
         for one in told
-        if one["type"] in ("person.accessed.v1", "person.sought.v1")
+        if one["type"] in ("person.accessed.v1", "person.sought.v1", "export.made.v1")
     }
 
 
@@ -106,6 +109,8 @@ async def test_each_reading_is_on_record_and_nothing_else_can_be_read(stage: Sta
     known = {"number": NUMBER, "purpose": "walk-find"}
     unknown = {"number": "18600007599", "purpose": "walk-sought"}
     bundle = {"complaint": complaint, "purpose": "walk-bundle"}
+    sealed = {"complaint": complaint, "purpose": "walk-sealed"}
+    copied = {"digest": "ab" * 32, "purpose": "walk-copied"}
     records = {"from": "2025-10-21", "to": "2025-10-21", "purpose": "walk-records"}
     tokens = {"tokens": [told.summary], "purpose": "walk-open"}
     seen = {"params": {"purpose": "walk-show"}}
@@ -115,7 +120,8 @@ async def test_each_reading_is_on_record_and_nothing_else_can_be_read(stage: Sta
         (200, await asked(stage, intake("get", f"/persons/{person}"), "privacy", **seen)),
         (200, await asked(stage, intake("get", f"/persons/{person}/records"), "privacy", **seen)),
         (200, await asked(stage, intake("post", "/open"), "service", json=tokens)),
-        (200, await asked(stage, ("audit", "post", "/bundles"), "auditor", json=bundle)),
+        (200, await asked(stage, ("audit", "post", "/bundles"), "auditor", json=sealed)),
+        (200, await asked(stage, ("audit", "post", "/log/exports"), "auditor", json=copied)),
         (200, await asked(stage, ("audit", "post", "/bundles/opened"), "auditor", json=bundle)),
         (
             200,
@@ -134,7 +140,12 @@ async def test_each_reading_is_on_record_and_nothing_else_can_be_read(stage: Sta
         ("person.accessed.v1", "service:walk", "walk-open"),
         ("person.accessed.v1", "auditor:walk", "walk-bundle"),
         ("person.accessed.v1", "auditor:walk", "walk-records"),
+        ("export.made.v1", "auditor:walk", "walk-sealed"),
+        ("export.made.v1", "auditor:walk", "walk-copied"),
     }
+    for _, answer in walked:
+        if answer.request.url.path in ("/bundles", "/log/exports"):
+            assert not any(form in answer.content for one in PLANTED for form in forms(one))
     values = {
         "complaint": complaint,
         "subject": complaint,
@@ -150,6 +161,7 @@ async def test_each_reading_is_on_record_and_nothing_else_can_be_read(stage: Sta
         "person": person,
         "year": "2025",
         "event": str(registered.id),
+        "partition": str(partition_of(complaint, stage.system.partitions)),
     }
     await _shows_nothing(stage, values)
 

@@ -62,9 +62,8 @@ from services.feedback_survey.domain.surveys import (
     REMIND,
     decide_ask,
     decide_cancel,
-    decide_forget,
+    decide_contacting,
     decide_reply,
-    decide_resume,
     decide_timer,
     ends_at,
     reminds_at,
@@ -102,12 +101,10 @@ def decide(
             return decide_confirm(known, command, context)
         case CancelAsking():
             return decide_cancel(known, command)
-        case ForgetPerson():
-            return decide_forget(known, command)
+        case ForgetPerson() | ResumeContact():
+            return decide_contacting(known, command)
         case TimerFired(timer=timer) if timer == MISSED:
             return decide_missed(known, command)
-        case ResumeContact():
-            return decide_resume(known, command)
         case TimerFired():
             return decide_timer(known, command, context)
 

@@ -144,7 +144,14 @@ def decide_cancel(state: Feedback, command: CancelAsking) -> Sequence[Event]:
     return [concluded(survey, SurveyOutcome.CANCELLED, command.reason)]
 
 
-def decide_forget(state: Feedback, command: ForgetPerson) -> Sequence[Event]:
+def decide_contacting(state: Feedback, command: ForgetPerson | ResumeContact) -> Sequence[Event]:
+    """Whether the customer may still be told and asked, and where."""
+    if isinstance(command, ForgetPerson):
+        return _forget(state, command)
+    return _resume(state, command)
+
+
+def _forget(state: Feedback, command: ForgetPerson) -> Sequence[Event]:
     """Who asked to be forgotten is neither asked nor called any more (PIPL).
 
     After a locking only about the cycle it came in: who complains again is asked again. Notices are
@@ -161,7 +168,7 @@ def decide_forget(state: Feedback, command: ForgetPerson) -> Sequence[Event]:
     return [stopped, concluded(survey, SurveyOutcome.UNREACHABLE, ERASED)]
 
 
-def decide_resume(state: Feedback, command: ResumeContact) -> Sequence[Event]:
+def _resume(state: Feedback, command: ResumeContact) -> Sequence[Event]:
     """Who was locked and complains again is told where they are now; the old address is closed."""
     to = state.correspondent
     if to is None or command.cycle < state.cycle or to.reply_to == command.correspondent.reply_to:

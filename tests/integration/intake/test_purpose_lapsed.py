@@ -1,4 +1,4 @@
-"""A person's key goes with the last record that holds their words (docs/decisions/0017)."""
+"""A person's key goes with the last record that holds their words (docs/decisions/0018)."""
 
 import asyncio
 import json
