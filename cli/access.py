@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -13,14 +14,18 @@ from cli.client import Client
 from cli.operate import ACTOR, ROLE
 from cli.places import Places
 from cli.telling import FOUND, MISUSED, AsJson, emit, fail, out, speaking
+from cli.versions import instant
 from libs.web.auth import issue_token, make_signing_key
+from services.audit.domain.access import TOLD
 
+AUDITOR = "auditor:local"
 Why = Annotated[str, typer.Option("--reason", help="Why; a code, kept on record.")]
 Who = Annotated[str, typer.Argument(help="<kind>:<pseudonym>, e.g. agent:8812.")]
 
 token = typer.Typer(
     invoke_without_command=True, no_args_is_help=True, help="Bearer tokens: issue, list, revoke."
 )
+access = typer.Typer(no_args_is_help=True, help="Everything about access and configuration.")
 role = typer.Typer(no_args_is_help=True, help="Whose roles were changed, to which.")
 
 
@@ -28,6 +33,7 @@ def register(app: typer.Typer) -> None:
     """Adds these commands."""
     app.add_typer(token, name="token")
     app.add_typer(role, name="role")
+    app.add_typer(access, name="access")
 
 
 @contextmanager
@@ -189,3 +195,51 @@ def _told(done: Any, what: str, as_json: bool) -> None:
         return
     known = "" if done["events"] else " (was so already 已是如此)"
     out.print(f"[green]✓[/green] {what}{known}")
+
+
+# --- everything about access and configuration ---------------------------------------------------
+
+
+@access.command("log")
+def access_log(
+    kind: Annotated[str | None, typer.Option(help=f"Only this kind: {', '.join(TOLD)}.")] = None,
+    who: Annotated[str | None, typer.Option(help="Done by this pseudonym, or about it.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Recorded from this date or instant on.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Recorded before this date (00:00) or instant.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many rows.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Tell who was given or refused what, and which rules changed, the oldest first.
+
+    Policies, teams, tokens, roles, holds, exports, personal data opened, records settled, gaps gone
+    over, rebuilds, purges. With --json: {items: [{id, source, subject, kind, type, time, actor, en,
+    zh, data}], more}.
+    """
+    if kind is not None and kind not in TOLD:
+        fail(f"no such kind: {kind}; there are {', '.join(TOLD)}", code=MISUSED, as_json=as_json)
+    asked = {
+        "kind": kind,
+        "who": who,
+        "since": since and instant(since, "--from", as_json),
+        "until": until and instant(until, "--to", as_json),
+        "limit": min(limit + 1, 200),
+    }
+    with speaking(as_json), Client(Places.here(), actor=AUDITOR, roles=("auditor",)) as client:
+        found = list(islice(client.pages("audit", "/access", **asked), limit + 1))
+    shown, more = found[:limit], len(found) > limit
+    if as_json:
+        emit({"items": shown, "more": more})
+        return
+    table = showing.grid("Access and configuration 访问与配置", "time", "service", "by", "what")
+    for one in shown:
+        service = one["source"].rpartition("/")[2]
+        table.add_row(
+            showing.moment(one["time"]), service, one["actor"], f"{one['zh']}\n{one['en']}"
+        )
+    out.print(table)
+    if more:
+        out.print(f"… more than {limit}; narrow it with --from, --to, --who or --kind")

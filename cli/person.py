@@ -185,7 +185,7 @@ def _sentences(client: Client, complaints: Sequence[str]) -> dict[str, tuple[str
 
 def _opened(client: Client, who: UUID, complaint: str, *, only_theirs: bool = False) -> list[Any]:
     """A complaint's events with the person's own words in clear; or only those that hold any."""
-    records = list(client.pages("audit", f"/complaints/{complaint}/records"))
+    records = list(client.pages("audit", f"/complaints/{complaint}/records", purpose=EXPORT))
     if only_theirs:
         records = [one for one in records if any(_is_of(who, token) for token in _tokens(one))]
     tokens = sorted({token for record in records for token in _tokens(record)})

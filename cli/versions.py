@@ -68,7 +68,7 @@ def policy_activate(
         body["at_once"] = True
         begins: str | None = datetime.now(UTC).isoformat()
     else:
-        begins = since and _instant(since, "--from", as_json)
+        begins = since and instant(since, "--from", as_json)
         body["effective_from"] = begins
     file = read_sound(path, as_json, begins)
     body["text"] = path.read_text(encoding="utf-8")
@@ -136,7 +136,7 @@ def policy_list(
     With --json: {versions: [{name, version, sha256, effective_from, active_from, activated_at,
     activated_by, seed, state, service}]}.
     """
-    asked = {"name": name, "at": at and _instant(at, "--at", as_json)}
+    asked = {"name": name, "at": at and instant(at, "--at", as_json)}
     services = sorted({one.name for one in owners().values()})
     if name is not None:
         services = [owner(name, as_json)]
@@ -185,7 +185,7 @@ def policy_show(
         told = client.get(
             owner(name, as_json),
             f"/policies/{name}",
-            at=at and _instant(at, "--at", as_json),
+            at=at and instant(at, "--at", as_json),
             version=version,
         )
     if as_json:
@@ -293,7 +293,7 @@ def calendar_show(
             "sla_watch",
             "/calendar",
             year=year,
-            at=at and _instant(at, "--at", as_json),
+            at=at and instant(at, "--at", as_json),
             version=version,
         )
     if as_json:
@@ -326,7 +326,8 @@ def _year(told: Mapping[str, Any]) -> RenderableType:
 # --- asking --------------------------------------------------------------------------------------
 
 
-def _instant(said: str, option: str, as_json: bool) -> str:
+def instant(said: str, option: str, as_json: bool) -> str:
+    """A date (00:00 in Shanghai) or an instant, as the wire has it; else the command ends."""
     try:
         return wire_instant(seed_instant(said))
     except ValueError:

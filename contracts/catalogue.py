@@ -87,11 +87,40 @@ _COUNTED: frozenset[type[Event]] = frozenset(
 """What audit's reports rest on (DOMAIN rule 12)."""
 
 
+_ACCESS: frozenset[type[Event]] = frozenset(
+    {
+        h.PolicyActivated,
+        h.TeamChanged,
+        h.TokenIssued,
+        h.TokenRevoked,
+        h.RoleChanged,
+        h.HoldPlaced,
+        h.HoldLifted,
+        h.StandingHoldPlaced,
+        h.StandingHoldLifted,
+        h.ExportMade,
+        h.PersonAccessed,
+        h.PersonErased,
+        h.RecordSettled,
+        h.GapResolved,
+        h.RebuildDone,
+        h.CohortArchived,
+        h.CohortRestored,
+        h.PurgeProposed,
+        h.PurgeWithdrawn,
+        h.CohortPurged,
+    }
+)
+"""What audit tells as one timeline of access and configuration."""
+
+
 def _and_counted(event: type[Event], reactions: Mapping[str, str]) -> dict[str, str]:
-    if event not in _COUNTED:
-        return dict(reactions)
     told = [reactions["audit"]] if "audit" in reactions else []
-    return {**reactions, "audit": "; ".join((*told, "counts it in its reports"))}
+    if event in _COUNTED:
+        told.append("counts it in its reports")
+    if event in _ACCESS:
+        told.append("tells it among access and configuration")
+    return {**reactions, "audit": "; ".join(told)} if told else dict(reactions)
 
 
 _INTAKE = _of(
@@ -424,7 +453,7 @@ _HOUSEKEEPING = (
         "intake",
         "person",
         "person id",
-        (h.PersonAccessed, {"audit": "reports"}),
+        (h.PersonAccessed, {}),
         (
             h.PersonErased,
             {

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import from_json
 
 from contracts.catalogue import SERVICES
-from contracts.values import Instant, Receipt
+from contracts.values import Instant, Reason, Receipt
 from libs.decider import NotFound
 from libs.eventlog.envelope import event_id
 from libs.messaging.app import App
@@ -28,6 +29,7 @@ from services.audit.domain.policy import WORDS, Words
 from services.audit.domain.shape import show
 from services.audit.domain.telling import channel_of, reason_of
 from services.audit.gone import NoSuchComplaint, absent
+from services.audit.handed_out import put_on_record
 from services.audit.holding import Exported
 from services.audit.log import Log
 from services.audit.signing import published_keys
@@ -45,6 +47,12 @@ class NoSuchStream(NotFound):
 
     rule = "no-such-stream"
     zh = "档案中没有该事件流"
+
+
+class RecordsQuery(PageQuery):
+    """Which page, and what for."""
+
+    purpose: Reason = Field("records_request", description="what for; kept on record")
 
 
 class _Shown(BaseModel):
@@ -271,17 +279,20 @@ def _timelines(app: App) -> Router:
     async def records(
         request: Request,
         complaint: UUID,
-        page: Paging,
-        _caller: Annotated[Caller, allow("audit.records")],
+        page: Annotated[RecordsQuery, Query()],
+        caller: Annotated[Caller, allow("audit.records")],
     ) -> Page[JsonValue]:
         """A complaint's events whole, as they are on record; what was sealed is sealed here too.
 
-        For whoever answers a person's request for their data: the tokens open at intake.
+        For whoever answers a person's request for their data: the tokens open at intake. Each page
+        that is handed out is on record.
         """
         found = await app.query(views.records, complaint, page.after(int, int), page.limit)
         if not found and await app.query(views.about, complaint) is None:
             raise await app.query(absent, complaint)
         shown, following = page_of(request, found, page.limit, lambda one: one[0])
+        digest = sha256(b"\n".join(bytes(value) for _, value in shown)).hexdigest()
+        await put_on_record(app, caller, "complaint_records", digest, page.purpose, (complaint,))
         return Page(items=[from_json(value) for _, value in shown], next=following)
 
     @router.get("/timeline/by-receipt/{receipt}", response_model=TimelineShown)

@@ -21,6 +21,7 @@ from libs.web.routing import Router
 from replay import what_if
 from replay.state import state_at
 from services.audit import (
+    access_log,
     api,
     archive,
     export,
@@ -75,12 +76,17 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
-        heard_rows=lambda heard: (*views.heard_rows(heard), *reports.heard_rows(heard)),
+        heard_rows=lambda heard: (
+            *views.heard_rows(heard),
+            *reports.heard_rows(heard),
+            *access_log.heard_rows(heard),
+        ),
         tables=(
             *views.TABLES,
             *legal_holds.TABLES,
             *purging.TABLES,
             records.ARCHIVED_TABLE,
+            access_log.TABLE,
             *reports.FACT_TABLES,
         ),
         archive=kept.keep,
@@ -110,6 +116,7 @@ def build(settings: Settings, clock: Clock) -> App:
             bundle_routes(app, vault),
             *knowing.routes(app, state_at),
             *printing.routes(app),
+            access_log.routes(app),
             handing.routes(app),
             legal_holds.routes(app),
             purging.routes(app, purge_key),

@@ -13,20 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from contracts.housekeeping import ExportMade
 from contracts.intake import ComplaintRegistered
 from contracts.routing import WorkAnswered, WorkReportedBack
 from contracts.values import Reason
-from libs.decider import Refused, To
-from libs.eventlog.envelope import Origin
-from libs.eventlog.work import Work
+from libs.decider import Refused
 from libs.messaging.app import App
 from libs.sheets import FORMATS, Format, Sheet, written
 from libs.vault.client import VaultClient
 from libs.web import Caller, Router, allow
-from services.audit.domain.exporting import RecordExport
 from services.audit.domain.reporting import REPORTS, Period, told_in, with_words
 from services.audit.facts import live_facts
+from services.audit.handed_out import put_on_record
 from services.audit.reports import BadPeriod
 
 OPENED_MAX = 500
@@ -78,7 +75,8 @@ def routes(app: App, vault: VaultClient) -> Router:
         for complaint, tokens in sealed:
             opened.append(await _opened(vault, complaint, tokens, body.purpose, caller.actor))
         told = written(with_words(sheet, opened), body.format)
-        await _on_record(app, told, [complaint for complaint, _ in sealed], body.purpose, caller)
+        digest, about = sha256(told).hexdigest(), [complaint for complaint, _ in sealed]
+        await put_on_record(app, caller, "records_opened", digest, body.purpose, about)
         return Response(told, media_type=FORMATS[body.format])
 
     return router
@@ -127,24 +125,3 @@ def _tokens(kind: str, state: bytes) -> Tokens:
         return {"customer": customer, "words": [told["summary"]]}
     opinion = data["opinion" if kind == WorkReportedBack.type else "explanation"]
     return {"opinion": [opinion]}
-
-
-async def _on_record(
-    app: App, told: bytes, complaints: Sequence[UUID], purpose: str, caller: Caller
-) -> None:
-    digest = sha256(told).hexdigest()
-    made = ExportMade(
-        what="records_opened",
-        complaints=tuple(complaints),
-        purpose=purpose,
-        by=caller.actor,
-        digest=digest,
-    )
-
-    def decide(work: Work) -> None:
-        work.apply(
-            To(digest, RecordExport(at=work.now, made=made)),
-            Origin(causation="request", actor=caller.actor),
-        )
-
-    await app.in_thread(app.writer.transact, decide)

@@ -14,6 +14,7 @@ from contracts.intake import (
 )
 from libs.decider import Event, Recorded, To
 from services.audit.domain import reporting
+from services.audit.domain.access import ABOUT_ACCESS
 from services.audit.domain.holds import Reach
 
 HEARD: tuple[type[Event], ...] = tuple(
@@ -25,6 +26,7 @@ HEARD: tuple[type[Event], ...] = tuple(
             ComplaintReopened,
             ComplaintEscalationNoted,
             *reporting.HEARD,
+            *ABOUT_ACCESS,
         )
     )
 )

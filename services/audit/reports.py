@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import date
+from hashlib import sha256
 from tempfile import SpooledTemporaryFile
 from typing import IO, Annotated, Any
 
@@ -11,7 +12,7 @@ from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from contracts.values import ChannelKind, Plain
+from contracts.values import ChannelKind, Plain, Reason
 from libs.decider import NotFound, Recorded, Refused, Row, To
 from libs.eventlog import Table
 from libs.messaging.app import App
@@ -20,6 +21,7 @@ from libs.web import Ask, Caller, Router, allow, command
 from services.audit.domain.connections import EnterConnection, subject_of
 from services.audit.domain.reporting import REPORTS, TABLES, FactTable, Period, fact_rows
 from services.audit.facts import live_facts
+from services.audit.handed_out import put_on_record
 
 IN_MEMORY_BYTES = 1024 * 1024
 """A longer report lies in a temporary file until it is sent."""
@@ -57,6 +59,10 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
     return fact_rows(recorded)
 
 
+FILES = frozenset({Format.CSV, Format.XLSX})
+"""Forms that are carried away as files; the others are for a screen or another program."""
+
+
 class NoSuchReport(NotFound):
     """There is no report of that name."""
 
@@ -89,6 +95,7 @@ class ReportQuery(BaseModel):
     width: int | None = Field(
         None, ge=60, le=1_000, description="a terminal's: `table` in blocks no wider than this"
     )
+    purpose: Reason = Field("report", description="what for; kept on record of a CSV or XLSX file")
 
 
 class ConnectionBody(BaseModel):
@@ -138,6 +145,14 @@ def report_file(
     return told
 
 
+def _digest(told: IO[bytes]) -> str:
+    digest = sha256()
+    while part := told.read(SENT_BYTES):
+        digest.update(part)
+    told.seek(0)
+    return digest.hexdigest()
+
+
 async def _sent(told: IO[bytes]) -> AsyncIterator[bytes]:
     with told:
         while part := await asyncio.to_thread(told.read, SENT_BYTES):
@@ -161,9 +176,9 @@ def routes(app: App) -> Router:
     async def report(
         name: Annotated[str, Path(pattern=r"^[a-z][a-z-]*$", max_length=40)],
         asked: Annotated[ReportQuery, Query()],
-        _caller: Annotated[Caller, allow("audit.report")],
+        caller: Annotated[Caller, allow("audit.report")],
     ) -> Response:
-        """A report of DOMAIN rule 12 over the days asked for."""
+        """A report of DOMAIN rule 12 over the days asked for; a file of it is put on record."""
         try:
             period = Period.asked(asked.first, asked.last)
         except ValueError as error:
@@ -171,6 +186,9 @@ def routes(app: App) -> Router:
         told = await app.query(
             report_file, name, period, asked.format, asked.top, ROWS_MAX, asked.width
         )
+        if asked.format in FILES:
+            digest = await app.beside(_digest, told)
+            await put_on_record(app, caller, f"report.{name}", digest, asked.purpose)
         return StreamingResponse(_sent(told), media_type=FORMATS[asked.format])
 
     @router.command("/connection")

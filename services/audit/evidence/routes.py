@@ -10,19 +10,16 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from contracts.housekeeping import ExportMade
 from contracts.values import Instant, Reason
-from libs.decider import NotFound, To
-from libs.eventlog.envelope import Origin
-from libs.eventlog.work import Work
+from libs.decider import NotFound
 from libs.messaging.app import App
 from libs.vault.client import VaultClient
 from libs.web import Caller, Router, allow
 from services.audit.config import Settings
-from services.audit.domain.exporting import RecordExport
 from services.audit.domain.policy import WORDS, Words
 from services.audit.evidence.bundle import Content, assemble
 from services.audit.evidence.gather import of_complaint, of_period
+from services.audit.handed_out import put_on_record
 from services.audit.signing import open_key
 
 TOKEN = re.compile(rb"bs1\.[A-Za-z0-9_-]+")
@@ -107,19 +104,7 @@ async def _handed_out(app: App, body: BundleAsked, caller: Caller, content: Cont
     key = await app.beside(open_key, path, settings.checkpoint_origin)
     data = await app.beside(assemble, content, key)
     digest = sha256(data).hexdigest()
-    made = ExportMade(
-        what="evidence_bundle" if content.opened is None else "evidence_bundle_opened",
-        complaints=() if body.complaint is None else (body.complaint,),
-        purpose=body.purpose,
-        by=caller.actor,
-        digest=digest,
-    )
-
-    def decide(work: Work) -> None:
-        work.apply(
-            To(digest, RecordExport(at=work.now, made=made)),
-            Origin(causation="request", actor=caller.actor),
-        )
-
-    await app.in_thread(app.writer.transact, decide)
+    what = "evidence_bundle" if content.opened is None else "evidence_bundle_opened"
+    about = () if body.complaint is None else (body.complaint,)
+    await put_on_record(app, caller, what, digest, body.purpose, about)
     return Response(data, media_type=ZIP, headers={"digest": f"sha-256={digest}"})

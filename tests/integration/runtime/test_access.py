@@ -119,7 +119,7 @@ class Instance:
 def one() -> Iterator[Instance]:
     service = following(replace(thrower(), types=DECODE), ACCESS)
     with room(("thrower",), with_topics=False) as where:
-        instance = Instance(service, where.dsns["thrower"])
+        instance = Instance(service, where.service_dsns["thrower"])
         yield instance
         instance.store.close()
 
@@ -163,7 +163,7 @@ def test_a_table_counts_from_its_own_instant_without_another_look(one: Instance)
     assert one.access.permits(frozenset({"clerk"}), "intake.read")
     assert not one.access.permits(frozenset({"admin"}), "intake.policy")
     (warning,) = one.access.missing()
-    assert warning.startswith("access 2 lets nobody do audit.bundle, ")
+    assert warning.startswith("access 2 lets nobody do audit.access, ")
 
 
 def test_a_table_this_release_cannot_read_leaves_the_one_before_in_force(
