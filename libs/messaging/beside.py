@@ -36,6 +36,7 @@ NEAR_RECORDS = 500
 ROUNDS_MAX = 50
 DRAIN_SECONDS_MAX = 20.0
 POLL_SECONDS = 0.02
+IDS_AT_ONCE = 10_000
 LOCK_MS_MAX = 10_000
 
 
@@ -48,7 +49,7 @@ class NeverNear(RuntimeError):
 
 
 class EventsDiffer(RuntimeError):
-    """Log and live database do not hold the same events: nothing is swapped."""
+    """The live database holds an event that the log does not: nothing is swapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class Beside:
         self._track = Track(where, everything=True)
         self._left = Spool()
         self._digest = _Digest()
+        self._events_differ = False
 
     def close(self) -> None:
         """Lets go of both databases."""
@@ -233,7 +235,9 @@ class Beside:
                 for conn in (live, beside):
                     conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                     conn.execute("SELECT 1")
-            return compared(live, beside, self._progress)
+            found = compared(live, beside, self._progress)
+            self._events_differ = any(one.table == EVENTS for one in found)
+            return found
 
     # -- swapping --------------------------------------------------------------------------------
 
@@ -243,7 +247,7 @@ class Beside:
         Raises EventsDiffer, and has then changed nothing.
         """
         with self.at_rest() as holding:
-            self._refuse_other_events()
+            self._refuse_unsent()
             self._carry_over()
             done = self._finish(by)
             self.store.close()
@@ -258,16 +262,29 @@ class Beside:
                 _allowed(admin, aside, True)
         return done
 
-    def _refuse_other_events(self) -> None:
+    def _refuse_unsent(self) -> None:
+        """What the live database holds and the log does not would be lost; the other way round, or
+        changed there, it is what a rebuild is for."""
         count = f"SELECT count(*), max(notification_id) FROM {EVENTS}"
         live = self._live.execute(count).fetchone()
         with self.store.connection() as conn, conn.cursor(row_factory=tuple_row) as curs:
-            beside = curs.execute(count).fetchone()
-        if live != beside:
-            raise EventsDiffer(
-                f"{self.service.name}: the live database holds {_told(live)}, and the log "
-                f"{_told(beside)}; nothing was swapped. Find out why first (bihuan verify)"
-            )
+            if live == curs.execute(count).fetchone() and not self._events_differ:
+                return
+            with self._live.transaction(), self._live.cursor(name="ids") as ids:
+                ids.itersize = IDS_AT_ONCE
+                ids.execute(f"SELECT notification_id FROM {EVENTS}")
+                while some := ids.fetchmany(IDS_AT_ONCE):
+                    lacking = curs.execute(
+                        "SELECT min(id) FROM unnest(%s::bigint[]) AS live (id) WHERE NOT EXISTS "
+                        f"(SELECT FROM {EVENTS} WHERE notification_id = live.id)",
+                        ([number for (number,) in some],),
+                    ).fetchone()
+                    if lacking is not None and lacking[0] is not None:
+                        raise EventsDiffer(
+                            f"{self.service.name}: the live database holds event {lacking[0]}, and "
+                            "the log does not; nothing was swapped. Find out why first "
+                            "(bihuan verify)"
+                        )
 
     def _carry_over(self) -> None:
         with psycopg.connect(self._databases.own) as beside:
@@ -379,10 +396,6 @@ def _dump(conn: Connection[Any], table: str) -> _Dump:
 
 def _name(dsn: str) -> str:
     return str(psycopg.conninfo.conninfo_to_dict(dsn)["dbname"])
-
-
-def _told(row: Any) -> str:
-    return f"{row[0]} events up to {row[1]}" if row else "none"
 
 
 def _allowed(admin: Connection[Any], name: str, allowed: bool) -> None:
