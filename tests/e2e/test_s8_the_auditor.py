@@ -3,15 +3,20 @@
 import asyncio
 import json
 import zipfile
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 import psycopg
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from contracts.values import Decision, Medium
+from libs.decider import To
+from libs.eventlog.envelope import Origin
+from libs.eventlog.work import Work
 from libs.sheets import FORMATS, Format, written
 from services.audit.domain.chain import FaultKind
 from services.audit.domain.reporting import REPORTS, Period
@@ -19,6 +24,8 @@ from services.audit.log import Log
 from services.audit.replayed import replay
 from services.audit.reports import report_file
 from services.audit.verification import Verified, verify
+from services.intake.domain.identity import message_key
+from services.routing.domain.commands import Accept, Answer, Staff, Take
 from services.sla_watch.main import describe as describe_sla_watch
 from tests.again import made_again
 from tests.e2e import (
@@ -35,6 +42,10 @@ from tests.e2e.scenes import Stage, after, scene
 from tests.e2e.test_evidence import plain_python
 from tests.e2e.world import RoomServers, read_log, sh
 from tests.stack import UNGUARDED, Room, emptied
+
+T = TypeVar("T")
+Asked = Callable[[datetime, Staff, bool], Accept | Take | Answer]
+"""(now, who, whether it waits in a queue) -> what they do."""
 
 OCTOBER = Period(date(2025, 10, 1), date(2025, 10, 31))
 LAST = "2026-02-20 00:00:00"
@@ -54,11 +65,12 @@ S1_TO_S7 = (
 @after(*S1_TO_S7)
 @scene
 async def test_s8_the_auditor_replays_proves_and_reads_what_s1_to_s7_left(world: Stage) -> None:
-    """S8 (1), (5) to (10)."""
+    """S8 (1) to (10); (2) to (4) in months of their own, for S1 to S7 have made October's."""
     await world.at("2025-10-24 10:00:00")
     told_on_friday = await world.say(category="billing.overcharge", text="多收费")
     await world.at(LAST)
     await world.settle()
+    await _three_months_of_promises(world)
     s4, s6 = await _of_s4_and_s6(world)
     await _in_octobers_table(world, told_on_friday)
     await _replayed_without_a_trace(world, s4)
@@ -66,6 +78,111 @@ async def test_s8_the_auditor_replays_proves_and_reads_what_s1_to_s7_left(world:
     await _proven_by_plain_python(world, s6)
     await _reading_is_on_record(world, s6)
     await _tampering_is_found(world, s6)
+
+
+# -- (2) to (4) ------------------------------------------------------------------------------------
+
+
+async def _three_months_of_promises(world: Stage) -> None:
+    """Resolve clocks (98 %): their last counted dates are 31 March, 1 April and 7 May 2026."""
+    await world.at("2026-03-24 10:00:00")
+    march = await _told(world, range(52))
+    [duplicate] = await _told(world, range(2, 3), category="product")
+    withdrawn, reclassified, survivor = march[:3]
+    for complaint, step, body in (
+        (withdrawn, "withdraw", {"by": "customer", "reason": "changed_mind"}),
+        (reclassified, "reclassify", {"category": "mobile.coverage", "reason": "misplaced"}),
+        (duplicate, "merge", {"into": survivor, "reason": "same_matter"}),
+    ):
+        role = "manager" if step == "merge" else "desk"
+        await world.player.do("intake", f"/complaints/{complaint}/{step}", body, role=role)
+    await _answered(world, march[2:51])
+    await world.at("2026-03-25 10:00:00")
+    await _answered(world, (await _told(world, range(100, 150)))[:48])
+    await world.at("2026-04-27 10:00:00")
+    await _answered(world, (await _told(world, range(200, 399)))[:195])
+    await world.at("2026-05-08 00:00:01")
+    await world.settle()
+    days = {"from": "2026-03-01", "to": "2026-05-31"}
+    told = (await world.player.get("audit", "/reports/promises", **days))["rows"]
+    assert {
+        row["month"]: (
+            *(row["met"], row["breached"], row["cancelled"]),
+            *(row["share"]["shown"], row["promised"], row["kept"]),
+        )
+        for row in told
+        if row["clock"] == "resolve"
+    } == {
+        "2026-03": (49, 1, 3, "98.00 %", "98 %", True),
+        "2026-04": (48, 2, 0, "96.00 %", "98 %", False),
+        "2026-05": (195, 4, 0, "97.98… %", "98 %", False),
+    }
+
+
+async def _told(world: Stage, numbers: range, category: str = "billing.overcharge") -> list[str]:
+    """So many customers complain now, all at once; each is accepted."""
+    names = {f"s8-{category}-{number}": f"1370088{number:04}" for number in numbers}
+    for name, phone in names.items():
+        words = {"kind": "words", "channel": "hotline_10010", "text": "多收费"}
+        now = world.clock.now()
+        await world.player.say("10010", name, now, **words, category=category, subscriber=phone)
+    await world.settle()
+    complaints = [str(message_key("10010", name)) for name in names]
+    await _each(
+        world, complaints, lambda now, by, waits: (Take if waits else Accept)(at=now, by=by)
+    )
+    return complaints
+
+
+async def _answered(world: Stage, complaints: list[str]) -> None:
+    """Who has each answers it now."""
+    await _each(
+        world,
+        complaints,
+        lambda now, by, _: Answer(
+            at=now, by=by, explanation="sealed", decision=Decision.UPHELD, told_by=Medium.MESSAGE
+        ),
+    )
+
+
+def batched(found: Sequence[T]) -> Iterator[Sequence[T]]:
+    for at in range(0, len(found), 50):
+        yield found[at : at + 50]
+
+
+async def _each(
+    world: Stage,
+    complaints: list[str],
+    command: Callable[[datetime, Staff, bool], Accept | Take | Answer],
+) -> None:
+    """What routing's own API would decide for each, in a few transactions instead of hundreds."""
+    routing = world.app("routing")
+    teams = (await world.player.get("routing", "/teams"))["teams"]
+
+    def seats(conn: Connection[Any]) -> list[tuple[str, Staff, bool]]:
+        asked = "SELECT complaint, team, agent, queue FROM work WHERE complaint = ANY(%s)"
+        rows = conn.execute(asked, ([UUID(one) for one in complaints],)).fetchall()
+        found = []
+        for row in rows:
+            team = next(
+                one
+                for one in teams
+                if one["team"] == row["team"] or (not row["team"] and row["queue"] in one["queues"])
+            )
+            agent = row["agent"] or team["seats"][0]["agent"]
+            who = Staff(agent=agent, team=team["team"], steers=True)
+            found.append((str(row["complaint"]), who, row["team"] is None))
+        return found
+
+    for some in batched(await routing.query(seats)):
+
+        def decide(work: Work, some: Sequence[tuple[str, Staff, bool]] = some) -> None:
+            for complaint, by, waits in some:
+                actor = Origin("request", f"agent:{by.agent}")
+                work.apply(To(complaint, command(work.now, by, waits)), actor)
+
+        await routing.in_thread(routing.writer.transact, decide)
+    await world.settle()
 
 
 async def _of_s4_and_s6(world: Stage) -> tuple[str, str]:
