@@ -4,13 +4,14 @@ from typing import Any
 
 from contracts.escalation import CaseRequested
 from contracts.intake import ComplaintRegistered
+from contracts.values import Category
 from libs.decider import Recorded
 from services.audit.domain.reporting import REPORTS, fact_rows
 from services.audit.domain.reporting.period import Period
 from services.audit.facts import Kept
 from tests.unit.audit.test_reporting import OCTOBER
 from tests.unit.escalation.heard import hear, nothing
-from tests.unit.intake.test_repeats import told
+from tests.unit.intake.test_repeats import classified, told
 from tests.unit.intake.world import World
 
 DAYS = ("2025-09-12", "2025-10-01", "2025-10-12", "2025-10-20", "2025-10-28", "2025-12-01")
@@ -24,7 +25,7 @@ def registered() -> list[Recorded[ComplaintRegistered]]:
     return [one for one in world.log if isinstance(one.data, ComplaintRegistered)]
 
 
-def line(every: list[Recorded[ComplaintRegistered]], period: Period) -> dict[str, Any]:
+def line(every: list[Recorded[Any]], period: Period) -> dict[str, Any]:
     kept = Kept()
     for one in every:
         kept.keep(fact_rows(one))
@@ -46,3 +47,15 @@ def test_the_report_and_the_desk_go_by_the_same_repeats() -> None:
     october = line(every, OCTOBER)
     assert (october["complaints"], october["repeats"]) == (4, 4)
     assert str(october["repeat_rate"]) == "100.00 %"
+
+
+def test_what_was_classified_only_later_is_a_repeat_to_the_report_as_well() -> None:
+    """It repeats one told before it, and one told after it repeats both."""
+    world = World()
+    world.tell(told("2025-10-01", "m-1"))
+    world.tell(told("2025-10-10", "m-2", category=None, text="请联系我"))
+    world.tell(told("2025-10-20", "m-3"))
+    assert line(world.log, OCTOBER)["repeats"] == 1
+    classified(world, "m-2", Category.BILLING)
+    october = line(world.log, OCTOBER)
+    assert (october["complaints"], october["repeats"]) == (3, 2)
