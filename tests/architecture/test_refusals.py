@@ -9,14 +9,17 @@ import pytest
 
 import libs
 import services
+from cli.places import SERVICES
 from libs.decider import Conflict, Decider, DomainError, NotFound, Refused, Stale
+from libs.decider.decider import stands_nowhere
 from libs.web.problem import RequestError
+from services.audit.domain import standing as audit
 from services.escalation.domain import standing as escalation
 from services.escalation.domain.state import Stage
 from services.escalation.domain.stream import CASES
 from services.feedback_survey.domain import standing as feedback
 from services.feedback_survey.domain.stream import FEEDBACK
-from services.intake.domain.standing import STATES
+from services.intake.domain.standing import PERSON, STATES
 from services.intake.domain.streams import COMPLAINT
 from services.routing.domain import standing as routing
 from services.routing.domain.state import Phase
@@ -90,6 +93,28 @@ def test_what_people_command_says_where_it_stands(decider: Decider[object]) -> N
     assert decider.stands.__module__.endswith(".domain.standing")
 
 
+NOWHERE = {
+    "message": "its refusal is the message's own",
+    "search": "never refuses",
+    "token": "never refuses",
+    "role": "never refuses",
+    "export": "never refuses",
+    "housekeeping": "never refuses",
+    "team": "refuses what was sent, wherever the team stands",
+    "policy": "names the version, the instant and the line that refuse it",
+    "clocks": "nobody commands it",
+    "checkpoint": "nobody commands it",
+}
+"""Streams without a state that refuses, each with its reason."""
+
+
+def test_every_stream_that_can_refuse_for_where_it_stands_says_where() -> None:
+    """Issue 4: "and the state that refused it": holds, persons and the archive as well."""
+    described = [importlib.import_module(f"services.{one}.main").describe() for one in SERVICES]
+    deciders = [decider for service in described for decider in service.all_deciders]
+    assert {one.kind for one in deciders if one.stands is stands_nowhere} == set(NOWHERE)
+
+
 def test_every_state_has_two_names() -> None:
     assert set(routing.PHASES) == set(Phase)
     assert set(escalation.STAGES) == set(Stage)
@@ -100,7 +125,9 @@ def test_every_state_has_two_names() -> None:
         escalation.NO_CASE,
         *(feedback.NOT_ASKED, feedback.ASKED, feedback.CONCLUDED, feedback.STOPPED),
     ]
-    named = [(one.zh, one.en) for one in standings] + [(one.zh, one.en) for one in STATES.values()]
+    named = [(one.zh, one.en) for one in standings]
+    for states in (STATES, PERSON, audit.STATES):
+        named += [(one.zh, one.en) for one in states.values()]
     for zh, en in named:
         assert CHINESE.search(zh)
         assert re.fullmatch(r"[a-zA-Z0-9 ,']+", en)

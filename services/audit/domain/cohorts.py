@@ -16,6 +16,7 @@ from contracts.housekeeping import CohortArchived, CohortRestored
 from contracts.keeping import months_after
 from contracts.values import Version
 from libs.decider import Command, Conflict, Context, Decider, Recorded, Refused, Row, State
+from services.audit.domain.standing import of_cohort
 
 NAME = "archive"
 """The policy's name."""
@@ -183,6 +184,7 @@ COHORTS: Decider[Cohort] = Decider(
     decide=decide,
     evolve=evolve,
     rows=rows,
+    stands=of_cohort,
     subject_is_id=False,
 )
 """Subject: the month, e.g. 2025-09."""

@@ -15,6 +15,7 @@ from contracts.values import CHANNELS, ChannelKind, Plain
 from libs.decider import Command, Conflict, Context, Decider, Recorded, Refused, State
 from services.audit.domain.reporting.period import day_of
 from services.audit.domain.reporting.policy import NAME, ReportsPolicy
+from services.audit.domain.standing import of_day
 
 HOTLINES = tuple(
     kind for kind, channel in CHANNELS.items() if channel.voice and kind.value.startswith("hotline")
@@ -117,5 +118,6 @@ CONNECTIONS: Decider[Figures] = Decider(
     events=(ConnectionEntered,),
     decide=decide,
     evolve=evolve,
+    stands=of_day,
     subject_is_id=False,
 )

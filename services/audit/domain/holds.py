@@ -30,6 +30,7 @@ from libs.decider import (
     State,
     TimerFired,
 )
+from services.audit.domain.standing import of_holds
 
 LEGAL_HOLDS = "legal_hold"
 LEGAL_HOLDS_OVER = "legal_hold_over"
@@ -245,6 +246,7 @@ HOLDS: Decider[Held] = Decider(
     evolve=evolve,
     timers=timers,
     rows=rows,
+    stands=of_holds,
     timer_command=HoldExpired,
 )
 """Subject and stream id: the complaint's id."""
@@ -344,6 +346,7 @@ STANDING_HOLDS: Decider[Standing] = Decider(
     evolve=evolve_standing,
     timers=standing_timers,
     rows=standing_rows,
+    stands=of_holds,
     timer_command=HoldExpired,
     subject_is_id=False,
 )

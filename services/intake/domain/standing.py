@@ -1,5 +1,8 @@
 """Where a complaint stands, in both languages: told to customers, and with every refusal."""
 
+from typing import Protocol
+
+from contracts.housekeeping import ErasureMode
 from contracts.values import Names
 from libs.decider import Standing
 from services.intake.domain.state import Complaint
@@ -37,3 +40,22 @@ def stands(complaint: Complaint) -> Standing:
     """The same in words."""
     state = state_of(complaint)
     return Standing(state, STATES[state].zh, STATES[state].en)
+
+
+PERSON = {
+    "open": Names("未封存", "neither locked nor erased"),
+    "locked": Names("已封存", "locked to storage"),
+    "destroyed": Names("已销毁", "destroyed"),
+}
+"""Where a person's data stands."""
+
+
+class _Erasable(Protocol):
+    @property
+    def erased(self) -> ErasureMode | None: ...
+
+
+def person_stands(person: _Erasable) -> Standing:
+    """Whether a person's data can still be read."""
+    code = "open" if person.erased is None else person.erased.value
+    return Standing(code, PERSON[code].zh, PERSON[code].en)

@@ -12,7 +12,7 @@ from services.intake.domain import commands, complaint, erasing, message, person
 from services.intake.domain.message import Refusal
 from services.intake.domain.person import Person
 from services.intake.domain.search import Searches
-from services.intake.domain.standing import stands
+from services.intake.domain.standing import person_stands, stands
 from services.intake.domain.state import Complaint, evolve
 
 COMPLAINT: Decider[Complaint] = Decider(
@@ -72,6 +72,7 @@ PERSON: Decider[Person] = Decider(
     events=(PersonAccessed, PersonErased, PersonErasureNoted),
     decide=person.decide,
     evolve=person.evolve,
+    stands=person_stands,
     subject_is_id=False,
 )
 """Subject: the person's random id in the vault."""
