@@ -28,7 +28,7 @@ from services.audit.domain.chain import FaultKind
 from services.audit.domain.policy import WORDS, Words
 from services.audit.domain.shape import show
 from services.audit.domain.telling import channel_of, reason_of
-from services.audit.gone import NoSuchComplaint, absent
+from services.audit.gone import NoSuchComplaint, absent, absent_stream
 from services.audit.handed_out import put_on_record
 from services.audit.holding import Exported
 from services.audit.log import Log
@@ -365,7 +365,8 @@ def _proofs(app: App, prover: Prover) -> Router:
             views.stream, source, subject, page.after(int, int, int), page.limit
         )
         if head is None:
-            raise NoSuchStream
+            gone = await app.query(absent_stream, subject)
+            raise gone or NoSuchStream
         shown, following = page_of(
             request,
             links,

@@ -39,3 +39,13 @@ def absent(conn: Connection[Any], complaint: UUID) -> DomainError:
         f"The records of this complaint passed their retention and went at {wire_instant(at)}: "
         f"event {tombstone} of the purge of {cohort} says so."
     )
+
+
+def absent_stream(conn: Connection[Any], subject: str) -> Purged | None:
+    """The same of a stream by its subject; None where it is no complaint's, or never was here."""
+    try:
+        complaint = UUID(subject)
+    except ValueError:
+        return None
+    found = absent(conn, complaint)
+    return found if isinstance(found, Purged) else None

@@ -20,7 +20,6 @@ from contracts.purging import text_of
 from libs.decider import Recorded
 from libs.eventlog.envelope import Unreadable, decode
 from services.audit.domain.chain import Fault, FaultKind
-from services.audit.domain.purging import subject_of
 from services.audit.holding import SOURCE, Findings
 from services.audit.signing import is_signed_bytes
 
@@ -99,24 +98,17 @@ def tombstones(
 
 
 def _recorded(conn: Connection[Any]) -> Iterator[Recorded[CohortPurged]]:
-    """The purges as the archive holds them, whose own chains and roots are proven beside this."""
+    """The purges on audit's own record, which nobody may delete from; each is signed by itself."""
     with conn.cursor(row_factory=tuple_row) as curs:
-        streams = curs.execute(
-            "SELECT subject FROM head WHERE source = %s AND subject >= %s AND subject < %s "
-            "ORDER BY subject",
-            (SOURCE, subject_of(""), subject_of("~")),
-        ).fetchall()
-        for (subject,) in streams:
-            rows = curs.execute(
-                "SELECT state FROM archive WHERE subject = %s AND source = %s AND type = %s "
-                "ORDER BY sequence",
-                (subject, SOURCE, CohortPurged.type),
-            ).fetchall()
-            for (state,) in rows:
-                try:
-                    yield decode(bytes(state), {CohortPurged.type: CohortPurged})
-                except Unreadable:
-                    continue  # its bytes are a fault of their own, named where all bytes are read
+        rows = curs.execute(
+            "SELECT state FROM stored_events WHERE topic = %s ORDER BY notification_id",
+            (CohortPurged.type,),
+        )
+        for (state,) in rows.fetchall():
+            try:
+                yield decode(bytes(state), {CohortPurged.type: CohortPurged})
+            except Unreadable:
+                continue  # then what went by it went without one, and is named
 
 
 def _left(conn: Connection[Any], tombstone: UUID) -> Mapping[tuple[str, str], tuple[int, int, str]]:

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import yaml
 
+from cli.player import Denied
 from libs.eventlog.work import partition_of
 from services.audit.purging import ClockAhead, check
 from tests.e2e.commands import bihuan, told
@@ -187,6 +188,9 @@ async def gone(world: World, data: Path, all_of: dict[str, str]) -> None:
         code, no = await told(data, verb, went[0])
         assert (code, "passed their retention and went" in no["error"]) == (1, True)
     assert (await told(data, "timeline", all_of["held"]))[0] == 0
+    with pytest.raises(Denied, match="complaint-purged") as no_stream:
+        await world.player.get("audit", f"/streams/intake/{went[0]}", role="auditor")
+    assert no_stream.value.status == 410
     with (
         psycopg.connect(world.system.stack.dsn("bihuan_audit")) as conn,
         pytest.raises(ClockAhead),

@@ -1,6 +1,7 @@
 """A purge is proposed by one person and approved by another, on one and the same plan."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from contracts.housekeeping import CohortPurged, Head, PurgeProposed, PurgeWithdrawn
 from libs.decider import Row
 from libs.decider.story import Story
+from libs.web.access import load_access_table
 from services.audit.domain.purging import (
     GONE_ROWS,
     PURGES,
@@ -82,6 +84,14 @@ def test_one_proposes_and_another_approves() -> None:
     (row,) = rows(gone, GONE_ROWS)
     assert dict(row.key) == {"complaint": COMPLAINT}
     assert dict(row.values)["cohort"] == "2025-08"
+
+
+def test_only_auditors_and_who_protects_personal_data_may_let_records_go() -> None:
+    table = load_access_table(Path(__file__).parents[3] / "infra/access.v1.yaml")
+    assert {role for role, may in table.roles.items() if "audit.purge" in may} == {
+        "auditor",
+        "privacy",
+    }
 
 
 def test_nobody_approves_their_own() -> None:
