@@ -109,30 +109,27 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in WatchSettings.model_fields}
 
 
-async def month(play: Floor, first: int, start: str, answered: str, met: int, missed: int) -> int:
-    """So many billing disputes told at one instant; the first `met` answered. Returns the next."""
+async def month(play: Floor, first: int, start: str, answered: str, met: int, missed: int) -> None:
+    """So many billing disputes told at one instant; the first `met` answered."""
     await play.stepper.run_until(at(start))
     numbers = range(first, first + met + missed)
     await play.say("intake", [(number, told.registered(start)) for number in numbers])
     await play.stepper.run_until(at(answered))
     await play.say("routing", [(number, told.answered()) for number in numbers[:met]])
     await play.stepper.settle()
-    return numbers.stop
 
 
 async def s8(play: Floor) -> None:
-    """Three months of `resolve` clocks (98 %), as S8 has them."""
+    """October's `resolve` clocks (98 %), as S8 (2) has them; the other months play in e2e."""
     start = "2025-10-24 10:00"  # a Friday: due 2025-11-01 00:00 (27-31), and so October's
     withdrawn, merged, reclassified = 1, 2, 3
     await play.stepper.run_until(at(start))
     await play.say("intake", [(number, told.registered(start)) for number in (1, 2, 3)])
-    stop = await month(play, 4, start, "2025-10-27 09:00", 49, 1)
+    await month(play, 4, start, "2025-10-27 09:00", 49, 1)
     away = told.reclassified(start, "mobile.coverage")  # which has no promise to resolve
     await play.say("intake", [(withdrawn, told.withdrawn())])
     await play.say("intake", [(merged, told.merged()), (reclassified, away)])
-    stop = await month(play, stop, "2025-11-10 10:00", "2025-11-11 09:00", 48, 2)
-    stop = await month(play, stop, "2025-12-08 10:00", "2025-12-09 09:00", 195, 4)
-    await play.stepper.run_until(at("2026-01-05 00:00"))
+    await play.stepper.run_until(at("2025-11-05 00:00"))
     await play.stepper.settle()
 
 
@@ -180,7 +177,7 @@ async def dropped_and_made_again(service: Service, where: Room, topic_id: str) -
 def test_s8_promises_and_volume_are_the_same_live_rebuilt_and_replayed(
     tmp_path: Path,
 ) -> None:
-    """S8: 49 of 50 kept, 48 of 50 not, 195 of 199 not; from everywhere the same bytes (5)."""
+    """S8: 49 of 50 kept; from everywhere the same bytes (5)."""
 
     async def play(where: Room) -> None:
         async with floor(where, tmp_path) as running:
@@ -194,8 +191,6 @@ def test_s8_promises_and_volume_are_the_same_live_rebuilt_and_replayed(
             document = _json(live["promises", Format.JSON])
             assert resolve_lines(document) == {
                 "2025-10": (49, 1, 3, "98.00 %", "98 %", True),
-                "2025-11": (48, 2, 0, "96.00 %", "98 %", False),
-                "2025-12": (195, 4, 0, "97.98… %", "98 %", False),
             }
             assert resolve_lines(_json(await running.report("promises", OCTOBER))) == {
                 "2025-10": (49, 1, 3, "98.00 %", "98 %", True)
