@@ -7,6 +7,7 @@ import typer
 
 from cli import (
     access,
+    archive,
     bundle,
     checkpoints,
     connection,
@@ -49,6 +50,7 @@ trying.register(app)
 report.register(app)
 connection.register(app)
 checkpoints.register(app)
+archive.register(app)
 bundle.register(app)
 policy.register(app)
 versions.register(app)

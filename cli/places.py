@@ -59,6 +59,11 @@ class Places:
         return self.data / "checkpoints"
 
     @property
+    def archive(self) -> Path:
+        """Months of audit's archive that left the database, as files."""
+        return self.data / "archive"
+
+    @property
     def logs(self) -> Path:
         """One log a process."""
         return self.data / "logs"

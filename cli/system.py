@@ -344,6 +344,7 @@ class System:
                 "checkpoint_key_file": self.places.keys / "checkpoint.key",
                 "purge_key_file": self.places.keys / "purge.key",
                 "checkpoint_drop": self.places.checkpoints,
+                "archive_store": str(self.places.archive),
                 "service_urls": self._service_urls(),
             }
         return common

@@ -25,7 +25,7 @@ from contracts.values import (
 
 Source = Annotated[str, Field(pattern=r"^/bihuan/[a-z_]+$", max_length=64)]
 Position = Annotated[str, Field(min_length=1, max_length=64)]
-Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+Month = Annotated[str, Field(pattern=r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$")]
 
 
 class ErasureMode(StrEnum):
@@ -511,11 +511,11 @@ class CohortArchived(HousekeepingEvent):
     """Its name in the archive's store; where the store is stands in no event."""
     bytes: Annotated[int, Field(ge=1)]
     """How large it is."""
-    events: Annotated[int, Field(ge=1)]
-    """How many records it holds."""
-    streams: Annotated[int, Field(ge=1)]
+    events: Annotated[int, Field(ge=0)]
+    """How many records it holds; 0: all it held were purged."""
+    streams: Annotated[int, Field(ge=0)]
     """Of how many streams."""
-    partitions: Annotated[tuple[ArchivedRun, ...], Field(min_length=1, max_length=1000)]
+    partitions: Annotated[tuple[ArchivedRun, ...], Field(max_length=1000)]
     """What it holds of each partition of the log, ascending."""
     replaces: Digest | None = None
     """The file that it stands in place of; None: there was none."""

@@ -144,6 +144,8 @@ class Channel:
         """How far each partition is taken."""
         return dict(self.committed)
 
+    saved = position
+
     def take(self, records: Sequence[KafkaRecord]) -> None:
         """Takes a batch; raises Overtaken or Unreachable like the log's inbox."""
         mine = [

@@ -42,6 +42,9 @@ class Taker(Protocol):
     def position(self) -> Mapping[int, int]:
         """How far each partition is taken."""
 
+    def saved(self) -> Mapping[int, int]:
+        """How far the database has each partition; nothing in memory alone."""
+
     def take(self, records: Sequence[KafkaRecord]) -> Sequence[Gap] | None:
         """Takes a batch; the gaps it stopped at, if any."""
 
@@ -145,17 +148,25 @@ class Consumer:
             log.error("gap: partition stopped", extra={"partition": gap.partition})
 
     async def _hint(self, records: Sequence[KafkaRecord]) -> None:
-        """Tells Kafka now and then how far we are, for those who watch lag; never relied on."""
+        """Tells Kafka now and then how far the database is, for those who watch lag.
+
+        Never relied on to go on from, nor ever ahead of the database: what every group has put
+        down may be dropped from the log one day (services/audit/trimming.py).
+        """
         now = asyncio.get_running_loop().time()
         if now - self._hinted < HINT_SECONDS:
             return
         self._hinted = now
         ends: dict[TopicPartition, int] = {}
+        committed = self.taker.saved()
         for record in records:
             if record.partition in self.assigned:
-                ends[TopicPartition(record.topic, record.partition)] = record.offset + 1
+                saved = committed.get(record.partition, 0)
+                if saved:
+                    ends[TopicPartition(record.topic, record.partition)] = saved
         with contextlib.suppress(KafkaError):
-            await self.kafka.commit(ends)
+            if ends:
+                await self.kafka.commit(ends)
 
     async def assign(self, partitions: Iterable[int]) -> None:
         """Makes these partitions ours, from where the database says.

@@ -229,6 +229,10 @@ class Inbox:
         """How far each partition is taken, riding tracking included."""
         return {number: one.processed for number, one in self.progress.items()}
 
+    def saved(self) -> dict[int, int]:
+        """How far the database has each partition."""
+        return {number: one.committed for number, one in self.progress.items()}
+
     def reached(self, ends: dict[int, int]) -> bool:
         """Whether every one of these partitions is taken up to that end offset."""
         return all(

@@ -9,11 +9,18 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # 2.16 exports them unmarked
     AdminClient,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -161,6 +168,44 @@ def partitions_of(bootstrap: str, name: str, *, timeout_s: float = 10.0) -> int:
     """How many partitions a topic has; 0: there is none of that name. Raises KafkaException."""
     known = _admin(bootstrap).list_topics(timeout=timeout_s).topics.get(name)
     return 0 if known is None else len(known.partitions)
+
+
+def starts(bootstrap: str, name: str, *, timeout_s: float = 10.0) -> dict[int, int]:
+    """Partition -> the first offset the log still has. Raises KafkaException."""
+    admin = _admin(bootstrap)
+    count = len(admin.list_topics(name, timeout=timeout_s).topics[name].partitions)
+    earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # 2.16 has no types there
+    asked = {TopicPartition(name, one): earliest for one in range(count)}
+    found = admin.list_offsets(asked, request_timeout=timeout_s)
+    return {place.partition: answer.result().offset for place, answer in found.items()}
+
+
+def group_offsets(
+    bootstrap: str, group: str, name: str, *, timeout_s: float = 10.0
+) -> dict[int, int]:
+    """Partition -> the offset a group goes on from; one that never listened is left out.
+
+    Raises KafkaException.
+    """
+    admin = _admin(bootstrap)
+    asked = admin.list_consumer_group_offsets(
+        [ConsumerGroupTopicPartitions(group)], request_timeout=timeout_s
+    )
+    found = asked[group].result().topic_partitions or []
+    return {one.partition: one.offset for one in found if one.topic == name and one.offset >= 0}
+
+
+def delete_before(
+    bootstrap: str, name: str, offsets: Mapping[int, int], *, timeout_s: float = 30.0
+) -> None:
+    """Forgets every record before these offsets, for good. Raises KafkaException.
+
+    Not for the in-memory broker, which has no admin API.
+    """
+    admin = _admin(bootstrap)
+    asked = [TopicPartition(name, partition, upto) for partition, upto in offsets.items()]
+    for answer in admin.delete_records(asked, request_timeout=timeout_s).values():
+        answer.result()
 
 
 def _wrong_settings(topic: Topic, settings: Mapping[str, object]) -> list[TopicProblem]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import psycopg
@@ -23,6 +23,9 @@ from libs.web import Caller, Page, PageQuery, Paging, Router, Unavailable, allow
 from libs.web.routing import BODY_BYTES_MAX_NAME
 from services.audit import views
 from services.audit.checkpoints import HoldAgainst, checkpoint_routes, trusted_keys
+from services.audit.cold.form import Record
+from services.audit.cold.records import Reading
+from services.audit.cold.store import Store
 from services.audit.config import Settings
 from services.audit.domain.chain import FaultKind
 from services.audit.domain.policy import WORDS, Words
@@ -195,9 +198,10 @@ class VerificationShown(_Shown):
 class Prover:
     """Makes the proof again, one at a time, beside everything else this instance does."""
 
-    def __init__(self, app: App, settings: Settings) -> None:
+    def __init__(self, app: App, settings: Settings, store: Store) -> None:
         self._app = app
         self._settings = settings
+        self._store = store
         self._stopping = threading.Event()
         self._one = asyncio.Lock()
 
@@ -233,22 +237,27 @@ class Prover:
                 exported=exported,
                 trusted=(*trusted_keys(self._settings), *keys),
                 purge_keys=published_keys(self._settings.purge_key_file),
+                store=self._store,
             )
         finally:
             if log is not None:
                 log.close()
 
 
-def routes(app: App, prover: Prover) -> Sequence[Router]:
+def routes(app: App, reading: Reading, prover: Prover) -> Sequence[Router]:
     """Audit's routes."""
-    return (_timelines(app), _proofs(app, prover), checkpoint_routes(app))
+    return (
+        _timelines(app, reading),
+        _proofs(app, reading, prover),
+        checkpoint_routes(app, reading),
+    )
 
 
-def _timelines(app: App) -> Router:
+def _timelines(app: App, reading: Reading) -> Router:
     router = Router(tags=["timeline"])
 
     async def told(request: Request, complaint: UUID, page: PageQuery) -> TimelineShown:
-        steps = await app.query(views.timeline, complaint, page.after(int, int), page.limit)
+        steps = await reading.query(views.timeline, complaint, page.after(int, int), page.limit)
         about = await app.query(views.about, complaint) or {}
         if not steps and not about:
             raise await app.query(absent, complaint)
@@ -287,7 +296,7 @@ def _timelines(app: App) -> Router:
         For whoever answers a person's request for their data: the tokens open at intake. Each page
         that is handed out is on record.
         """
-        found = await app.query(views.records, complaint, page.after(int, int), page.limit)
+        found = await reading.query(views.records, complaint, page.after(int, int), page.limit)
         if not found and await app.query(views.about, complaint) is None:
             raise await app.query(absent, complaint)
         shown, following = page_of(request, found, page.limit, lambda one: one[0])
@@ -311,7 +320,7 @@ def _timelines(app: App) -> Router:
     return router
 
 
-def _proofs(app: App, prover: Prover) -> Router:
+def _proofs(app: App, reading: Reading, prover: Prover) -> Router:
     router = Router(tags=["proof"])
 
     @router.post(
@@ -361,7 +370,7 @@ def _proofs(app: App, prover: Prover) -> Router:
     ) -> StreamShown:
         """A stream's chain: numbers and digests, for whoever checks bytes elsewhere."""
         source = f"/bihuan/{service}"
-        head, links = await app.query(
+        head, links = await reading.query(
             views.stream, source, subject, page.after(int, int, int), page.limit
         )
         if head is None:
@@ -371,7 +380,7 @@ def _proofs(app: App, prover: Prover) -> Router:
             request,
             links,
             page.limit,
-            lambda row: (row["sequence"], row["life"], row["record_offset"]),
+            views.link_place,
         )
         return StreamShown(
             source=source,
@@ -440,17 +449,18 @@ def _step(step: views.Step, words: Words) -> StepShown:
     )
 
 
-def _link(source: str, subject: str, row: Any) -> LinkShown:
+def _link(source: str, subject: str, one: Record) -> LinkShown:
+    assert one.sequence is not None  # links have numbers
     return LinkShown(
-        id=event_id(source, subject, row["sequence"]),
-        sequence=row["sequence"],
-        type=row["type"],
-        time=row["time"],
-        previous=bytes(row["previous"] or b"").hex(),
-        digest=bytes(row["digest"]).hex(),
-        partition=row["partition"],
-        offset=row["record_offset"],
-        position=row["position"],
+        id=event_id(source, subject, one.sequence),
+        sequence=one.sequence,
+        type=one.type,
+        time=one.time,
+        previous=(one.previous or b"").hex(),
+        digest=one.digest.hex(),
+        partition=one.partition,
+        offset=one.offset,
+        position=one.position,
     )
 
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import Path, Query, Request
 from psycopg import Connection
-from psycopg.rows import tuple_row
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.catalogue import SERVICES
@@ -17,6 +16,7 @@ from libs.decider import NotFound, Refused
 from libs.eventlog.envelope import event_id
 from libs.messaging.app import App
 from libs.web import Caller, Page, PageQuery, Paging, Router, allow, page_of
+from services.audit.cold.records import Reading, Records
 from services.audit.config import Settings
 from services.audit.domain.checkpoint import (
     NotACheckpoint,
@@ -154,7 +154,7 @@ def trusted_keys(settings: Settings) -> list[bytes]:
     return [read_verifier_key(line)[1] for line in published_keys(settings.checkpoint_key_file)]
 
 
-def checkpoint_routes(app: App) -> Router:
+def checkpoint_routes(app: App, reading: Reading) -> Router:
     """Routes about what was sealed."""
     router = Router(tags=["proof"])
     settings = app.settings
@@ -181,11 +181,11 @@ def checkpoint_routes(app: App) -> Router:
         """The checkpoint over so many events."""
         return checkpoint_shown(await app.query(_checkpoint, size))
 
-    _proof_routes(router, app)
+    _proof_routes(router, app, reading)
     return router
 
 
-def _proof_routes(router: Router, app: App) -> None:
+def _proof_routes(router: Router, app: App, reading: Reading) -> None:
     @router.get("/proofs/inclusion", response_model=InclusionShown)
     async def inclusion(
         event: Annotated[
@@ -196,7 +196,7 @@ def _proof_routes(router: Router, app: App) -> None:
     ) -> InclusionShown:
         """That an event is in a checkpoint; in the newest, where no size is given."""
         service, subject, number = _named(event)
-        return await app.query(_inclusion, f"/bihuan/{service}", subject, number, size)
+        return await reading.query(_inclusion, f"/bihuan/{service}", subject, number, size)
 
     @router.get("/proofs/consistency", response_model=ConsistencyShown)
     async def consistency(
@@ -230,30 +230,24 @@ def _checkpoint(conn: Connection[Any], size: int) -> CheckpointSealed:
 
 
 def _inclusion(
-    conn: Connection[Any], source: str, subject: str, sequence: int, size: int | None
+    records: Records, source: str, subject: str, sequence: int, size: int | None
 ) -> InclusionShown:
-    with conn.transaction(), conn.cursor(row_factory=tuple_row) as curs:
-        row = curs.execute(
-            "SELECT a.partition, a.life, a.record_offset, a.digest FROM archive a "
-            "JOIN head h ON h.subject = a.subject AND h.source = a.source "
-            "AND h.cohort = a.cohort WHERE a.subject = %s AND a.source = %s AND a.sequence = %s "
-            "ORDER BY a.life, a.record_offset LIMIT 1",
-            (subject, source, sequence),
-        ).fetchone()
-        if row is None:
-            raise NoSuchEvent
-        partition, life, offset, digest = row
-        event = _checkpoint(conn, size) if size is not None else last_checkpoint(conn)[1]
-        index = Leaves(conn).of(partition, (life, offset))
-        if event is None or index is None or index >= event.size:
-            raise NotSealedYet
-        path = inclusion_proof(index, event.size, tree_at(conn, event.size).node)
+    conn = records.conn
+    of_stream = records.of([subject], source=source)
+    found = next((one for one in of_stream if one.sequence == sequence), None)
+    if found is None:
+        raise NoSuchEvent
+    event = _checkpoint(conn, size) if size is not None else last_checkpoint(conn)[1]
+    index = Leaves(records).of(found.partition, found.place)
+    if event is None or index is None or index >= event.size:
+        raise NotSealedYet
+    path = inclusion_proof(index, event.size, tree_at(conn, event.size).node)
     return InclusionShown(
         id=event_id(source, subject, sequence),
         source=source,
         subject=subject,
         sequence=sequence,
-        digest=bytes(digest).hex(),
+        digest=found.digest.hex(),
         index=index,
         size=event.size,
         path=[one.hex() for one in path],

@@ -23,6 +23,8 @@ from libs.decider import DomainError
 from libs.decider.plain import plain
 from libs.messaging.app import App
 from services.audit import views
+from services.audit.cold.records import reading
+from services.audit.cold.store import Store
 from services.audit.domain.comparing import Sample, Shown, compare
 from services.audit.knowing import StateAt, events_of
 
@@ -55,8 +57,10 @@ class Comparer:
         token_file: Path | None,
         every_seconds: float,
         registry: CollectorRegistry,
+        store: Store | None = None,
     ) -> None:
         self._app = app
+        self._store = store
         self._state_at = state_at
         self._urls = urls
         self._token_file = token_file
@@ -156,8 +160,8 @@ class Comparer:
         return live
 
     def _replayed(self, complaint: UUID) -> Shown:
-        with self._app.store.connection() as conn:
-            events = events_of(self._app, conn, complaint)
+        with self._app.store.connection() as conn, reading(conn, self._store) as records:
+            events = events_of(self._app, records, complaint)
         found: Any = self._state_at(events, self._app.clock.now())
         if found is None:
             return {}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from libs.messaging.settings import RuntimeSettings
 
@@ -47,6 +47,28 @@ class Settings(RuntimeSettings):
     )
     checkpoint_tsa_roots: Path | None = Field(
         default=None, description="PEM certificates that the authority's must lead to"
+    )
+    archive_store: str = Field(
+        default="",
+        pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\S*)?|/.*)?$",
+        description="of months' files: a folder, or s3://bucket/prefix; empty: nothing leaves",
+    )
+    archive_bucket_endpoint: str = Field(
+        default="", pattern=r"^(https?://[^\s@]+)?$", description="empty: Amazon's own"
+    )
+    archive_bucket_region: str = Field(default="", max_length=64)
+    archive_bucket_key_id: SecretStr = Field(
+        default=SecretStr(""), description="empty: as AWS's own tools find it"
+    )
+    archive_bucket_secret: SecretStr = Field(default=SecretStr(""))
+    archive_cache: Path | None = Field(
+        default=None, description="copies of files that lie in a bucket; none: a temporary folder"
+    )
+    log_trim_hours: int = Field(
+        default=24, ge=0, le=720, description="how often Kafka forgets what is archived; 0: never"
+    )
+    archive_cache_mb: int = Field(
+        default=4_096, ge=16, description="the oldest copies make room above this"
     )
 
     @property

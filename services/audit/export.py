@@ -19,6 +19,8 @@ import httpx
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from libs.messaging.app import UNAVAILABLE, App
+from services.audit.cold.records import reading
+from services.audit.cold.store import Store, StoreAway
 from services.audit.domain.checkpoint import signed_of
 from services.audit.domain.tree import NotInTree
 from services.audit.tiles import TreeBroken, checkpoint_of, checkpoints, listed
@@ -44,6 +46,7 @@ TRIED_AGAIN: tuple[type[Exception], ...] = (
     OSError,
     httpx.HTTPError,
     Differs,
+    StoreAway,
     TreeBroken,
     NotInTree,
 )
@@ -122,8 +125,15 @@ class _Progress:
 class Exporter:
     """Carries every checkpoint to every target, in order, until it is told to stop."""
 
-    def __init__(self, app: App, targets: Sequence[Target], registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        app: App,
+        targets: Sequence[Target],
+        registry: CollectorRegistry,
+        store: Store | None = None,
+    ) -> None:
         self._app = app
+        self._store = store
         self._targets = [_Progress(one) for one in targets]
         self._wake = threading.Event()
         self._stopping = False
@@ -201,9 +211,9 @@ class Exporter:
             (checkpoint,) = following
             if checkpoint_of(conn, checkpoint.size) is None:
                 return False  # on record, and its leaves are not there yet: a rebuild goes on
-            one.target.deliver(
-                checkpoint.size, signed_of(checkpoint).note(), listed(conn, checkpoint)
-            )
+            with reading(conn, self._store) as archived:
+                told = listed(archived, checkpoint)
+                one.target.deliver(checkpoint.size, signed_of(checkpoint).note(), told)
             conn.execute(
                 "INSERT INTO checkpoint_export (target, size) VALUES (%s, %s) "
                 "ON CONFLICT (target) DO UPDATE SET size = EXCLUDED.size",

@@ -19,6 +19,7 @@ from psycopg.rows import tuple_row
 
 from libs.decider import Row
 from services.audit.domain.reporting import COMPLAINT, TABLES, Fact, Facts, FactTable, Period
+from services.audit.moment import one_moment
 
 FETCHED_AT_ONCE = 2_000
 KEPT_CACHE_KB = 32 * 1024
@@ -120,8 +121,7 @@ class _Live(_Asked):
 @contextmanager
 def live_facts(conn: Connection[Any]) -> Iterator[Facts]:
     """The facts, all as of one instant however long the reading takes."""
-    with conn.transaction():
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with one_moment(conn):
         yield _Live(conn)
 
 

@@ -22,7 +22,7 @@ from libs.messaging.log_lines import PURGED, LogEnds, PartitionEnd, to_line
 from libs.messaging.log_source import LogPlace
 from libs.web import Ask, Caller, Router, allow, command
 from services.audit.cold.form import Record
-from services.audit.cold.records import Records
+from services.audit.cold.records import Reading, Records
 from services.audit.domain.exporting import RecordExport
 
 LINES = "application/x-ndjson"
@@ -121,7 +121,7 @@ def _gone(conn: Connection[Any], partition: int, after: LogPlace, limit: int) ->
     return (Record(*row) for row in rows)
 
 
-def routes(app: App) -> Router:
+def routes(app: App, reading: Reading) -> Router:
     """The archive as a log."""
     router = Router(prefix="/log", tags=["log"])
 
@@ -140,12 +140,11 @@ def routes(app: App) -> Router:
     ) -> Response:
         """A partition's next records behind a place, one JSON object a line; none: its end."""
 
-        def page(conn: Connection[Any]) -> bytes:
-            with Records(conn) as records:
-                told = lines(records, partition, LogPlace(life, offset), limit)
-                return b"".join(line + b"\n" for line in told)
+        def page(records: Records) -> bytes:
+            told = lines(records, partition, LogPlace(life, offset), limit)
+            return b"".join(line + b"\n" for line in told)
 
-        return Response(await app.query(page), media_type=LINES)
+        return Response(await reading.query(page), media_type=LINES)
 
     @router.command("/exports")
     async def exported(body: LogExported, ask: Annotated[Ask, command("audit.log")]) -> Response:

@@ -19,6 +19,7 @@ from psycopg import Connection
 from contracts.housekeeping import CheckpointSealed, GapResolved
 from libs.decider.decider import wire_instant
 from libs.eventlog.envelope import Unreadable, decode
+from services.audit.cold.records import Records
 from services.audit.domain.chain import GENESIS, Fault, FaultKind
 from services.audit.domain.checkpoint import (
     SUBJECT,
@@ -209,7 +210,7 @@ class Spool:
 class Roots:
     """Makes every root again. `run` once the spool is full; `checkpoints` were looked at."""
 
-    conn: Connection[Any]
+    archived: Records
     spool: Spool
     findings: Findings
     trusted: Collection[bytes]
@@ -251,7 +252,7 @@ class Roots:
 
     def _recorded(self) -> Iterator[tuple[int, bytes]]:
         number = 0
-        while rows := self.conn.execute(
+        while rows := self.archived.conn.execute(
             "SELECT originator_version, state FROM stored_events WHERE originator_id = %s "
             "AND originator_version > %s ORDER BY originator_version LIMIT %s",
             (STREAM, number, CHECKPOINTS_AT_ONCE),
@@ -260,12 +261,8 @@ class Roots:
                 yield number, bytes(state)
 
     def _archived(self) -> dict[int, bytes]:
-        rows = self.conn.execute(
-            "SELECT sequence, digest FROM archive WHERE subject = %s AND source = %s "
-            "AND sequence IS NOT NULL",
-            (SUBJECT, SOURCE),
-        ).fetchall()
-        return {sequence: bytes(digest) for sequence, digest in rows}
+        found = self.archived.of([SUBJECT], source=SOURCE)
+        return {one.sequence: one.digest for one in found if one.sequence}
 
     def _read(self, number: int, state: bytes, archived: bytes | None) -> CheckpointSealed | None:
         if archived is not None and sha256(state).digest() != archived:

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Protocol
 from uuid import UUID, uuid4
 
 from fastapi import Query
-from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from contracts.values import Instant
@@ -20,6 +19,7 @@ from libs.messaging.app import App
 from libs.timekeeping.instants import NoInstant, read_instant
 from libs.web import Caller, Router, allow
 from services.audit import views
+from services.audit.cold.records import Reading, Records
 from services.audit.gone import absent
 
 SAMPLE_MAX = 1_000
@@ -102,7 +102,7 @@ class StateThen(Protocol):
 StateAt = Callable[[Iterable[Recorded[Any]], datetime], StateThen | None]
 
 
-def routes(app: App, state_at: StateAt) -> Sequence[Router]:
+def routes(app: App, reading: Reading, state_at: StateAt) -> Sequence[Router]:
     """The route of a complaint's state."""
     router = Router(tags=["state"])
 
@@ -123,10 +123,10 @@ def routes(app: App, state_at: StateAt) -> Sequence[Router]:
         now = app.clock.now()
         then = now if at is None else _read(at, now)
 
-        def known(conn: Connection[Any]) -> StateThen | None:
-            return state_at(events_of(app, conn, complaint), then)
+        def known(records: Records) -> StateThen | None:
+            return state_at(events_of(app, records, complaint), then)
 
-        found = await app.query(known)
+        found = await reading.query(known)
         if found is None:
             raise await app.query(absent, complaint)
         if not found.as_known_now.events and then < found.first:
@@ -147,10 +147,10 @@ def routes(app: App, state_at: StateAt) -> Sequence[Router]:
     return (router,)
 
 
-def events_of(app: App, conn: Connection[Any], complaint: UUID) -> list[Recorded[Any]]:
+def events_of(app: App, records: Records, complaint: UUID) -> list[Recorded[Any]]:
     """A complaint's events in the log's order; raises RecordUnreadable."""
     try:
-        return [app.service.read(value) for value in views.records_of(conn, complaint)]
+        return [app.service.read(value) for value in views.records_of(records, complaint)]
     except Unreadable as error:
         raise RecordUnreadable from error
 

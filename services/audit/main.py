@@ -1,6 +1,7 @@
 """Puts the audit service together: the only module that knows all its rooms."""
 
 import logging
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,10 +36,14 @@ from services.audit import (
     reports,
     tiles,
     timestamps,
+    trimming,
     trying,
     views,
 )
 from services.audit.cold import records
+from services.audit.cold.routes import Cold
+from services.audit.cold.routes import routes as archive_routes
+from services.audit.cold.store import S3Access, Store, open_store
 from services.audit.comparing import Comparer
 from services.audit.config import Settings
 from services.audit.domain.checkpoint import CHECKPOINTS
@@ -103,26 +108,34 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
 def build(settings: Settings, clock: Clock) -> App:
     """One instance of the service."""
     registry = CollectorRegistry()
+    store = _store(settings)
 
     def routers(app: App) -> tuple[Router, ...]:
-        prover = api.Prover(app, settings)
+        reading = records.Reading(app, store)
+        cold = Cold(app, reading)
+        trimmer = trimming.Trimmer(app, store, settings.log_trim_hours)
+        app.opening.append(trimmer.start)
+        app.closing.append(trimmer.stop)
+        app.closing.append(cold.stop)
+        prover = api.Prover(app, settings, store)
         path = settings.purge_key_file
         purge_key = None if path is None else open_purge_key(path)
         app.closing.append(prover.stop)
         vault = VaultClient(lambda: settings.intake_url, settings.service_token_file)
         app.letting_go.append(vault.close)
         return (
-            *api.routes(app, prover),
-            bundle_routes(app, vault),
-            *knowing.routes(app, state_at),
-            *printing.routes(app),
+            *api.routes(app, reading, prover),
+            bundle_routes(app, reading, vault),
+            *knowing.routes(app, reading, state_at),
+            *printing.routes(app, reading),
+            handing.routes(app, reading),
             access_log.routes(app),
-            handing.routes(app),
             legal_holds.routes(app),
             purging.routes(app, purge_key),
-            *trying.routes(app, TRIAL),
+            *trying.routes(app, reading, TRIAL),
+            archive_routes(cold, trimmer),
             reports.routes(app),
-            opened_records.routes(app, vault),
+            opened_records.routes(app, reading, vault),
             policy_routes(app.service, app.query),
             operations(app),
         )
@@ -134,13 +147,14 @@ def build(settings: Settings, clock: Clock) -> App:
         routers=routers,
     )
     app = App(describe(registry), settings, clock, interface, registry=registry)
-    _seal(app, settings)
+    _seal(app, settings, store)
     comparer = Comparer(
         app,
         state_at,
         urls=lambda: settings.compared_with,
         token_file=settings.service_token_file,
         every_seconds=settings.compare_seconds,
+        store=store,
         registry=registry,
     )
     app.opening.append(comparer.start)
@@ -149,7 +163,19 @@ def build(settings: Settings, clock: Clock) -> App:
     return app
 
 
-def _seal(app: App, settings: Settings) -> None:
+def _store(settings: Settings) -> Store:
+    """Where months' files lie."""
+    access = S3Access(
+        settings.archive_bucket_endpoint,
+        settings.archive_bucket_region,
+        settings.archive_bucket_key_id.get_secret_value(),
+        settings.archive_bucket_secret.get_secret_value(),
+    )
+    cache = settings.archive_cache or Path(tempfile.gettempdir()) / "bihuan-archive"
+    return open_store(settings.archive_store, access, cache, settings.archive_cache_mb * 1024**2)
+
+
+def _seal(app: App, settings: Settings, store: Store) -> None:
     """Checkpoints, where there is a key to sign them with."""
     if settings.checkpoint_key_file is None:
         log.warning("no checkpoints are sealed: BIHUAN_CHECKPOINT_KEY_FILE is not set")
@@ -169,12 +195,13 @@ def _seal(app: App, settings: Settings) -> None:
                 settings.checkpoint_tsa, settings.checkpoint_drop, settings.checkpoint_tsa_roots
             )
         )
-    exporter = export.Exporter(app, targets, app.registry)
+    exporter = export.Exporter(app, targets, app.registry, store)
     sealer = Sealer(
         app,
         open_key(settings.checkpoint_key_file, settings.checkpoint_origin),
         origin=settings.checkpoint_origin,
         every=timedelta(minutes=settings.checkpoint_minutes),
+        store=store,
         sealed=exporter.wake,
     )
     app.chores.append(sealer)

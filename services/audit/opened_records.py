@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Annotated, Any
 from uuid import UUID
 
-from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 from starlette.responses import Response
@@ -21,6 +20,7 @@ from libs.messaging.app import App
 from libs.sheets import FORMATS, Format, Sheet, written
 from libs.vault.client import VaultClient
 from libs.web import Caller, Router, allow
+from services.audit.cold.records import Reading, Records
 from services.audit.domain.reporting import REPORTS, Period, told_in, with_words
 from services.audit.facts import live_facts
 from services.audit.handed_out import put_on_record
@@ -53,7 +53,7 @@ class OpenedAsked(BaseModel):
     purpose: Reason = Field(description="what for; kept on record")
 
 
-def routes(app: App, vault: VaultClient) -> Router:
+def routes(app: App, reading: Reading, vault: VaultClient) -> Router:
     """The form's route."""
     router = Router(tags=["reports"])
     content: Mapping[int | str, Any] = {200: {"content": {kind: {} for kind in FORMATS.values()}}}
@@ -70,7 +70,7 @@ def routes(app: App, vault: VaultClient) -> Router:
             period = Period.asked(body.first, body.last)
         except ValueError as error:
             raise BadPeriod from error
-        sheet, sealed = await app.query(_form, period)
+        sheet, sealed = await reading.query(_form, period)
         opened = []
         for complaint, tokens in sealed:
             opened.append(await _opened(vault, complaint, tokens, body.purpose, caller.actor))
@@ -96,23 +96,22 @@ async def _opened(
     return {column: " ".join(found) for column, found in words.items()}
 
 
-def _form(conn: Connection[Any], period: Period) -> tuple[Sheet, list[tuple[UUID, Tokens]]]:
+def _form(records: Records, period: Period) -> tuple[Sheet, list[tuple[UUID, Tokens]]]:
     """The form, and of each of its lines the complaint and what is sealed in it."""
-    with live_facts(conn) as facts:
+    with live_facts(records.conn) as facts:
         first = islice(told_in(facts, period), OPENED_MAX + 1)
         complaints = [one["complaint"] for one in first]
         if len(complaints) > OPENED_MAX:
             raise TooManyToOpen
         sheet = REPORTS["records"](facts, period)
         sheet = replace(sheet, rows=list(sheet.rows))
-        found = conn.execute(
-            "SELECT subject, type, state FROM archive WHERE subject = ANY(%s) AND type = ANY(%s) "
-            "AND sequence IS NOT NULL ORDER BY subject, array_position(%s, type), sequence",
-            ([str(one) for one in complaints], list(READ), list(READ)),
-        ).fetchall()
+        read = records.of([str(one) for one in complaints], kinds=READ)
+        found = sorted(
+            (READ.index(one.type), one.sequence, one.subject, one) for one in read if one.sequence
+        )
     sealed: dict[str, dict[str, Sequence[str]]] = {}
-    for row in found:
-        sealed.setdefault(row["subject"], {}).update(_tokens(row["type"], row["state"]))
+    for _, _, subject, one in found:
+        sealed.setdefault(subject, {}).update(_tokens(one.type, one.state))
     return sheet, [(one, sealed.get(str(one), {})) for one in complaints]
 
 

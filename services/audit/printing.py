@@ -16,6 +16,7 @@ from libs.decider import Refused
 from libs.messaging.app import App
 from libs.web import Caller, Router, allow
 from services.audit import views
+from services.audit.cold.records import Reading
 from services.audit.domain.graph import COLOURS, LANES, Node, pieces
 from services.audit.domain.policy import WORDS, Words
 from services.audit.domain.telling import channel_of, reason_of
@@ -42,7 +43,7 @@ class TooManySteps(Refused):
     zh = "步骤过多,请分页读取"
 
 
-def routes(app: App) -> Sequence[Router]:
+def routes(app: App, reading: Reading) -> Sequence[Router]:
     """The printable page."""
     router = Router(tags=["timeline"])
 
@@ -55,7 +56,7 @@ def routes(app: App) -> Sequence[Router]:
         complaint: UUID, _caller: Annotated[Caller, allow("audit.timeline")]
     ) -> Response:
         """Everything that happened to a complaint, for a printer; no personal data in it."""
-        steps = await app.query(views.timeline, complaint, None, STEPS_MAX)
+        steps = await reading.query(views.timeline, complaint, None, STEPS_MAX)
         about = await app.query(views.about, complaint)
         if not steps:
             raise await app.query(absent, complaint)

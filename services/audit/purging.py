@@ -44,8 +44,8 @@ from services.audit.domain.retention import (
     Stays,
 )
 from services.audit.knowing import BadInstant
+from services.audit.moment import one_moment
 from services.audit.signing import PurgeKey
-from services.audit.tiles import snapshot
 
 OWN_SOURCE = "/bihuan/audit"
 
@@ -379,8 +379,7 @@ class _Office:
 
     def plan(self, conn: Connection[Any], cohort: str, at: datetime) -> Plan:
         """A dry run, on one snapshot, by the policy in force at that instant."""
-        with conn.transaction():
-            snapshot(conn)
+        with one_moment(conn):
             return retaining.plan(conn, cohort, at, self._policy(at))
 
     def proposed(self, body: Proposing, now: datetime, by: str) -> ProposePurge:
@@ -413,8 +412,7 @@ class _Office:
             if on is not None:
                 with self._app.store.connection() as conn:
                     check(conn, cohort, work.now)
-                    with conn.transaction():
-                        snapshot(conn)
+                    with one_moment(conn):
                         told = self._as_proposed(conn, cohort, on.proposed_at, work.now)
                 digest = told.digest
                 parts = self._signed(told, on.ground, on.proposed_by, by)

@@ -8,16 +8,16 @@ the checkpoints' stream does it; if another did it meanwhile, this one leaves it
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from prometheus_client import Gauge
-from psycopg import Connection
 
 from contracts.housekeeping import CheckpointSealed
 from libs.decider import To
 from libs.eventlog.envelope import Origin
 from libs.eventlog.work import Work, partition_of
 from libs.messaging.app import App
+from services.audit.cold.records import Records, reading
+from services.audit.cold.store import Store, StoreAway
 from services.audit.domain.checkpoint import (
     SUBJECT,
     Accepted,
@@ -36,7 +36,6 @@ from services.audit.tiles import (
     catch_up,
     extension,
     last_checkpoint,
-    snapshot,
 )
 
 log = logging.getLogger("bihuan.audit")
@@ -54,12 +53,14 @@ class Sealer:
         *,
         origin: str,
         every: timedelta,
+        store: Store | None = None,
         sealed: Callable[[], None] = lambda: None,
     ) -> None:
         self._app = app
         self._key = key
         self._origin = origin
         self._every = every
+        self._store = store
         self._sealed = sealed
         self._due: datetime | None = None
         self._broken = Gauge(
@@ -77,8 +78,8 @@ class Sealer:
         """Makes what a rebuilt database lacks; a tree that does not fit is an alarm, no stop."""
         with self._app.store.connection() as conn:
             try:
-                catch_up(conn)
-            except (TreeBroken, NotInTree) as error:
+                catch_up(conn, self._store)
+            except (TreeBroken, NotInTree, StoreAway) as error:
                 self._alarm(error)
 
     # -- when ------------------------------------------------------------------------------------
@@ -114,21 +115,20 @@ class Sealer:
 
     def _prepare(self) -> tuple[int, CheckpointSealed, Extension] | None:
         now = self._app.clock.now()
-        with self._app.store.connection() as conn, conn.transaction():
-            snapshot(conn)
+        with self._app.store.connection() as conn, reading(conn, self._store) as archived:
             try:
-                return self._made(conn, now)
-            except (TreeBroken, NotInTree) as error:
+                return self._made(archived, now)
+            except (TreeBroken, NotInTree, StoreAway) as error:
                 self._alarm(error)
                 self._due = next_mark(now, self._every)
                 return None
 
     def _made(
-        self, conn: Connection[Any], now: datetime
+        self, archived: Records, now: datetime
     ) -> tuple[int, CheckpointSealed, Extension] | None:
-        number, last = last_checkpoint(conn)
-        upto = accepted(conn)
-        added = extension(conn, last, {one: records for one, (records, _) in upto.items()})
+        number, last = last_checkpoint(archived.conn)
+        upto = accepted(archived.conn)
+        added = extension(archived, last, {one: records for one, (records, _) in upto.items()})
         if last is not None and added.size == last.size:
             return None
         checkpoint = Checkpoint(

@@ -8,6 +8,7 @@ again from the archive and the checkpoints on record, and is when a database was
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from psycopg.rows import tuple_row
 from contracts.housekeeping import CheckpointSealed
 from libs.eventlog.envelope import decode, originator
 from libs.eventlog.tables import KeptTable
+from services.audit.cold.records import Records, reading
+from services.audit.cold.store import Store
 from services.audit.domain import leaves
 from services.audit.domain.checkpoint import CHECKPOINTS, SUBJECT
 from services.audit.domain.tree import NotInTree, Place, Tree, peaks_of
@@ -48,7 +51,6 @@ KEPT: tuple[KeptTable, ...] = (
 )
 
 STREAM: UUID = originator(CHECKPOINTS.kind, SUBJECT, subject_is_id=False)
-ROWS_AT_ONCE = 5_000
 BEFORE_ALL = (0, -1)
 """The place before every record: lives count from 1."""
 
@@ -116,12 +118,13 @@ def tree_at(conn: Connection[Any], size: int) -> Tree:
 
 
 def extension(
-    conn: Connection[Any], last: CheckpointSealed | None, upto: Mapping[int, int]
+    archived: Records, last: CheckpointSealed | None, upto: Mapping[int, int]
 ) -> Extension:
     """What came since the last checkpoint, up to so many records of each partition.
 
-    Reads one snapshot: call it in a transaction of REPEATABLE READ. Raises TreeBroken.
+    Reads one snapshot (cold.records.reading). Raises TreeBroken.
     """
+    conn = archived.conn
     size = last.size if last else 0
     tree = tree_at(conn, size)
     if last is not None and tree.root().hex() != last.root:
@@ -137,40 +140,29 @@ def extension(
         if new == 0:
             continue
         after = places.get(partition, BEFORE_ALL)
-        reading = _Reading(after)
-        tree.extend(reading.leaves(conn, partition, new, streams))
+        behind = _Behind(after)
+        tree.extend(behind.leaves(archived, partition, new, streams))
         if tree.size != made.size + new:
             raise TreeBroken(f"partition {partition} lacks records that were accepted")
-        made.spans.append(Span(made.size, partition, new, after, reading.place))
+        made.spans.append(Span(made.size, partition, new, after, behind.place))
         made.size = tree.size
     made.root, made.tiles, made.streams = tree.root(), tree.changed, len(streams)
     return made
 
 
-class _Reading:
-    """Reads the records behind a place, and remembers how far it came."""
+class _Behind:
+    """Takes the records behind a place, and remembers how far it came."""
 
     def __init__(self, place: LogPlace) -> None:
         self.place = place
 
     def leaves(
-        self, conn: Connection[Any], partition: int, count: int, streams: set[tuple[str, str]]
+        self, archived: Records, partition: int, count: int, streams: set[tuple[str, str]]
     ) -> Iterator[bytes]:
-        while count:
-            with conn.cursor(row_factory=tuple_row) as curs:
-                rows = curs.execute(
-                    "SELECT life, record_offset, digest, source, subject FROM accepted_record "
-                    "WHERE partition = %s AND (life, record_offset) > (%s, %s) "
-                    "ORDER BY life, record_offset LIMIT %s",
-                    (partition, *self.place, min(count, ROWS_AT_ONCE)),
-                ).fetchall()
-            if not rows:
-                return
-            for life, offset, digest, source, subject in rows:
-                self.place = (life, offset)
-                streams.add((source, subject))
-                yield bytes(digest)
-            count -= len(rows)
+        for record in islice(archived.accepted(partition, self.place), count):
+            self.place = record.place
+            streams.add((record.source, record.subject))
+            yield record.digest
 
 
 def _places(conn: Connection[Any]) -> dict[int, LogPlace]:
@@ -226,7 +218,7 @@ def checkpoints(conn: Connection[Any], after: int, limit: int) -> list[Checkpoin
     return [read_checkpoint(state) for (state,) in rows]
 
 
-def catch_up(conn: Connection[Any]) -> int:
+def catch_up(conn: Connection[Any], store: Store | None = None) -> int:
     """Makes the tiles of checkpoints that have none yet (a rebuilt database); returns how many.
 
     Raises TreeBroken where the archive does not give a checkpoint's root.
@@ -239,7 +231,9 @@ def catch_up(conn: Connection[Any]) -> int:
         (wanted,) = found
         number += 1
         with conn.transaction():
-            added = extension(conn, last, {one.partition: one.records for one in wanted.partitions})
+            with reading(conn, store) as archived:
+                upto = {one.partition: one.records for one in wanted.partitions}
+                added = extension(archived, last, upto)
             if (added.size, added.root.hex()) != (wanted.size, wanted.root):
                 raise TreeBroken(f"the archive does not give the root of checkpoint {number}")
             added.write(conn, number)
@@ -252,11 +246,6 @@ def accepted(conn: Connection[Any]) -> dict[int, tuple[int, bytes]]:
     with conn.cursor(row_factory=tuple_row) as curs:
         rows = curs.execute("SELECT partition, records, digest FROM running_digest").fetchall()
     return {partition: (records, bytes(digest)) for partition, records, digest in rows}
-
-
-def snapshot(conn: Connection[Any]) -> None:
-    """Everything this transaction reads is of one moment; call it first thing in one."""
-    conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
 def _row(conn: Connection[Any], query: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
@@ -274,8 +263,9 @@ def read_checkpoint(state: bytes) -> CheckpointSealed:
 # -- leaves and records ---------------------------------------------------------------------------
 
 
-def listed(conn: Connection[Any], checkpoint: CheckpointSealed) -> Iterator[str]:
+def listed(archived: Records, checkpoint: CheckpointSealed) -> Iterator[str]:
     """The list of the leaves that a checkpoint added, line by line (domain/leaves.py)."""
+    conn = archived.conn
     before = checkpoint.previous_size
     yield leaves.head_line(before, checkpoint.size, peaks_of(before, tree_at(conn, before).node))
     with conn.cursor(row_factory=tuple_row) as curs:
@@ -286,34 +276,24 @@ def listed(conn: Connection[Any], checkpoint: CheckpointSealed) -> Iterator[str]
         ).fetchall()
     for partition, records, *after in spans:
         yield leaves.span_line(partition, records, (after[0], after[1]))
-        yield from _listed_span(conn, partition, records, (after[0], after[1]))
+        yield from _listed_span(archived, partition, records, (after[0], after[1]))
 
 
-def _listed_span(
-    conn: Connection[Any], partition: int, records: int, place: LogPlace
-) -> Iterator[str]:
-    while records > 0:
-        with conn.cursor(row_factory=tuple_row) as curs:
-            rows = curs.execute(
-                "SELECT life, record_offset, digest, source, subject, sequence "
-                "FROM accepted_record WHERE partition = %s AND (life, record_offset) > (%s, %s) "
-                "ORDER BY life, record_offset LIMIT %s",
-                (partition, *place, min(records, ROWS_AT_ONCE)),
-            ).fetchall()
-        if not rows:
-            raise TreeBroken(f"partition {partition} lacks records that were sealed")
-        for life, offset, digest, source, subject, sequence in rows:
-            place = (life, offset)
-            leaf = leaves.Leaf(partition, place, bytes(digest), source, subject, sequence)
-            yield leaf.line()
-        records -= len(rows)
+def _listed_span(archived: Records, partition: int, count: int, place: LogPlace) -> Iterator[str]:
+    told = 0
+    for one in islice(archived.accepted(partition, place), count):
+        told += 1
+        leaf = leaves.Leaf(partition, one.place, one.digest, one.source, one.subject, one.sequence)
+        yield leaf.line()
+    if told < count:
+        raise TreeBroken(f"partition {partition} lacks records that were sealed")
 
 
 class Leaves:
     """Finds which leaf a record is, for many records: each span is read once."""
 
-    def __init__(self, conn: Connection[Any]) -> None:
-        self._conn = conn
+    def __init__(self, archived: Records) -> None:
+        self._archived = archived
         self._spans: dict[int, list[Span]] = {}
         self._places: dict[int, list[LogPlace]] = {}
 
@@ -321,14 +301,16 @@ class Leaves:
         """Its number; None while no checkpoint covers it."""
         spans = self._spans.get(partition)
         if spans is None:
-            spans = self._spans[partition] = _spans(self._conn, partition)
+            spans = self._spans[partition] = _spans(self._archived.conn, partition)
         at = bisect_left(spans, place, key=lambda span: span.upto)
         if at == len(spans) or place <= spans[at].after:
             return None
         span = spans[at]
         places = self._places.get(span.first)
         if places is None:
-            places = self._places[span.first] = _places_in(self._conn, span)
+            places = self._places[span.first] = self._archived.places(
+                span.partition, span.after, span.upto
+            )
         found = bisect_left(places, place)
         return span.first + found if places[found : found + 1] == [place] else None
 
@@ -341,13 +323,3 @@ def _spans(conn: Connection[Any], partition: int) -> list[Span]:
             (partition,),
         ).fetchall()
     return [Span(row[0], row[1], row[2], (row[3], row[4]), (row[5], row[6])) for row in rows]
-
-
-def _places_in(conn: Connection[Any], span: Span) -> list[LogPlace]:
-    with conn.cursor(row_factory=tuple_row) as curs:
-        return curs.execute(
-            "SELECT life, record_offset FROM accepted_record WHERE partition = %s "
-            "AND (life, record_offset) > (%s, %s) AND (life, record_offset) <= (%s, %s) "
-            "ORDER BY life, record_offset",
-            (span.partition, *span.after, *span.upto),
-        ).fetchall()

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Body
-from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from contracts.values import Instant
@@ -20,6 +19,7 @@ from libs.eventlog.policies import active_from
 from libs.messaging.app import App
 from libs.web import Caller, Router, allow
 from services.audit import views
+from services.audit.cold.records import Reading, Records
 from services.audit.gone import absent
 from services.audit.knowing import events_of
 
@@ -109,7 +109,7 @@ class Trial:
     nothing: Callable[[], Any]
 
 
-def routes(app: App, trial: Trial) -> Sequence[Router]:
+def routes(app: App, reading: Reading, trial: Trial) -> Sequence[Router]:
     """The one route that tries rules."""
     router = Router(tags=["what if"])
 
@@ -121,32 +121,32 @@ def routes(app: App, trial: Trial) -> Sequence[Router]:
         """Which verdicts would differ, had these versions always counted; changes nothing."""
         now = app.clock.now()
 
-        def tried(conn: Connection[Any]) -> WhatIfShown:
-            return _tried(app, conn, trial, asked, now)
+        def tried(records: Records) -> WhatIfShown:
+            return _tried(app, records, trial, asked, now)
 
-        return await app.query(tried)
+        return await reading.query(tried)
 
     return (router,)
 
 
 def _tried(
-    app: App, conn: Connection[Any], trial: Trial, asked: WhatIfAsked, now: datetime
+    app: App, records: Records, trial: Trial, asked: WhatIfAsked, now: datetime
 ) -> WhatIfShown:
     candidates = [trial.candidate(content) for content in asked.contents]
     activated = (
-        app.service.read(value) for value in views.policies_of(conn, trial.source, trial.names)
+        app.service.read(value) for value in views.policies_of(records, trial.source, trial.names)
     )
     policies = trial.policies_of((one, active_from(one)) for one in activated)
     if asked.complaint is not None:
         complaints, more = [asked.complaint], False
     else:
         known = views.registered_between(
-            conn, asked.registered_from, asked.registered_to, asked.after, COMPLAINTS_A_PAGE
+            records.conn, asked.registered_from, asked.registered_to, asked.after, COMPLAINTS_A_PAGE
         )
         complaints, more = known[:COMPLAINTS_A_PAGE], len(known) > COMPLAINTS_A_PAGE
     answer = trial.nothing()
     for complaint in complaints:
-        answer.add(trial.what_if(events_of(app, conn, complaint), policies, candidates, now))
+        answer.add(trial.what_if(events_of(app, records, complaint), policies, candidates, now))
     if asked.complaint is not None and not answer.complaints:
-        raise absent(conn, asked.complaint)
+        raise absent(records.conn, asked.complaint)
     return WhatIfShown.model_validate({**asdict(answer), "next": complaints[-1] if more else None})

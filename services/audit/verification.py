@@ -8,14 +8,16 @@ looked at closely. Last every root that was sealed is made again from the digest
 exported checkpoint is held against them (holding.py). Memory does not grow with the archive.
 """
 
+import heapq
 import re
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from itertools import chain
 from typing import Any, NamedTuple
 
 import psycopg
@@ -24,6 +26,9 @@ from psycopg.rows import tuple_row
 
 from libs.messaging.position import START, Position
 from services.audit.archive import ACCEPTED, Read, read
+from services.audit.cold.form import FileBroken, Record
+from services.audit.cold.records import COLUMNS, Month, Records, record_of
+from services.audit.cold.store import Store, StoreAway
 from services.audit.domain.chain import GENESIS, Fault, FaultKind, Head, Link, diagnose
 from services.audit.holding import Exported, ResolvedGap, Roots, Spool, Witness, resolved_gaps
 from services.audit.log import Entry, Log, LogAway, Tail
@@ -120,17 +125,19 @@ def verify(
     exported: Exported | None = None,
     trusted: Collection[bytes] = (),
     purge_keys: Collection[str] = (),
+    store: Store | None = None,
 ) -> Verified:
     """Makes the proof again on one snapshot of the database; blocks until done.
 
     `log` and the id of its topic: where to compare with; without, or when Kafka does not answer,
     the archive alone is proven. `exported` is held against the archive; `trusted` are the public
-    keys that may have signed checkpoints, `purge_keys` those for purges (base64url). Raises
-    Interrupted once `stopping` is set.
+    keys that may have signed checkpoints, `purge_keys` those for purges (base64url); `store` is
+    where months' files lie. Raises Interrupted once `stopping` is set.
     """
     options = "-c timezone=UTC"
-    asked = Asked(topic_id, stopping or threading.Event(), exported, trusted, purge_keys)
+    asked = Asked(topic_id, stopping or threading.Event(), exported, trusted, purge_keys, store)
     with psycopg.connect(dsn, options=options, row_factory=tuple_row) as conn:
+        make_room(conn)
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         conn.read_only = True
         try:
@@ -145,7 +152,18 @@ def verify(
 def prove(conn: Connection[Any], log: Log | None, asked: "Asked", *, sort_mb: int = 32) -> Verified:
     """The same within the transaction of this connection, whose rows are tuples."""
     conn.execute("SELECT set_config('work_mem', %s, true)", (f"{sort_mb}MB",))
-    return _Verification(conn, log, asked).run()
+    with closing(Records(conn, asked.store)) as archived:
+        return _Verification(archived, log, asked).run()
+
+
+def make_room(conn: Connection[Any]) -> None:
+    """Where the links of a month that lies in a file are put, to be looked at like others."""
+    conn.execute(
+        'CREATE TEMPORARY TABLE IF NOT EXISTS filed_link (cohort date, source text COLLATE "C", '
+        'subject text COLLATE "C", sequence bigint, previous bytea, digest bytea, '
+        "time timestamptz, life int, record_offset bigint, partition int)"
+    )
+    conn.commit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +175,13 @@ class Asked:
     exported: Exported | None
     trusted: Collection[bytes]
     purge_keys: Collection[str] = ()
+    store: Store | None = None
 
 
 class _Verification:
-    def __init__(self, conn: Connection[Any], log: Log | None, asked: Asked) -> None:
-        self.conn = conn
+    def __init__(self, archived: Records, log: Log | None, asked: Asked) -> None:
+        self.archived = archived
+        self.conn = conn = archived.conn
         self.log = log
         self.asked = asked
         self.findings = _Findings()
@@ -181,6 +201,7 @@ class _Verification:
 
     def run(self) -> Verified:
         result = self.result
+        self._files()
         with ExitStack() as stack:
             spool = Spool(stack)
             for partition in self._partitions():
@@ -190,7 +211,9 @@ class _Verification:
             for cohort in self._cohorts():
                 self._chains(cohort)
             spool.rewind()
-            roots = Roots(self.conn, spool, self.findings, self.asked.trusted, self.asked.exported)
+            roots = Roots(
+                self.archived, spool, self.findings, self.asked.trusted, self.asked.exported
+            )
             roots.run()
         result.tombstones = tombstones(self.conn, self.findings, self.asked.purge_keys)
         result.checkpoints, result.held = roots.checkpoints, roots.held
@@ -198,6 +221,20 @@ class _Verification:
         result.log = Compared.COMPARED if self.log is not None else Compared.NOT_ASKED
         result.faults, result.more = self.findings.settled()
         return result
+
+    def _files(self) -> None:
+        """Each file's bytes against its digest; one that is away or broken is not read further."""
+        sound = []
+        for month in self.archived.months:
+            self.look_up()
+            try:
+                self.archived.store.proven(month.key)
+            except (FileNotFoundError, FileBroken, StoreAway) as error:
+                what = f"the file of {month.cohort} cannot be vouched for: {error}"
+                self.findings.add(Fault(FaultKind.FILE, "", month.cohort, None, what))
+            else:
+                sound.append(month)
+        self.archived.months = sound
 
     def look_up(self) -> None:
         """Raises Interrupted when the service stops."""
@@ -227,17 +264,14 @@ class _Verification:
             for (bound,) in bounds
             for text in re.findall(r"'(\d{4}-\d\d-\d\d)'", bound)
         }
+        cohorts |= {date.fromisoformat(f"{one.cohort}-01") for one in self.archived.months}
         heads = self.conn.execute("SELECT DISTINCT cohort FROM head").fetchall()
         return sorted(cohorts | {cohort for (cohort,) in heads})
 
     def _chains(self, cohort: date) -> None:
         """Which streams of a cohort are not whole, or do not end where they were accepted to."""
-        broken: list[tuple[str, str]] = []
-        for source, subject, streams in self.conn.execute(_BROKEN_STREAMS, {"cohort": cohort}):
-            if source is None:
-                self.result.streams += streams
-            else:
-                broken.append((source, subject))
+        streams, broken = broken_streams(self.archived, cohort)
+        self.result.streams += streams
         for source, subject in broken[:FAULTS_MAX]:
             self.look_up()
             self.findings.add(*self._diagnosed(cohort, source, subject))
@@ -245,22 +279,34 @@ class _Verification:
             self.findings.more = True
 
     def _diagnosed(self, cohort: date, source: str, subject: str) -> Iterator[Fault]:
-        rows = self.conn.execute(
-            "SELECT sequence, coalesce(previous, ''), digest, time, life, record_offset, "
-            "partition, position FROM archive WHERE cohort = %s AND source = %s AND subject = %s "
-            "AND sequence IS NOT NULL AND time IS NOT NULL",
-            (cohort, source, subject),
-        ).fetchall()
-        links = [Link(row[0], row[1], row[2], row[3], (row[4], row[5])) for row in rows]
+        records = self._of_stream(cohort, source, subject)
+        links = [
+            Link(one.sequence or 0, one.previous or b"", one.digest, time, one.place)
+            for one, time in records
+        ]
         head = self.conn.execute(
             "SELECT sequence, digest, time FROM head "
             "WHERE cohort = %s AND source = %s AND subject = %s",
             (cohort, source, subject),
         ).fetchone()
-        positions = {row[0]: (row[6], row[7]) for row in rows}
+        positions = {one.sequence or 0: (one.partition, one.position) for one, _ in records}
         for fault in diagnose(source, subject, links, Head(*head) if head else None):
             if fault.kind is not FaultKind.MISSING or not self._given_up(fault, positions):
                 yield fault
+
+    def _of_stream(self, cohort: date, source: str, subject: str) -> list[tuple[Record, datetime]]:
+        rows = self.conn.execute(
+            f"SELECT {COLUMNS} FROM archive WHERE cohort = %s AND source = %s AND subject = %s",
+            (cohort, source, subject),
+        ).fetchall()
+        found = {(one.partition, *one.place): one for one in map(record_of, rows)}
+        for month in self.archived.months:
+            if month.cohort == f"{cohort:%Y-%m}":
+                for one in self.archived.file(month).of([subject]):
+                    if one.source == source:
+                        found[one.partition, *one.place] = one
+        ordered = [found[place] for place in sorted(found)]
+        return [(one, one.time) for one in ordered if one.sequence and one.time is not None]
 
     def _given_up(self, fault: Fault, positions: dict[int, tuple[int, str]]) -> bool:
         """Whether a missing event lay in a gap that somebody went on over, on record."""
@@ -277,6 +323,51 @@ class _Verification:
         )
 
 
+def _values(one: Record) -> tuple[Any, ...]:
+    """A record as the query of a partition's rows gives it (_COLUMNS)."""
+    return (*one.place, *one[3:])
+
+
+def broken_streams(archived: Records, cohort: date) -> tuple[int, list[tuple[str, str]]]:
+    """How many streams a month has, and which are not whole or end elsewhere than their heads.
+
+    At most FAULTS_MAX + 1 of these. `make_room` was called on the connection before.
+    """
+    asked = {"cohort": cohort}
+    months = [one for one in archived.months if one.cohort == f"{cohort:%Y-%m}"]
+    for month in months:
+        _put_links(archived, cohort, month)
+    filed = _FILED if months else ""
+    streams, broken = 0, list[tuple[str, str]]()
+    for source, subject, count in archived.conn.execute(
+        _BROKEN_STREAMS.format(filed=filed).encode(), asked
+    ).fetchall():
+        if source is None:
+            streams = count
+        else:
+            broken.append((source, subject))
+    if months:
+        archived.conn.execute("DELETE FROM filed_link WHERE cohort = %(cohort)s", asked)
+    return streams, broken
+
+
+def _put_links(archived: Records, cohort: date, month: Month) -> None:
+    with archived.conn.cursor() as curs, curs.copy("COPY filed_link FROM STDIN") as copy:
+        for one in archived.file(month).records():
+            if one.sequence is not None:
+                copy.write_row(
+                    (
+                        *(cohort, one.source, one.subject, one.sequence, one.previous),
+                        *(one.digest, one.time, *one.place, one.partition),
+                    )
+                )
+
+
+_FILED = """
+    UNION SELECT source, subject, sequence, previous, digest, time, life, record_offset, partition
+    FROM filed_link WHERE cohort = %(cohort)s"""
+"""UNION, not UNION ALL: what lies in the file and in the database is there once."""
+
 _BROKEN_STREAMS = f"""
 WITH link AS (
   SELECT source, subject, sequence, previous, digest, time, life, record_offset,
@@ -286,14 +377,18 @@ WITH link AS (
     lag(life) OVER w AS life_before,
     lag(record_offset) OVER w AS offset_before,
     lead(sequence) OVER w IS NULL AS is_last
-  FROM archive WHERE cohort = %(cohort)s AND sequence IS NOT NULL
+  FROM (
+    SELECT source, subject, sequence, previous, digest, time, life, record_offset, partition
+    FROM archive WHERE cohort = %(cohort)s AND sequence IS NOT NULL
+    {{filed}}
+  ) AS there
   WINDOW w AS (PARTITION BY subject, source ORDER BY sequence, life, record_offset)
 ), stream AS (
   SELECT source, subject, max(sequence) AS sequence,
     (array_agg(digest) FILTER (WHERE is_last))[1] AS digest,
     bool_or(sequence <> sequence_before + 1 OR previous IS DISTINCT FROM digest_before
-      OR time IS NULL OR time < time_before
-      OR (life, record_offset) < (life_before, offset_before)) AS broken
+      OR time IS NULL OR coalesce(time < time_before, false)
+      OR coalesce((life, record_offset) < (life_before, offset_before), false)) AS broken
   FROM link GROUP BY subject, source
 ), compared AS MATERIALIZED (
   SELECT source, subject, s.sequence IS NOT NULL AS there,
@@ -339,7 +434,7 @@ class _Partition:
         )
         with conn.cursor() as curs, curs.copy(query) as copy:
             copy.set_types(_TYPES)
-            for number, values in enumerate(copy.rows(), start=1):
+            for number, values in enumerate(self._with_files(copy.rows()), start=1):
                 if number % STOP_CHECKED_EACH_RECORDS == 0:
                     self.whole.look_up()
                 self._record(values)
@@ -348,6 +443,21 @@ class _Partition:
             conn.execute(f"SET LOCAL {switch} = on")
         self._rest_of_log()
         self._ends()
+
+    def _with_files(self, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """The rows, and those that lie in files, in one order; what lies in both once."""
+        filed = self.whole.archived.from_files(self.partition)
+        first = next(filed, None)
+        if first is None:
+            yield from rows
+            return
+        away = (_values(one) for one in chain((first,), filed))
+        last: tuple[Any, ...] = ()
+        for values in heapq.merge(rows, away, key=lambda one: one[:2]):
+            if values[:2] == last[:2] and (values[2:8], values[10:]) == (last[2:8], last[10:]):
+                continue
+            last = values
+            yield values
 
     def _record(self, values: tuple[Any, ...]) -> None:
         life, offset, source, subject, sequence, position, after, kind = values[:8]

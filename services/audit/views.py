@@ -25,6 +25,8 @@ from contracts.intake import (
 from libs.decider import Recorded, Row
 from libs.eventlog import Table
 from libs.eventlog.envelope import event_id
+from services.audit.cold.form import Record
+from services.audit.cold.records import Records
 from services.audit.domain.shape import policies_in
 
 COMPLAINT = Table(
@@ -191,49 +193,37 @@ def cause_of(causation: str) -> Cause:
     return Cause(CauseKind.COMMAND if causation == "request" else CauseKind.OTHER, causation)
 
 
-def timeline(conn: Connection[Any], complaint: UUID, after: Place | None, limit: int) -> list[Step]:
+def timeline(records: Records, complaint: UUID, after: Place | None, limit: int) -> list[Step]:
     """A complaint's events from all services, in an order that respects causes; limit + 1 at most.
 
     All its records lie in one partition of the log, and an effect is appended after its cause was
     read from there (DESIGN, One log): so the order of the log is such an order.
     """
-    subject = str(complaint)
-    heads = _heads(conn, [subject])
-    if not heads:
+    found = _behind(records.of([str(complaint)]), after)[: limit + 1]
+    if not found:
         return []
-    rows = conn.execute(
-        "SELECT life, record_offset, partition, source, type, sequence, time, state FROM archive "
-        "WHERE cohort = ANY(%s) AND subject = %s AND (life, record_offset) > (%s, %s) "
-        "ORDER BY life, record_offset LIMIT %s",
-        (
-            list({head.cohort for head in heads}),
-            subject,
-            *(after or (0, -1)),
-            limit + 1,
-        ),
-    ).fetchall()
-    return _Resolver(conn, heads).steps([_step(row) for row in rows])
+    heads = _heads(records.conn, [str(complaint)])
+    return _Resolver(records, heads).steps([_step(one) for one in found])
 
 
-def records_of(conn: Connection[Any], complaint: UUID) -> list[bytes]:
+def records_of(records: Records, complaint: UUID) -> list[bytes]:
     """The bytes of a complaint's events from all services, in the order of the log."""
-    subject = str(complaint)
-    rows = conn.execute(
-        "SELECT state FROM archive WHERE cohort = ANY(%s) AND subject = %s "
-        "ORDER BY life, record_offset",
-        (list({head.cohort for head in _heads(conn, [subject])}), subject),
-    ).fetchall()
-    return [bytes(row["state"]) for row in rows]
+    return [one.state for one in records.of([str(complaint)])]
 
 
-def policies_of(conn: Connection[Any], source: str, names: Sequence[str]) -> list[bytes]:
+def policies_of(records: Records, source: str, names: Sequence[str]) -> list[bytes]:
     """The bytes of each `policy.activated` of these policies, in the order of activation."""
-    rows = conn.execute(
-        "SELECT state FROM archive WHERE subject = ANY(%s) AND source = %s "
-        "AND type LIKE 'policy.activated.%%' ORDER BY time, subject, sequence",
-        (list(names), source),
-    ).fetchall()
-    return [bytes(row["state"]) for row in rows]
+    found = [
+        one
+        for one in records.of(names, source=source)
+        if one.type.startswith("policy.activated.") and one.time is not None
+    ]
+    found.sort(key=lambda one: (one.time, one.subject, one.sequence))
+    return [one.state for one in found]
+
+
+def _behind(found: Sequence[Record], after: Place | None) -> list[Record]:
+    return [one for one in found if one.place > (after or (0, -1))]
 
 
 def registered_between(
@@ -267,22 +257,11 @@ def sample(conn: Connection[Any], start: UUID, size: int) -> list[UUID]:
 
 
 def records(
-    conn: Connection[Any], complaint: UUID, after: Place | None, limit: int
+    records: Records, complaint: UUID, after: Place | None, limit: int
 ) -> list[tuple[Place, bytes]]:
     """A complaint's events as they were accepted, in the log's order; limit + 1 at most."""
-    subject = str(complaint)
-    rows = conn.execute(
-        "SELECT life, record_offset, state FROM archive "
-        "WHERE cohort = ANY(%s) AND subject = %s AND (life, record_offset) > (%s, %s) "
-        "ORDER BY life, record_offset LIMIT %s",
-        (
-            list({head.cohort for head in _heads(conn, [subject])}),
-            subject,
-            *(after or (0, -1)),
-            limit + 1,
-        ),
-    ).fetchall()
-    return [((row["life"], row["record_offset"]), bytes(row["state"])) for row in rows]
+    found = _behind(records.of([str(complaint)]), after)
+    return [(one.place, one.state) for one in found[: limit + 1]]
 
 
 def complaint_of(conn: Connection[Any], receipt: str) -> UUID | None:
@@ -303,23 +282,24 @@ def about(conn: Connection[Any], complaint: UUID) -> Mapping[str, Any] | None:
 
 
 def stream(
-    conn: Connection[Any], source: str, subject: str, after: tuple[int, int, int] | None, limit: int
-) -> tuple[Mapping[str, Any] | None, list[Mapping[str, Any]]]:
+    records: Records, source: str, subject: str, after: tuple[int, int, int] | None, limit: int
+) -> tuple[Mapping[str, Any] | None, list[Record]]:
     """A stream's head, and its links by (sequence, life, offset); limit + 1 at most."""
-    head = conn.execute(
-        "SELECT cohort, sequence, digest, time FROM head WHERE subject = %s AND source = %s",
+    head = records.conn.execute(
+        "SELECT sequence, digest, time FROM head WHERE subject = %s AND source = %s",
         (subject, source),
     ).fetchone()
     if head is None:
         return None, []
-    links = conn.execute(
-        "SELECT sequence, type, time, previous, digest, partition, life, record_offset, position "
-        "FROM archive WHERE cohort = %s AND subject = %s AND source = %s AND sequence IS NOT NULL "
-        "AND (sequence, life, record_offset) > (%s, %s, %s) "
-        "ORDER BY sequence, life, record_offset LIMIT %s",
-        (head["cohort"], subject, source, *(after or (0, 0, -1)), limit + 1),
-    ).fetchall()
-    return head, list(links)
+    links = sorted(
+        (link_place(one), one) for one in records.of([subject], source=source) if one.sequence
+    )
+    return head, [one for place, one in links if place > (after or (0, 0, -1))][: limit + 1]
+
+
+def link_place(one: Record) -> tuple[int, int, int]:
+    """Where a link stands in its stream: number, then place in the log."""
+    return one.sequence or 0, one.life, one.offset
 
 
 def faults(
@@ -352,23 +332,23 @@ def _heads(conn: Connection[Any], subjects: Sequence[str]) -> list[_HeadRow]:
     return [_HeadRow(row["source"], row["subject"], row["cohort"], row["sequence"]) for row in rows]
 
 
-def _step(row: Mapping[str, Any]) -> Step:
+def _step(one: Record) -> Step:
     """The archive shows even what it cannot read: as a record without content."""
     try:
-        envelope = from_json(row["state"])
+        envelope = from_json(one.state)
     except ValueError:
         envelope = {}
     if not isinstance(envelope, dict):
         envelope = {}
     data = envelope.get("data")
     return Step(
-        place=(row["life"], row["record_offset"]),
-        partition=row["partition"],
+        place=one.place,
+        partition=one.partition,
         id=UUID(envelope["id"]) if _is_uuid(envelope.get("id")) else None,
-        source=row["source"],
-        type=row["type"],
-        sequence=row["sequence"],
-        time=row["time"],
+        source=one.source,
+        type=one.type,
+        sequence=one.sequence,
+        time=one.time,
         occurred=_instant(envelope.get("occurredat")),
         actor=str(envelope.get("actor", "")),
         cause=cause_of(str(envelope.get("causationid", ""))),
@@ -384,8 +364,8 @@ class _Resolver:
     index of ids: the complaint's own streams first, then those of complaints its bodies name.
     """
 
-    def __init__(self, conn: Connection[Any], heads: Sequence[_HeadRow]) -> None:
-        self._conn = conn
+    def __init__(self, records: Records, heads: Sequence[_HeadRow]) -> None:
+        self._records = records
         self._heads = heads
 
     def steps(self, steps: Sequence[Step]) -> list[Step]:
@@ -400,7 +380,7 @@ class _Resolver:
                 for one in _uuids_in(step.data)
                 if one != self._heads[0].subject
             }
-            found |= _search(_heads(self._conn, sorted(named)), missing)
+            found |= _search(_heads(self._records.conn, sorted(named)), missing)
         named_events = self._describe(found)
         return [
             replace(step, cause=replace(step.cause, event=named_events.get(step.cause.ref)))
@@ -412,24 +392,11 @@ class _Resolver:
             (head.source, head.subject, sequence): (reference, head)
             for reference, (head, sequence) in found.items()
         }
-        rows = self._conn.execute(
-            "SELECT a.source, a.subject, a.sequence, a.type, a.time FROM archive a "
-            "JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS w (source, subject, sequence) "
-            "ON a.source = w.source AND a.subject = w.subject AND a.sequence = w.sequence "
-            "WHERE a.cohort = ANY(%s) AND a.subject = ANY(%s)",
-            (
-                [source for source, _, _ in by_place],
-                [subject for _, subject, _ in by_place],
-                [sequence for _, _, sequence in by_place],
-                list({head.cohort for _, head in by_place.values()}),
-                list({head.subject for _, head in by_place.values()}),
-            ),
-        ).fetchall()
+        subjects = sorted({subject for _, subject, _ in by_place})
         return {
-            by_place[row["source"], row["subject"], row["sequence"]][0]: Named(
-                row["source"], row["subject"], row["sequence"], row["type"], row["time"]
-            )
-            for row in rows
+            by_place[place][0]: Named(*place, one.type, one.time)
+            for one in self._records.of(subjects)
+            if one.sequence and (place := (one.source, one.subject, one.sequence)) in by_place
         }
 
 

@@ -8,6 +8,7 @@ database that was rebuilt) is one record.
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -16,9 +17,13 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from libs.eventlog import Table
+from libs.messaging.app import App
+from libs.web import Unavailable
+from services.audit.archive import ACCEPTED
 from services.audit.cold.form import CohortFile, FileBroken, Place, Record
 from services.audit.cold.store import Key, NoStore, Store, StoreAway
 from services.audit.domain.cohorts import ARCHIVED
+from services.audit.moment import one_moment
 
 ARCHIVED_TABLE = Table(
     ARCHIVED,
@@ -32,7 +37,7 @@ ARCHIVED_TABLE = Table(
         "ends": "jsonb not null",
     },
     key=("cohort",),
-    stream="cohort",
+    stream="",
 )
 
 COLUMNS = (
@@ -75,19 +80,13 @@ def months(conn: Connection[Any]) -> list[Month]:
 
 
 class Records:
-    """Archived records through one connection, for one thread; let go of files with `close`."""
+    """Archived records through one connection, of one moment, for one thread; see `reading`."""
 
     def __init__(self, conn: Connection[Any], store: Store | None = None) -> None:
         self.conn = conn
         self.store: Store = store or NoStore()
         self.months = months(conn)
         self._open: OrderedDict[Key, CohortFile] = OrderedDict()
-
-    def __enter__(self) -> "Records":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Lets go of the files that were read."""
@@ -120,14 +119,22 @@ class Records:
         """Every record of these subjects, by (life, offset, partition); of one source, of types."""
         if not subjects:
             return []
-        wanted, cohorts = list(subjects), self._cohorts(subjects)
+        wanted = list(subjects)
         with self.conn.cursor(row_factory=tuple_row) as curs:
+            cohorts = [
+                cohort
+                for (cohort,) in curs.execute(
+                    "SELECT DISTINCT cohort FROM head WHERE subject = ANY(%s)", (wanted,)
+                ).fetchall()
+            ]
             found = curs.execute(
-                f"SELECT {COLUMNS} FROM archive WHERE subject = ANY(%s)", (wanted,)
+                f"SELECT {COLUMNS} FROM archive WHERE cohort = ANY(%s) AND subject = ANY(%s)",
+                (cohorts, wanted),
             ).fetchall()
-        records = [_record(row) for row in found]
+        records = [record_of(row) for row in found]
+        filed = {f"{cohort:%Y-%m}" for cohort in cohorts}
         for month in self.months:
-            if month.cohort in cohorts:
+            if month.cohort in filed:
                 records += self._read(month, lambda file: file.of(wanted))
         ordered = sorted(records, key=_by_place)
         return [
@@ -137,16 +144,6 @@ class Records:
             and source in (None, one.source)
             and (not kinds or one.type in kinds)
         ]
-
-    def _cohorts(self, subjects: Sequence[str]) -> set[str]:
-        if not self.months:
-            return set()
-        with self.conn.cursor(row_factory=tuple_row) as curs:
-            found = curs.execute(
-                "SELECT DISTINCT to_char(cohort, 'YYYY-MM') FROM head WHERE subject = ANY(%s)",
-                (list(subjects),),
-            ).fetchall()
-        return {cohort for (cohort,) in found}
 
     # -- in the order of acceptance --------------------------------------------------------------
 
@@ -165,6 +162,19 @@ class Records:
                 yield record
             last = record.place
 
+    def accepted(self, partition: int, after: Place = (0, -1)) -> Iterator[Record]:
+        """The same with the places of what was purged since: their digests, and no bytes."""
+        with self.conn.cursor(row_factory=tuple_row) as curs:
+            gone = curs.execute(
+                "SELECT partition, life, record_offset, source, subject, sequence, position, "
+                "after, '', NULL, NULL, digest, ''::bytea FROM purged_record "
+                "WHERE partition = %s AND (life, record_offset) > (%s, %s) "
+                "ORDER BY life, record_offset",
+                (partition, *after),
+            ).fetchall()
+        there = self.in_order(partition, after)
+        return heapq.merge(there, map(record_of, gone), key=lambda one: one.place)
+
     def from_files(self, partition: int) -> Iterator[Record]:
         """Only those of a partition that lie in files, in order."""
         files = [self._file_in_order(one, partition, (0, -1)) for one in self._behind(partition)]
@@ -174,7 +184,7 @@ class Records:
         """Where a partition's records lie, in (after, upto], in order."""
         with self.conn.cursor(row_factory=tuple_row) as curs:
             found = curs.execute(
-                "SELECT life, record_offset FROM archive WHERE partition = %s "
+                f"SELECT life, record_offset FROM {ACCEPTED} WHERE partition = %s "
                 "AND (life, record_offset) > (%s, %s) AND (life, record_offset) <= (%s, %s) "
                 "ORDER BY life, record_offset",
                 (partition, *after, *upto),
@@ -196,7 +206,7 @@ class Records:
                     "AND (life, record_offset) > (%s, %s) ORDER BY life, record_offset LIMIT %s",
                     (partition, *place, ROWS_AT_ONCE),
                 ).fetchall()
-            yield from map(_record, rows)
+            yield from map(record_of, rows)
             if len(rows) < ROWS_AT_ONCE:
                 return
             place = (rows[-1][1], rows[-1][2])
@@ -224,7 +234,7 @@ class Records:
                 "ORDER BY life, record_offset, partition LIMIT %s",
                 (since, until, limit),
             ).fetchall()
-        found = {_by_place(one): one for one in map(_record, rows)}
+        found = {_by_place(one): one for one in map(record_of, rows)}
         for month in self.months:
             for record in self._read(month, lambda file: file.between(since, until)):
                 found[_by_place(record)] = record
@@ -244,7 +254,7 @@ def _by_place(record: Record) -> tuple[int, int, int]:
     return record.life, record.offset, record.partition
 
 
-def _record(row: Sequence[Any]) -> Record:
+def record_of(row: Sequence[Any]) -> Record:
     """A row of the table, its bytes as bytes."""
     *fields, previous, digest, state = row
     before = None if previous is None else bytes(previous)
@@ -252,6 +262,38 @@ def _record(row: Sequence[Any]) -> Record:
     return Record._make(values)
 
 
-def whole(records: Iterable[Record]) -> list[bytes]:
-    """Only the events' bytes."""
-    return [one.state for one in records]
+# -- one moment -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def reading(conn: Connection[Any], store: Store | None = None) -> Iterator[Records]:
+    """Records of one moment: a month that leaves meanwhile is read from where it was.
+
+    In a transaction of its own unless the connection is in one, which then must be such a one.
+    """
+    with one_moment(conn):
+        records = Records(conn, store)
+        try:
+            yield records
+        finally:
+            records.close()
+
+
+class Reading:
+    """How routes ask for records, wherever they lie."""
+
+    def __init__(self, app: App, store: Store) -> None:
+        self.app = app
+        self.store = store
+
+    async def query(self, call: Callable[..., T], *args: Any) -> T:
+        """Runs `call(records, *args)` beside the writer; raises Unavailable for a file away."""
+
+        def asked(conn: Connection[Any]) -> T:
+            with reading(conn, self.store) as records:
+                return call(records, *args)
+
+        try:
+            return await self.app.query(asked)
+        except StoreAway as error:
+            raise Unavailable(f"{error}.") from error

@@ -43,6 +43,8 @@ class FaultKind(StrEnum):
     """The running digest of a partition is not what was accepted."""
     CHECKPOINT = "checkpoint"
     """A checkpoint is not what was signed, or the archive is not what it sealed."""
+    FILE = "file"
+    """A month's file is not there, or not the one on record."""
 
 
 @dataclass(frozen=True, slots=True)

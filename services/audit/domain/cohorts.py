@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.housekeeping import CohortArchived, CohortRestored
-from contracts.keeping import months_after
+from contracts.keeping import FLOOR_MONTHS, floor_ends, months_after
 from contracts.values import Version
 from libs.decider import Command, Conflict, Context, Decider, Recorded, Refused, Row, State
 from services.audit.domain.standing import of_cohort
@@ -35,8 +35,11 @@ class ArchivePolicy(BaseModel):
     name: str
     version: Version
     effective_from: str
-    quiet_months: Annotated[int, Field(ge=1, le=120)]
-    """For so many calendar months nothing was recorded of any complaint of the month."""
+    quiet_months: Annotated[int, Field(ge=FLOOR_MONTHS, le=120)]
+    """For so many calendar months nothing was recorded of any complaint of the month.
+
+    At least six, for the database itself keeps rows that long (decision 15).
+    """
     log_days: Annotated[int, Field(ge=30, le=3_650)]
     """Kafka keeps a record for so many days at least."""
 
@@ -58,8 +61,6 @@ class Standing:
     """When the last record of any of its complaints was made."""
     parked: int = 0
     """Complaints of it of which a record could not be taken yet."""
-    unsealed: bool = False
-    """Some of its records lie behind the last checkpoint."""
 
 
 class MayNotLeave(Conflict):
@@ -83,9 +84,12 @@ def hindrances(standing: Standing, rules: ArchivePolicy, now: datetime) -> list[
     quiet = months_after(standing.newest or _last_day(standing.cohort), rules.quiet_months)
     if now < quiet:
         found.append(f"not quiet long enough: from {quiet.astimezone(SHANGHAI):%Y-%m-%d} on")
-    if standing.unsealed:
-        found.append("some of it is not under a checkpoint yet: wait for the next")
     return found
+
+
+def may_lie_in_a_file(time: datetime | None, now: datetime) -> bool:
+    """Whether a record is past the floor, under which the database keeps its row (decision 15)."""
+    return time is None or floor_ends(time) <= now
 
 
 def _last_day(cohort: str) -> datetime:

@@ -1,19 +1,19 @@
 """Reads what a bundle is made of: events by complaint or by period, and what they followed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import tuple_row
 from pydantic_core import from_json
 
 from contracts.housekeeping import CheckpointSealed, PolicyActivated
 from libs.decider import NotFound, Refused
 from libs.decider.decider import wire_instant
 from services.audit import views
+from services.audit.cold.form import Record
+from services.audit.cold.records import Records
 from services.audit.domain.checkpoint import public_key_of, signed_of, verifier_key
 from services.audit.domain.policy import Words
 from services.audit.domain.shape import policies_in
@@ -29,8 +29,6 @@ EVENTS_MAX = 50_000
 PAGE_STEPS_MAX = 5_000
 CALENDAR = "working-days"
 """The policy that events mean where they name a calendar's version alone."""
-
-_COLUMNS = "partition, life, record_offset, source, subject, sequence, type, digest, state"
 
 
 class NothingSealed(NotFound):
@@ -54,48 +52,29 @@ class NotPlain(Refused):
     zh = "档案中有非本系统事件的字节,请先核验"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record of the archive."""
-
-    partition: int
-    life: int
-    offset: int
-    source: str
-    subject: str
-    sequence: int | None
-    type: str
-    digest: bytes
-    state: bytes
-
-
-def of_complaint(conn: Connection[Any], complaint: UUID, size: int | None, words: Words) -> Content:
+def of_complaint(records: Records, complaint: UUID, size: int | None, words: Words) -> Content:
     """Everything of one complaint that a checkpoint covers, its streams from their beginnings."""
-    checkpoint = _checkpoint(conn, size)
-    rows = _rows(
-        conn,
-        "WHERE subject = %s AND cohort IN (SELECT cohort FROM head WHERE subject = %s)",
-        (str(complaint), str(complaint)),
-    )
-    if not rows and isinstance(gone := absent(conn, complaint), Purged):
+    checkpoint = _checkpoint(records.conn, size)
+    found = _few(records.of([str(complaint)]))
+    if not found and isinstance(gone := absent(records.conn, complaint), Purged):
         raise gone
     about: dict[str, Any] = {"complaint": str(complaint)}
-    known = views.about(conn, complaint)
+    known = views.about(records.conn, complaint)
     if known is not None:
         about["receipt"] = known["receipt"]
-    steps = views.timeline(conn, complaint, None, PAGE_STEPS_MAX)
-    made = _Content(conn, checkpoint)
-    return made.content(about, rows, words, steps, whole=True)
+    steps = views.timeline(records, complaint, None, PAGE_STEPS_MAX)
+    made = _Content(records, checkpoint)
+    return made.content(about, found, words, steps, whole=True)
 
 
 def of_period(
-    conn: Connection[Any], since: datetime, until: datetime, size: int | None, words: Words
+    records: Records, since: datetime, until: datetime, size: int | None, words: Words
 ) -> Content:
     """Every event recorded in [since, until) that a checkpoint covers."""
-    checkpoint = _checkpoint(conn, size)
-    rows = _rows(conn, "WHERE time >= %s AND time < %s", (since, until))
+    checkpoint = _checkpoint(records.conn, size)
+    found = _few(records.between(since, until, EVENTS_MAX + 1))
     about = {"from": wire_instant(since), "to": wire_instant(until)}
-    return _Content(conn, checkpoint).content(about, rows, words, [], whole=False)
+    return _Content(records, checkpoint).content(about, found, words, [], whole=False)
 
 
 def _checkpoint(conn: Connection[Any], size: int | None) -> CheckpointSealed:
@@ -105,28 +84,23 @@ def _checkpoint(conn: Connection[Any], size: int | None) -> CheckpointSealed:
     return found
 
 
-def _rows(conn: Connection[Any], where: str, values: Sequence[Any]) -> list[Row]:
-    query = (
-        f"SELECT {_COLUMNS} FROM archive {where} ORDER BY life, record_offset, partition LIMIT %s"
-    )
-    with conn.cursor(row_factory=tuple_row) as curs:
-        found = curs.execute(query.encode(), (*values, EVENTS_MAX + 1)).fetchall()
+def _few(found: list[Record]) -> list[Record]:
     if len(found) > EVENTS_MAX:
         raise TooMuch(f"There are more than {EVENTS_MAX} events; ask for a shorter period.")
-    return [Row(*row) for row in found]
+    return found
 
 
 class _Content:
-    def __init__(self, conn: Connection[Any], checkpoint: CheckpointSealed) -> None:
-        self._conn = conn
+    def __init__(self, records: Records, checkpoint: CheckpointSealed) -> None:
+        self._records = records
         self._checkpoint = checkpoint
-        self._tree: Tree = tree_at(conn, checkpoint.size)
-        self._leaves = Leaves(conn)
+        self._tree: Tree = tree_at(records.conn, checkpoint.size)
+        self._leaves = Leaves(records)
 
     def content(
         self,
         about: Mapping[str, Any],
-        rows: Sequence[Row],
+        rows: Sequence[Record],
         words: Words,
         steps: Sequence[views.Step],
         *,
@@ -152,7 +126,7 @@ class _Content:
             steps=told,
         )
 
-    def _index(self, row: Row) -> int | None:
+    def _index(self, row: Record) -> int | None:
         """Its leaf; None where the checkpoint does not cover it."""
         index = self._leaves.of(row.partition, (row.life, row.offset))
         return index if index is not None and index < self._checkpoint.size else None
@@ -165,11 +139,7 @@ class _Content:
         wanted = {one for body in bodies for one in policies_in(body["data"])}
         wanted |= {(CALENDAR, one) for body in bodies for one in _calendars(body["data"])}
         names = sorted({name for name, _ in wanted})
-        rows = _rows(
-            self._conn,
-            "WHERE subject = ANY(%s) AND type = %s",
-            (names, PolicyActivated.type),
-        )
+        rows = self._records.of(names, kinds=[PolicyActivated.type])
         for row in rows:
             data = _event(row.state)["data"]
             index = self._index(row)
@@ -200,8 +170,8 @@ def _calendars(data: Any) -> Iterator[str]:
             yield from _calendars(inner)
 
 
-def _heads(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    last: dict[tuple[str, str], Row] = {}
+def _heads(rows: Sequence[Record]) -> list[dict[str, Any]]:
+    last: dict[tuple[str, str], Record] = {}
     for row in rows:
         known = last.get((row.source, row.subject))
         if row.sequence is not None and (known is None or row.sequence > (known.sequence or 0)):

@@ -15,6 +15,7 @@ from libs.decider import NotFound
 from libs.messaging.app import App
 from libs.vault.client import VaultClient
 from libs.web import Caller, Router, allow
+from services.audit.cold.records import Reading
 from services.audit.config import Settings
 from services.audit.domain.policy import WORDS, Words
 from services.audit.evidence.bundle import Content, assemble
@@ -56,7 +57,7 @@ class BundleAsked(BaseModel):
         return self
 
 
-def bundle_routes(app: App, vault: VaultClient) -> Router:
+def bundle_routes(app: App, reading: Reading, vault: VaultClient) -> Router:
     """Routes that hand out evidence."""
     router = Router(tags=["evidence"])
     documented: Mapping[int | str, Any] = {
@@ -68,7 +69,7 @@ def bundle_routes(app: App, vault: VaultClient) -> Router:
         body: BundleAsked, caller: Annotated[Caller, allow("audit.bundle")]
     ) -> Response:
         """A bundle without anything of persons but sealed tokens; its making is on record."""
-        content = await _content(app, body)
+        content = await _content(reading, body)
         return await _handed_out(app, body, caller, content)
 
     @router.post("/bundles/opened", response_class=Response, responses=dict(documented))
@@ -76,7 +77,7 @@ def bundle_routes(app: App, vault: VaultClient) -> Router:
         body: BundleAsked, caller: Annotated[Caller, allow("audit.bundle_opened")]
     ) -> Response:
         """The same with the sealed texts opened; each opening, and the bundle, are on record."""
-        content = await _content(app, body)
+        content = await _content(reading, body)
         found = {
             token.decode(): None for one in content.events for token in TOKEN.findall(one.state)
         }
@@ -88,11 +89,12 @@ def bundle_routes(app: App, vault: VaultClient) -> Router:
     return router
 
 
-async def _content(app: App, body: BundleAsked) -> Content:
+async def _content(reading: Reading, body: BundleAsked) -> Content:
+    app = reading.app
     words: Words = app.writer.policies.in_force(WORDS, app.clock.now()).compiled
     if body.complaint is not None:
-        return await app.query(of_complaint, body.complaint, body.size, words)
-    return await app.query(of_period, body.since, body.until, body.size, words)
+        return await reading.query(of_complaint, body.complaint, body.size, words)
+    return await reading.query(of_period, body.since, body.until, body.size, words)
 
 
 async def _handed_out(app: App, body: BundleAsked, caller: Caller, content: Content) -> Response:

@@ -38,12 +38,6 @@ def worked(day: date) -> bool:
     return bool(chinese_calendar.is_workday(day))
 
 
-def named_holiday(day: date) -> bool:
-    """A statutory holiday by its name; neither an ordinary weekend nor a day made up for one."""
-    off, name = chinese_calendar.get_holiday_detail(day)
-    return bool(off) and name is not None
-
-
 def counts(local: datetime, way: str) -> bool:
     """Whether the minute that begins here counts."""
     if way == "working":

@@ -112,30 +112,6 @@ def test_the_oracle_finds_the_same_desk_hours(start: datetime, later: int) -> No
     )
 
 
-DATES = [FIRST.date() + timedelta(days=number) for number in range(1, 8300)]
-holidays = st.sampled_from([day for day in DATES if slow.named_holiday(day)])
-"""Days off by name, 2004-2026."""
-around_one = st.builds(
-    lambda day, minutes: at(f"{day}") + minutes * MINUTE,
-    holidays,
-    st.sampled_from([-1, 0, 600, 24 * 60 - 1, 24 * 60]),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(starts | around_one)
-def test_the_oracle_finds_the_same_statutory_holidays(reached: datetime) -> None:
-    """Clock table: 120 min "on statutory holidays (by the holiday's name, not an ordinary Sunday)",
-    whenever the forward reached the partner, and round the clock from there."""
-    play = Play().hear(told.registered(text(reached)), text(reached))
-    play.hear(told.forwarded(1, text(reached)), text(reached))
-    starts_one = "partner.holiday" in play.codes()
-    assert starts_one is slow.named_holiday(reached.date())
-    if starts_one:
-        due = play.due("partner.holiday", "forward-1")
-        assert due == slow.outcome(reached, 120, "always").due
-
-
 @settings(max_examples=40, deadline=None)
 @given(starts, st.timedeltas(timedelta(), timedelta(days=9)), st.sampled_from(CATEGORIES))
 def test_who_speaks_later_is_never_due_earlier(

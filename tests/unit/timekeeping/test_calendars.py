@@ -33,39 +33,6 @@ def test_moved_holidays_are_known_date_by_date(day: date, worked: bool) -> None:
     assert CHINA.is_worked(day) is worked
 
 
-OFF = {
-    2023: "01-01:01-02 01-21:01-27 04-05:04-05 04-29:05-03 06-22:06-24 09-29:10-06",
-    2024: "01-01:01-01 02-10:02-17 04-04:04-06 05-01:05-05 06-10:06-10 09-15:09-17 10-01:10-07",
-    2025: "01-01:01-01 01-28:02-04 04-04:04-06 05-01:05-05 05-31:06-02 10-01:10-08",
-}
-"""Days off as the State Council gave notice of them, copied by hand and not from the library."""
-MADE_UP = {
-    2023: "01-28 01-29 04-23 05-06 06-25 10-07 10-08",
-    2024: "02-04 02-18 04-07 04-28 05-11 09-14 09-29 10-12",
-    2025: "01-26 02-08 04-27 09-28 10-11",
-}
-"""Saturdays and Sundays worked for them."""
-
-
-@pytest.mark.parametrize("year", OFF)
-def test_three_years_are_as_the_state_council_gave_notice(year: int) -> None:
-    off = {
-        day
-        for span in OFF[year].split()
-        for day in days(*(date.fromisoformat(f"{year}-{end}") for end in span.split(":")))
-    }
-    made_up = {date.fromisoformat(f"{year}-{one}") for one in MADE_UP[year].split()}
-    for day in days(date(year, 1, 1), date(year, 12, 29)):
-        weekday = day.isoweekday() < 6
-        assert CHINA.is_worked(day) is ((weekday and day not in off) or day in made_up), day
-        # Within a row of days off Saturdays and Sundays have the holiday's name as well.
-        assert (CHINA.holiday(day) is not None) is (day in off), day
-
-
-def days(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
-
-
 def test_a_statutory_holiday_has_a_name_and_an_ordinary_sunday_has_none() -> None:
     assert CHINA.holiday(date(2025, 10, 1)) == "National Day"
     assert CHINA.holiday(date(2025, 10, 6)) == "Mid-autumn Festival"
