@@ -137,7 +137,7 @@ class Consumer:
             else:
                 self.trouble = None
                 self._stop_at(gaps or ())
-                await self._hint(records)
+                await self._hint()
                 return
 
     def _stop_at(self, gaps: Iterable[Gap]) -> None:
@@ -147,7 +147,7 @@ class Consumer:
             self.kafka.seek(place, gap.offset)
             log.error("gap: partition stopped", extra={"partition": gap.partition})
 
-    async def _hint(self, records: Sequence[KafkaRecord]) -> None:
+    async def _hint(self) -> None:
         """Tells Kafka now and then how far the database is, for those who watch lag.
 
         Never relied on to go on from, nor ever ahead of the database: what every group has put
@@ -157,13 +157,12 @@ class Consumer:
         if now - self._hinted < HINT_SECONDS:
             return
         self._hinted = now
-        ends: dict[TopicPartition, int] = {}
-        committed = self.taker.saved()
-        for record in records:
-            if record.partition in self.assigned:
-                saved = committed.get(record.partition, 0)
-                if saved:
-                    ends[TopicPartition(record.topic, record.partition)] = saved
+        saved = self.taker.saved()
+        ends = {
+            TopicPartition(self.taker.topic, partition): saved[partition]
+            for partition in self.assigned
+            if saved.get(partition)
+        }
         with contextlib.suppress(KafkaError):
             if ends:
                 await self.kafka.commit(ends)

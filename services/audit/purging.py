@@ -239,7 +239,7 @@ class ApprovedShown(_Body):
     """The events that say what goes; empty: this was approved before."""
 
 
-Cohort = Annotated[str, Path(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+Cohort = Annotated[str, Path(pattern=r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$")]
 At = Annotated[
     str | None,
     Query(max_length=64, description="with its zone: 2026-03-01T00:00:00+08:00; none: now"),

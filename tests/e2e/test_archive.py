@@ -150,6 +150,25 @@ async def come_back(playing: World, complaints: list[str], size: int, before: An
     await the_same(playing, complaints, size, before)
 
 
+async def kafka_forgets(playing: World, complaints: list[str], size: int, before: Answers) -> None:
+    """Only what is archived, old and heard by all; the proof goes on with what is left."""
+    data = playing.system.places.data
+    if playing.system.places.running()["broker"] != "kafka":
+        code, _, err = await bihuan(data, "archive", "trim")
+        assert code == 1
+        assert "no admin API" in err
+        return
+    code, planned = await told(data, "archive", "trim", "--dry-run")
+    assert {one["start"] for one in planned["partitions"]} == {0}
+    code, done = await told(data, "archive", "trim")
+    assert code == 0
+    upto = {one["partition"]: one["upto"] for one in done["partitions"]}
+    assert sum(upto.values()) > 0
+    _, after = await told(data, "archive", "trim", "--dry-run")
+    assert {one["partition"]: one["start"] for one in after["partitions"]} == upto
+    await the_same(playing, complaints, size, before)
+
+
 def test_a_month_leaves_and_comes_back_and_every_answer_is_the_same(tmp_path: Path) -> None:
     """DESIGN, Audit; issue 5: cohorts that nothing open touches leave as verified files."""
 
@@ -179,5 +198,6 @@ def test_a_month_leaves_and_comes_back_and_every_answer_is_the_same(tmp_path: Pa
         assert again[0] == 0
         assert again[1]["events"] >= done["events"]  # the last checkpoint is sealed by now, too
         await come_back(playing, complaints, size, before)
+        await kafka_forgets(playing, complaints, size, before)
 
     play(tmp_path / "data", START, scene)
