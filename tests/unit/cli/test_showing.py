@@ -81,8 +81,10 @@ def test_a_promise_is_kept_missed_or_not_judged(kept: bool | None, said: str) ->
 
 def test_verify_names_every_fault_or_says_that_nothing_is_wrong() -> None:
     told = {"events": 2070, "streams": 12, "compared": 2070, "faults": [], "more": False}
-    told |= {"checkpoints": 3, "held": True, "resolved": [{}]}
+    told |= {"checkpoints": 3, "held": True, "resolved": [{}], "purged": 0}
     assert "nothing is wrong" in drawn(showing.verification(told))
+    gone = {"purged": 7, "tombstones": [{"event": "e-1"}]}
+    assert "7 purged by 已清除 e-1" in drawn(showing.verification({**told, **gone}), 200)
     text = drawn(showing.verification({**told, "faults": [FAULT]}), 120)
     assert "1 fault 发现问题" in text
     for said in ("3 checkpoints made again", "given holds", "1 gap(s) resolved on record"):
