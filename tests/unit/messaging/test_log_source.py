@@ -191,7 +191,7 @@ def test_the_archive_is_read_up_to_where_it_went_when_it_was_asked() -> None:
 
 
 def test_an_archive_that_lacks_a_record_is_refused() -> None:
-    with pytest.raises(ArchiveShort, match=r"partition 0: audit accepted 3 .* holds 2"):
+    with pytest.raises(ArchiveShort, match=r"partition 0: audit accepted 3 .* tells of 2"):
         list(archived(Kept(RECORDS[1:], ENDS), Kept([], ENDS).told, quiet))
 
 

@@ -84,6 +84,8 @@ def test_what_is_heard_to_inform_alone_starts_nothing() -> None:
         "case.declined.v1",
         "case.decided.v1",
         "case.closed.v1",
+        "case.correction_missed.v1",
+        "call.missed.v1",
     }
     concluded = SurveyConcluded(cycle=1, outcome=SurveyOutcome.SATISFIED, reason="answered")
     assert react(heard(concluded)) == []

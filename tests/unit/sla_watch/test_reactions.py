@@ -8,7 +8,10 @@ from services.sla_watch.reactions import HEARD, react
 from tests.unit.sla_watch import told
 from tests.unit.sla_watch.play import Play
 
-FOR_EVERY_SERVICE = {"hold.placed.v1", "hold.lifted.v1", "cohort.purged.v1"}
+FOR_EVERY_SERVICE = {
+    *("hold.placed.v1", "hold.lifted.v1", "cohort.purged.v1"),
+    *("role.changed.v1", "token.issued.v1", "token.revoked.v1"),
+}
 
 
 def test_it_hears_exactly_what_the_catalogue_says() -> None:
