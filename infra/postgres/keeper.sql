@@ -34,7 +34,8 @@ GRANT USAGE ON SCHEMA keeper TO bihuan_service;
 SET ROLE bihuan_keeper;
 
 -- Why a table cannot be taken over; null when it can. What would run in the keeper's name when the
--- keeper deletes rows (triggers, rules, cascades, expressions) must not come from a service.
+-- keeper deletes, adds or analyzes rows (triggers, rules, cascades, expressions) must not come from
+-- a service.
 CREATE OR REPLACE FUNCTION keeper.unfit(kept regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE
@@ -43,6 +44,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHEN EXISTS (SELECT FROM pg_policy WHERE polrelid = kept) THEN 'it has policies'
     WHEN EXISTS (SELECT FROM pg_constraint WHERE kept IN (conrelid, confrelid) AND contype = 'f')
       THEN 'it has foreign keys'
+    WHEN EXISTS (SELECT FROM pg_constraint WHERE conrelid = kept
+                 AND contype NOT IN ('p', 'u', 'n'))
+      THEN 'it has checks'
+    WHEN EXISTS (SELECT FROM pg_attrdef WHERE adrelid = kept
+                 AND pg_get_expr(adbin, adrelid) !~ '^nextval\(''[^'']+''::regclass\)$')
+      THEN 'a column has a default other than the next number of a sequence'
+    WHEN EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = kept) THEN 'it has statistics'
     WHEN EXISTS (SELECT FROM pg_index WHERE indrelid = kept
                  AND (indexprs IS NOT NULL OR indpred IS NOT NULL))
       THEN 'it has an index over an expression'
@@ -72,8 +80,8 @@ BEGIN
 END
 $$;
 
--- Takes a table of schema public over, with its partitions. The service may then add rows and read
--- them. A row may change in two ways only, where the service says so now: `grows` names a column
+-- Takes a table of schema public over, with its partitions, if it is one of those that the keeper
+-- knows. The service may then add rows and read them. A row may change in two ways only, where the service says so now: `grows` names a column
 -- that increases with each change, `extends` one (bytea) that keeps what it had as its beginning.
 CREATE OR REPLACE FUNCTION keeper.keep(
   kept_name text, grows text DEFAULT NULL, extends text DEFAULT NULL
@@ -86,6 +94,12 @@ DECLARE
   fault text;
   changing text;
 BEGIN
+  IF kept_name IS NULL OR kept_name <> ALL (ARRAY[
+    'stored_events', 'archive', 'head', 'running_digest', 'tile', 'sealed', 'span', 'fault',
+    'log_life', 'purged_record'
+  ]) THEN
+    RAISE EXCEPTION '% is no table that the keeper knows', kept_name USING ERRCODE = 'KP002';
+  END IF;
   IF kept IS NULL THEN
     RAISE EXCEPTION 'there is no table % to keep', kept_name USING ERRCODE = 'KP002';
   END IF;
@@ -93,6 +107,9 @@ BEGIN
     RETURN;
   END IF;
   EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', kept);
+  IF to_regclass(format('public.%I', kept_name)) IS DISTINCT FROM kept THEN
+    RAISE EXCEPTION '% was exchanged meanwhile', kept_name USING ERRCODE = 'KP002';
+  END IF;
   FOR part IN SELECT kept UNION SELECT relid FROM pg_partition_tree(kept) LOOP
     fault := keeper.unfit(part);
     IF fault IS NOT NULL THEN

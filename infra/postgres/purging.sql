@@ -6,7 +6,8 @@
 --
 --   SELECT keeper.trust_purge_key('...');
 --
--- A service may call keeper.purge_streams; nothing it can set or sign makes it delete more.
+-- A service may call these functions; without that key it can neither set nor make anything by which
+-- they delete more. What audit, which has it, could still do: docs/decisions/0015.
 
 SET ROLE bihuan_keeper;
 
@@ -254,6 +255,26 @@ BEGIN
 END
 $$;
 
+-- Raises KP010 unless each of these is a table of the keeper's own. In place of one that is not there
+-- a service could put a view with a function in it, which would run in the keeper's name. What the
+-- keeper owns the service can neither rename, drop nor change: it is still so when it is read.
+CREATE OR REPLACE FUNCTION keeper.check_kept(VARIADIC names text[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY names LOOP
+    IF NOT EXISTS (
+      SELECT FROM pg_class WHERE oid = to_regclass(format('public.%I', name))
+      AND relkind IN ('r', 'p') AND relowner = 'bihuan_keeper'::regrole
+    ) THEN
+      RAISE EXCEPTION 'nothing goes: % is no table that is kept here', name
+        USING ERRCODE = 'KP010';
+    END IF;
+  END LOOP;
+END
+$$;
+
 -- Deletes the streams of this database that the event names; returns how many events went. A stream
 -- that is gone already is no fault. One that ends elsewhere, or is too young by this server's clock,
 -- refuses the whole (KP010): then nothing was deleted.
@@ -264,6 +285,7 @@ DECLARE
   streams uuid[];
   gone bigint;
 BEGIN
+  PERFORM keeper.check_kept('stored_events');
   PERFORM keeper.check_purge(event);
   LOCK TABLE public.stored_events IN EXCLUSIVE MODE;
   SELECT array_agg(subject), min(
@@ -303,16 +325,20 @@ $$;
 
 -- The same for audit's archive, which has the streams of all services: of each record its place and
 -- digest stay, in public.purged_record, so that what was sealed can still be shown to be complete.
+-- Gone already, head and all, is no fault; a head whose rows are elsewhere refuses the whole.
 CREATE OR REPLACE FUNCTION keeper.purge_archive(event jsonb) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   fault text;
   gone bigint;
 BEGIN
+  PERFORM keeper.check_kept('archive', 'head', 'purged_record');
   PERFORM keeper.check_purge(event);
   LOCK TABLE public.archive IN SHARE ROW EXCLUSIVE MODE;
   SELECT min(
     CASE
+      WHEN NOT there
+        THEN format('a stream of %s has its end on record and no rows: is it in a file?', source)
       WHEN ends_at IS DISTINCT FROM sequence OR ends_with IS DISTINCT FROM digest
         OR headed_at IS DISTINCT FROM sequence OR headed_with IS DISTINCT FROM digest
         THEN format('a stream of %s does not end where it says', source)
@@ -322,18 +348,19 @@ BEGIN
   ) INTO fault
   FROM (
     SELECT one ->> 'source' AS source, (one ->> 'sequence')::bigint AS sequence,
-      one ->> 'digest' AS digest, last.sequence AS ends_at,
+      one ->> 'digest' AS digest, last.there IS TRUE AS there, last.sequence AS ends_at,
       encode(sha256(last.state), 'hex') AS ends_with, h.sequence AS headed_at,
       encode(h.digest, 'hex') AS headed_with,
       (SELECT max(a.time) FROM public.archive a
        WHERE a.subject = one ->> 'subject' AND a.source = one ->> 'source') AS newest
     FROM jsonb_array_elements(event -> 'data' -> 'heads') AS one
-    CROSS JOIN LATERAL (
-      SELECT a.sequence, a.state FROM public.archive a
+    LEFT JOIN LATERAL (
+      SELECT true AS there, a.sequence, a.state FROM public.archive a
       WHERE a.subject = one ->> 'subject' AND a.source = one ->> 'source'
       ORDER BY a.sequence DESC NULLS FIRST LIMIT 1
-    ) AS last
+    ) AS last ON true
     LEFT JOIN public.head h ON h.subject = one ->> 'subject' AND h.source = one ->> 'source'
+    WHERE last.there OR h.subject IS NOT NULL
   ) AS named;
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION 'nothing is purged: %', fault USING ERRCODE = 'KP010';
@@ -368,6 +395,7 @@ DECLARE
   there bigint;
   newest timestamptz;
 BEGIN
+  PERFORM keeper.check_kept('archive', 'stored_events');
   LOCK TABLE public.archive IN SHARE ROW EXCLUSIVE MODE;
   SELECT convert_from(state, 'UTF8')::jsonb INTO told FROM public.stored_events
   WHERE topic IN ('cohort.archived.v1', 'cohort.restored.v1')

@@ -153,6 +153,23 @@ def test_a_stream_that_was_cut_or_went_on_purges_nothing(archive: Archive) -> No
     refuses(archive, purge(*heads), "does not end where it says")
 
 
+def test_what_lies_in_a_file_is_not_purged_as_if_it_were_gone(archive: Archive) -> None:
+    """Its rows are elsewhere, its end is on record: that must not go without them."""
+    archive.offset = 0
+    heads = archive.holds("filed")
+    archive.tells("cohort.archived.v1", 6, 5)
+    assert archive.release(5) == 6
+    refuses(archive, purge(*heads), "has its end on record and no rows")
+    assert archive.counts() == (0, 2, 0)
+
+
+def test_a_stream_of_which_nothing_is_here_is_no_fault(archive: Archive) -> None:
+    """A database made again from a log that has forgotten it carries the old purge out again."""
+    nowhere = Head(source=SOURCES[0], subject=str(UUID(int=7)), sequence=1, digest="00" * 32)
+    assert archive.purge(purge(*archive.holds("here"), nowhere)) == 6
+    assert archive.counts() == (0, 0, 6)
+
+
 def test_under_the_floor_nothing_is_purged(archive: Archive) -> None:
     row = archive.own.execute("SELECT now() - interval '179 days'").fetchone()
     assert row is not None

@@ -161,28 +161,100 @@ def test_its_database_is_not_its_own(where: Room) -> None:
     assert row == ("bihuan_keeper", False)
 
 
+@pytest.fixture(scope="module")
+def bare() -> Iterator[psycopg.Connection[tuple[int, ...]]]:
+    """The service's role in a database in which nothing is kept yet."""
+    with (
+        room(("routing",), with_topics=False) as where,
+        psycopg.connect(where.service_dsns["routing"], autocommit=True) as conn,
+    ):
+        yield conn
+
+
 TRAPS = (
-    "CREATE TRIGGER trap BEFORE DELETE ON trapped FOR EACH ROW EXECUTE FUNCTION "
+    "CREATE TRIGGER trap BEFORE DELETE ON span FOR EACH ROW EXECUTE FUNCTION "
     "suppress_redundant_updates_trigger()",
-    "CREATE RULE trap AS ON DELETE TO trapped DO INSTEAD NOTHING",
-    "CREATE TABLE follower (a int REFERENCES trapped ON DELETE CASCADE)",
-    "CREATE INDEX ON trapped (abs(a))",
-    "ALTER TABLE trapped ENABLE ROW LEVEL SECURITY",
-    "GRANT DELETE ON trapped TO bihuan_service",
-    "CREATE TABLE child () INHERITS (trapped)",
+    "CREATE RULE trap AS ON DELETE TO span DO INSTEAD NOTHING",
+    "CREATE TABLE follower (a int REFERENCES span ON DELETE CASCADE)",
+    "CREATE INDEX ON span (abs(a))",
+    "ALTER TABLE span ENABLE ROW LEVEL SECURITY",
+    "GRANT DELETE ON span TO bihuan_service",
+    "CREATE TABLE child () INHERITS (span)",
+    "CREATE STATISTICS trap ON (abs(a)), b FROM span",
+    "ALTER TABLE span ADD CHECK (abs(a) > 0)",
+    "ALTER TABLE span ALTER b SET DEFAULT abs(1)",
+    "ALTER TABLE span ALTER b SET DEFAULT length(query_to_xml('SELECT 1', true, true, '')::text)",
 )
 
 
 @pytest.mark.parametrize("trap", TRAPS)
 def test_nothing_is_taken_over_that_would_run_in_the_keepers_name(
-    audit: psycopg.Connection[tuple[int, ...]], trap: str
+    bare: psycopg.Connection[tuple[int, ...]], trap: str
 ) -> None:
     """Without `keeper.unfit` a service could set a trap that the keeper's own delete springs."""
-    with audit.transaction(force_rollback=True):
-        audit.execute("CREATE TABLE trapped (a int PRIMARY KEY)")
-        audit.execute(trap.encode())
-        with pytest.raises(psycopg.DatabaseError, match="cannot be kept"), audit.transaction():
-            audit.execute("SELECT keeper.keep('trapped')")
+    with bare.transaction(force_rollback=True):
+        bare.execute("CREATE TABLE span (a int PRIMARY KEY, b int)")
+        bare.execute(trap.encode())
+        with pytest.raises(psycopg.DatabaseError, match="cannot be kept"), bare.transaction():
+            bare.execute("SELECT keeper.keep('span')")
+
+
+def test_only_tables_that_the_keeper_knows_are_taken_over(
+    bare: psycopg.Connection[tuple[int, ...]],
+) -> None:
+    with bare.transaction(force_rollback=True):
+        bare.execute("CREATE TABLE other (a int PRIMARY KEY)")
+        with pytest.raises(psycopg.DatabaseError, match="knows"), bare.transaction():
+            bare.execute("SELECT keeper.keep('other')")
+        bare.execute("CREATE TABLE span (a serial PRIMARY KEY)")
+        bare.execute("SELECT keeper.keep('span')")
+        for late in ("CREATE STATISTICS trap ON (abs(a)), a FROM span", TRAPS[0]):
+            with (
+                pytest.raises(psycopg.errors.InsufficientPrivilege),
+                bare.transaction(),
+            ):
+                bare.execute(late.encode())
+
+
+@pytest.mark.parametrize(
+    ("deleting", "table"),
+    [
+        ("keeper.purge_streams('{}')", "stored_events"),
+        ("keeper.purge_archive('{}')", "archive"),
+        ("keeper.purge_archive('{}')", "head"),
+        ("keeper.purge_archive('{}')", "purged_record"),
+        ("keeper.release_archived('2024-01-01', 0, 1, 0)", "archive"),
+        ("keeper.release_archived('2024-01-01', 0, 1, 0)", "stored_events"),
+    ],
+)
+def test_no_view_of_a_services_own_is_read_in_the_keepers_name(
+    bare: psycopg.Connection[tuple[int, ...]], deleting: str, table: str
+) -> None:
+    """Without `keeper.check_kept` its function runs as the keeper, who may delete everything.
+
+    The others are kept tables of these names, so that the functions go as far as they can.
+    """
+    columns = "a int PRIMARY KEY, cohort date, partition int, life int, record_offset bigint, "
+    columns += "time timestamptz, topic text, state bytea, notification_id bigint"
+    with bare.transaction(force_rollback=True):
+        for other in ("stored_events", "archive", "head", "purged_record"):
+            if other != table:
+                bare.execute(f"CREATE TABLE {other} ({columns})".encode())
+                bare.execute("SELECT keeper.keep(%s)", (other,))
+        bare.execute(
+            "CREATE FUNCTION trap() RETURNS date LANGUAGE plpgsql AS $$ BEGIN "
+            "RAISE EXCEPTION 'it ran as %', current_user; END $$"
+        )
+        bare.execute(f"CREATE TABLE base ({columns})".encode())
+        bare.execute("INSERT INTO base (a, cohort, partition) VALUES (1, '2024-01-01', 0)")
+        bare.execute(
+            f"CREATE VIEW {table} AS SELECT trap() AS cohort, a, partition, life, record_offset, "
+            "time, 'cohort.archived.v1' AS topic, state, notification_id FROM base".encode()
+        )
+        why = f"{table} is no table that is kept here"
+        with pytest.raises(psycopg.DatabaseError, match=why) as refused, bare.transaction():
+            bare.execute(f"SELECT {deleting}".encode())
+        assert refused.value.sqlstate == "KP010"
 
 
 def test_what_an_earlier_release_made_is_taken_over_at_the_next_start() -> None:
