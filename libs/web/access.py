@@ -20,7 +20,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from libs.decider.policy import Fault, Unsound
-from libs.web.auth import Authenticator, Caller
+from libs.web.auth import ROLE, Authenticator, Caller
 from libs.web.problem import NotAllowed
 
 ACTION = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*\Z")
@@ -52,6 +52,9 @@ class AccessTable(BaseModel):
     @model_validator(mode="after")
     def _well_formed(self) -> "AccessTable":
         for role, actions in self.roles.items():
+            if not ROLE.match(role):
+                problem = f"{role!r} cannot be a role: no token would carry it; write a-z and _"
+                raise Unsound.at("unsound", ("roles", role), problem)
             for number, action in enumerate(actions):
                 where = ("roles", role, number)
                 if not ACTION.match(action):

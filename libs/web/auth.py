@@ -42,7 +42,9 @@ ACTOR = re.compile(r"[a-z][a-z_]{1,31}:[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 """`agent:8812`, `channel:10010`, `system:sla_watch`: a kind and a pseudonym, never a name."""
 
 TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-_ROLE = re.compile(r"[a-z][a-z_]{0,31}\Z")
+ROLE = re.compile(r"[a-z][a-z_]{0,31}\Z")
+EXPIRES_S_MAX = 253_402_300_799
+"""The last second of the year 9999: whoever counts in milliseconds is beyond it."""
 _ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
     "OKP": ("Ed25519", "EdDSA"),
     "EC": ("ES256",),
@@ -283,7 +285,10 @@ class Authenticator:
             raise NotAuthenticated(
                 f"The token is not acceptable ({kind}); get a new one."
             ) from None
-        return float(decoded.claims["exp"]), _caller_of(decoded.claims)
+        expires = float(decoded.claims["exp"])
+        if expires > EXPIRES_S_MAX:
+            raise NotAuthenticated("The token's `exp` is no Unix time in seconds.")
+        return expires, _caller_of(decoded.claims)
 
 
 def _kid(token: str) -> str:
@@ -302,7 +307,7 @@ def _caller_of(claims: Mapping[str, Any]) -> Caller:
     if not isinstance(actor, str) or not ACTOR.match(actor):
         raise NotAuthenticated("The token's subject is not <kind>:<pseudonym>.")
     if not isinstance(roles, list) or not all(
-        isinstance(role, str) and _ROLE.match(role) for role in roles
+        isinstance(role, str) and ROLE.match(role) for role in roles
     ):
         raise NotAuthenticated("The token's roles are not a list of names.")
     if team is not None and not (isinstance(team, str) and TEAM.match(team)):
@@ -393,7 +398,7 @@ def issue_token(
     """
     if not ACTOR.match(actor):
         raise ValueError("an actor is <kind>:<pseudonym>, e.g. agent:8812")
-    if not roles or not all(_ROLE.match(role) for role in roles):
+    if not roles or not all(ROLE.match(role) for role in roles):
         raise ValueError("a token needs roles in lower case, e.g. agent")
     if not 1 <= lifetime_s <= TOKEN_LIFETIME_S_MAX:
         raise ValueError(f"a token lives 1 to {TOKEN_LIFETIME_S_MAX} seconds")

@@ -10,7 +10,7 @@ TOLD: Mapping[str, tuple[type[Event], ...]] = {
     "access": (h.TokenIssued, h.TokenRevoked, h.RoleChanged),
     "holds": (h.HoldPlaced, h.HoldLifted, h.StandingHoldPlaced, h.StandingHoldLifted),
     "exports": (h.ExportMade,),
-    "persons": (h.PersonAccessed, h.PersonErased),
+    "persons": (h.PersonSought, h.PersonAccessed, h.PersonErased),
     "settled": (h.RecordSettled, h.GapResolved),
     "upkeep": (
         *(h.RebuildDone, h.CohortArchived, h.CohortRestored),

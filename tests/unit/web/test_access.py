@@ -84,6 +84,13 @@ def test_an_action_is_service_and_verb(action: str) -> None:
         allow(action)
 
 
+@pytest.mark.parametrize("role", ["Admin", "admin-hq", "", "a" * 33])
+def test_a_role_that_no_token_can_carry_is_no_role(role: str) -> None:
+    document = {"version": "2", "effective_from": "2004-01-01", "roles": {role: ["a.read"]}}
+    with pytest.raises(ValueError, match="cannot be a role"):
+        AccessTable.model_validate(document)
+
+
 def test_the_installations_own_table_knows_the_ten_roles() -> None:
     table = load_access_table(Path(__file__).parents[3] / "infra" / "access.v1.yaml")
     assert set(table.roles) == {
