@@ -100,6 +100,7 @@ _ACCESS: frozenset[type[Event]] = frozenset(
         h.StandingHoldLifted,
         h.ExportMade,
         h.PersonAccessed,
+        h.PersonSought,
         h.PersonErased,
         h.RecordSettled,
         h.GapResolved,
