@@ -279,16 +279,24 @@ def _by_receipt(told: Told, lookups: Lookups, policies: Policies) -> Target | No
         if row["complaint"] != row["stream"]:
             continue
         holder = _who_goes_on(row, lookups) if told.kind in ABOUT_THE_MATTER else row
+        if holder is None:
+            continue  # as a number that nobody has
         if _takes(holder, told, policies):
             return Target(holder["complaint"], MatchedBy.RECEIPT, holder["person"])
     return None
 
 
-def _who_goes_on(row: Mapping[str, Any], lookups: Lookups) -> Mapping[str, Any]:
-    """A merged complaint's number leads to the one that goes on for it: the same columns."""
+def _who_goes_on(row: Mapping[str, Any], lookups: Lookups) -> Mapping[str, Any] | None:
+    """A merged complaint's number leads to the one that goes on for it: the same columns.
+
+    None: that one passed its retention and went.
+    """
     if row["merged_into"] is None:
         return row
-    complaint, state = survivor_of(row["merged_into"], lookups)
+    survivor = survivor_of(row["merged_into"], lookups)
+    if survivor is None:
+        return None
+    complaint, state = survivor
     closed = state.closed
     return {
         "complaint": complaint,
@@ -335,7 +343,10 @@ def _going_on(row: Mapping[str, Any], lookups: Lookups) -> list[Mapping[str, Any
     """The open complaint itself, or the open one that goes on for it, in its own category too."""
     if row["merged_into"] is None:
         return [row]
-    complaint, state = survivor_of(row["merged_into"], lookups)
+    survivor = survivor_of(row["merged_into"], lookups)
+    if survivor is None:
+        return []
+    complaint, state = survivor
     if not state.open or state.withdrawn:
         return []
     person = state.registration.correspondent.person

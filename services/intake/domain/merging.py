@@ -132,6 +132,13 @@ class SurvivorMovedOn(Conflict):
     zh = "并入的投诉已再次并案,请先解除其并案"
 
 
+class SurvivorGone(Conflict):
+    """The survivor's records passed their retention and went; the merge into it stays."""
+
+    rule = "survivor-gone"
+    zh = "并入的投诉保存期满、记录已清除,不能解除并案"
+
+
 class CameByMerge(Conflict):
     """This contact came with a merged complaint; undo the merge, then unlink it there."""
 
@@ -178,18 +185,23 @@ def choose_unmerge(subject: UUID, command: Unmerge, lookups: Lookups) -> Sequenc
     """Undoing the merge of `subject`, the last one first."""
     merged = lookups.state(STREAM, str(subject))
     if isinstance(merged, Complaint) and merged.merged_into is not None:
-        survivor = lookups.state(STREAM, str(merged.merged_into))
+        survivor: Complaint | None = lookups.state(STREAM, str(merged.merged_into))
+        if survivor is None:
+            raise SurvivorGone().stood(stands(merged))
         if survivor.merged_into is not None:
             raise SurvivorMovedOn().stood(stands(survivor))
     return (To(str(subject), command),)
 
 
-def survivor_of(complaint: UUID, lookups: Lookups) -> tuple[UUID, Complaint]:
-    """The complaint that goes on for this one, however often it was merged on; itself if it is."""
-    state: Complaint = lookups.state(STREAM, str(complaint))
-    while state.merged_into is not None:
+def survivor_of(complaint: UUID, lookups: Lookups) -> tuple[UUID, Complaint] | None:
+    """The complaint that goes on for this one, however often it was merged on; itself if it is.
+
+    None: its records passed their retention and went, so nothing goes on any more.
+    """
+    state: Complaint | None = lookups.state(STREAM, str(complaint))
+    while state is not None and state.merged_into is not None:
         complaint, state = state.merged_into, lookups.state(STREAM, str(state.merged_into))
-    return complaint, state
+    return None if state is None else (complaint, state)
 
 
 def _refuse_survivor(merged: Complaint, survivor: Complaint | None, command: Merge) -> None:

@@ -392,6 +392,39 @@ def test_in_a_chain_all_contacts_reach_the_last_one_even_those_still_on_their_wa
     assert told["complaint"] == str(THIRD)
 
 
+def purged(matter: Matter, subject: UUID) -> None:
+    """As intake stands after its records went: no stream, and no row made from it."""
+    del matter.world.states["complaint", str(subject)]
+    rows_of = [key for key, row in matter.world.shown.items() if str(subject) in str(row.key)]
+    for key in rows_of:
+        del matter.world.shown[key]
+
+
+def test_words_on_a_complaint_whose_survivor_was_purged_stand_on_their_own(two: Matter) -> None:
+    """The one that went on for it passed its retention; a hold keeps the one merged into it."""
+    two.merge()
+    purged(two.settle(), EARLIER)
+    by_receipt = two.tell("w-1", 12, "product", kind="urge", receipt=receipt_of(LATER))
+    assert by_receipt["outcome"] == "registered"
+    assert by_receipt["complaint"] not in {str(LATER), str(EARLIER)}
+
+
+def test_by_person_too_nothing_goes_on_for_it(two: Matter) -> None:
+    two.merge()
+    purged(two.settle(), EARLIER)
+    by_window = two.tell("w-2", 12, "product")
+    assert by_window["outcome"] == "registered"
+    assert by_window["complaint"] not in {str(LATER), str(EARLIER)}
+
+
+def test_a_merge_into_what_was_purged_is_not_undone(two: Matter) -> None:
+    two.merge()
+    purged(two.settle(), EARLIER)
+    with pytest.raises(merging.SurvivorGone):
+        two.unmerge()
+    assert two.state().merged_into == EARLIER
+
+
 def test_the_later_merge_is_undone_first(three: Matter) -> None:
     three.merge(LATER, EARLIER)
     three.settle().merge(EARLIER, THIRD)
