@@ -200,10 +200,14 @@ def holds(conn: Connection[Any], after: tuple[str, UUID] | None, limit: int) -> 
 
 
 def told_between(conn: Connection[Any], start: datetime, end: datetime) -> list[UUID]:
-    """Complaints told in a time, or come on record in it; one more than may be held at once."""
+    """Complaints told in a time, or come on record in it; one more than may be held at once.
+
+    Without those that were approved to go, which no hold keeps any more.
+    """
     found = conn.execute(
-        "SELECT complaint FROM complaint WHERE (told_at >= %(start)s AND told_at < %(end)s) "
-        "OR (registered_at >= %(start)s AND registered_at < %(end)s) "
+        "SELECT complaint FROM complaint c WHERE ((told_at >= %(start)s AND told_at < %(end)s) "
+        "OR (registered_at >= %(start)s AND registered_at < %(end)s)) "
+        f"AND NOT EXISTS (SELECT FROM {GONE_ROWS} g WHERE g.complaint = c.complaint) "
         "ORDER BY complaint LIMIT %(most)s",
         {"start": start, "end": end, "most": AT_ONCE_MAX + 1},
     ).fetchall()
@@ -242,7 +246,8 @@ def routes(app: App) -> Router:
     async def place(body: Placing, ask: Annotated[Ask, command("audit.hold")]) -> Response:
         """Keep complaints whatever their age; all of them, or none when one is refused.
 
-        By person or by time, those too that come on record while it is on.
+        By person or by time, those too that come on record while it is on; what was approved to
+        go after its retention is left out. `GET /holds` lists what the hold is on.
         """
         now, by = ask.now, ask.caller.actor
         told = PlaceHold(at=now, hold=body.hold, ground=body.ground, by=by, until=body.until)
@@ -309,8 +314,9 @@ def _meant(body: Placing, found: Sequence[UUID], lookups: Lookups) -> Sequence[U
     """Which complaints on record are meant; raises NothingToHold, TooManyToHold.
 
     None need be on record yet of a time; a person of whom there is nothing is more likely a slip.
+    Of either, what was approved to go is left out: no hold keeps it any more.
     """
-    meant: Sequence[UUID] = found
+    meant: Sequence[UUID] = [one for one in found if not lookups.rows(GONE_ROWS, complaint=one)]
     if body.complaints is not None:
         meant = sorted(set(body.complaints))
         if any(lookups.rows(GONE_ROWS, complaint=one) for one in meant):

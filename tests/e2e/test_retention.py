@@ -5,6 +5,7 @@ goes before 1 March 00:00)"; "an open complaint, an open appeal or a legal hold 
 deletion". The period is set to the floor itself, by a version of the policy.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,9 +13,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 import yaml
+from psycopg.rows import dict_row
 
 from cli.player import Denied
 from libs.eventlog.work import partition_of
+from services.audit.legal_holds import told_between
 from services.audit.purging import ClockAhead, check
 from tests.e2e.commands import bihuan, told
 from tests.e2e.test_no_personal_data import tables
@@ -156,12 +159,22 @@ async def two_people(world: World, data: Path, all_of: dict[str, str]) -> None:
     goes = ("--ground", "lawsuit", "--complaint", all_of["goes"])
     code, _, err = await bihuan(data, "hold", "place", "court-9", *goes)
     assert (code, "went" in err) == (1, True)
+    meant = told_in_august(world)
+    assert not {all_of["goes"], all_of["merged"]} & meant, "no hold keeps what was approved to go"
+    assert {all_of["held"], all_of["open"], all_of["late"]} <= meant
     await world.settle()
     code, listed = await told(data, "retention", "list")
     assert [(one["stage"], one["proposed_by"], one["settled_by"]) for one in listed["purges"]] == [
         ("withdrawn", "auditor:local", "auditor:local"),
         ("purged", "auditor:local", "privacy:local"),
     ]
+
+
+def told_in_august(world: World) -> set[str]:
+    """What a hold on the month's time is placed on."""
+    start, end = (datetime(2025, month, 1, tzinfo=UTC) for month in (8, 9))
+    with psycopg.connect(world.system.stack.dsn("bihuan_audit"), row_factory=dict_row) as conn:
+        return {str(one) for one in told_between(conn, start, end)}
 
 
 async def gone(world: World, data: Path, all_of: dict[str, str]) -> None:
