@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS keeper.purge_key (
   key bytea PRIMARY KEY CHECK (length(key) = 32),
   trusted_since timestamptz NOT NULL DEFAULT now()
 );
+ALTER TABLE keeper.purge_key ADD COLUMN IF NOT EXISTS revoked_at timestamptz;
 
 -- A number whose little-endian bytes these are (RFC 8032 §5.1.2).
 CREATE OR REPLACE FUNCTION keeper.number_of(bytes bytea) RETURNS numeric
@@ -181,10 +182,19 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
   )
 $$;
 
--- For the administrator: whose signature lets streams go. Entered twice is entered once.
+-- For the administrator: whose signature lets streams go. Entered twice is entered once; a key that
+-- was revoked stays so, for every start enters the installation's key again.
 CREATE OR REPLACE FUNCTION keeper.trust_purge_key(written text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
   INSERT INTO keeper.purge_key (key) VALUES (keeper.from_base64url(written)) ON CONFLICT DO NOTHING
+$$;
+
+-- For the administrator: a key that counts no more, whether it was entered or not.
+CREATE OR REPLACE FUNCTION keeper.revoke_purge_key(written text) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO keeper.purge_key AS known (key, revoked_at)
+  VALUES (keeper.from_base64url(written), now())
+  ON CONFLICT (key) DO UPDATE SET revoked_at = coalesce(known.revoked_at, now())
 $$;
 
 -- 24:00 of the date six calendar months after that of `newest`, in Shanghai; where the month has no
@@ -242,7 +252,8 @@ BEGIN
     WHEN coalesce(data ->> 'key', '') !~ '^[A-Za-z0-9_-]{43}$'
       OR coalesce(data ->> 'signature', '') !~ '^[A-Za-z0-9_-]{86}$' THEN 'it is not signed'
     WHEN NOT EXISTS (
-      SELECT FROM keeper.purge_key WHERE key = keeper.from_base64url(data ->> 'key')
+      SELECT FROM keeper.purge_key
+      WHERE key = keeper.from_base64url(data ->> 'key') AND revoked_at IS NULL
     ) THEN 'its key is not trusted here'
     WHEN NOT keeper.is_signed(
       keeper.from_base64url(data ->> 'key'), keeper.purge_text(data),

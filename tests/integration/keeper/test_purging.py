@@ -150,9 +150,20 @@ def test_a_key_that_was_not_entered_signs_nothing(database: Database) -> None:
     database.refuses(purge(database.holds("one"), key=OTHER_KEY), "not trusted here")
 
 
+def test_a_revoked_key_signs_nothing_though_every_start_enters_it(database: Database) -> None:
+    head = database.holds("one")
+    for entered in ("trust", "revoke", "trust"):
+        database.admin.execute(
+            f"SELECT keeper.{entered}_purge_key(%s)".encode(), (written(public(OTHER_KEY)),)
+        )
+    database.refuses(purge(head, key=OTHER_KEY), "not trusted here")
+    assert database.purge(purge(head)) == 3
+
+
 def test_the_service_enters_no_key(database: Database) -> None:
     for statement in (
         f"SELECT keeper.trust_purge_key('{written(public(OTHER_KEY))}')",
+        f"SELECT keeper.revoke_purge_key('{written(public(KEY))}')",
         "INSERT INTO keeper.purge_key (key) VALUES ('\\x00')",
         "DELETE FROM keeper.purge_key",
         "UPDATE keeper.purge_key SET key = key",
