@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -237,7 +238,7 @@ def test_a_log_made_anew_goes_on_behind_the_old_one(conn: Conn) -> None:
 def filed(conn: Conn, folder: Path, partitions: int) -> Folder:
     """Everything archived, in one file of a store."""
     path, store = folder / "made.parquet", Folder(folder / "store")
-    with Records(conn) as records:
+    with closing(Records(conn)) as records:
         write(path, "2025-09", (one for at in range(partitions) for one in records.in_order(at)))
     store.put(Key("2025-09", file_digest(path)), path)
     return store
