@@ -28,6 +28,7 @@ from services.audit.domain.purging import (
     PURGES,
     PURGES_ROWS,
     ApprovePurge,
+    CohortInFile,
     PlanChanged,
     ProposePurge,
     Purges,
@@ -93,13 +94,6 @@ class ClockAhead(Conflict):
 
     rule = "clock-ahead"
     zh = "审计服务时钟快于数据库时钟,须先校正,暂不清除"
-
-
-class CohortInFile(Conflict):
-    """This month's records lie in a file; restore it (`bihuan archive restore`) before a purge."""
-
-    rule = "cohort-in-file"
-    zh = "该月份已归档为文件,须先恢复再清除"
 
 
 class NoPurgeKey(Conflict):

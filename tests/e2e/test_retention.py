@@ -143,6 +143,8 @@ async def two_people(world: World, data: Path, all_of: dict[str, str]) -> None:
     code, proposed = await told(data, "retention", "propose", "2025-08", *ground)
     assert code == 0
     plan = ("--plan", proposed["plan"])
+    asks = "a purge of it is proposed; approve or withdraw it first"
+    assert asks in await keeps(data), "into a file its records must not go meanwhile"
     code, no = await told(data, *month, *plan, "--as", "auditor")
     assert (code, "Nobody approves a purge that they proposed" in no["error"]) == (1, True)
     late = ("--ground", "lawsuit", "--complaint", all_of["late"])
@@ -163,11 +165,20 @@ async def two_people(world: World, data: Path, all_of: dict[str, str]) -> None:
     assert not {all_of["goes"], all_of["merged"]} & meant, "no hold keeps what was approved to go"
     assert {all_of["held"], all_of["open"], all_of["late"]} <= meant
     await world.settle()
+    assert not [one for one in await keeps(data) if "purge" in one]
     code, listed = await told(data, "retention", "list")
     assert [(one["stage"], one["proposed_by"], one["settled_by"]) for one in listed["purges"]] == [
         ("withdrawn", "auditor:local", "auditor:local"),
         ("purged", "auditor:local", "privacy:local"),
     ]
+
+
+async def keeps(data: Path) -> list[str]:
+    """Why the month's records may not go into a file."""
+    code, listed = await told(data, "archive", "list")
+    assert code == 0
+    (month,) = (one for one in listed["months"] if one["cohort"] == "2025-08")
+    return list(month["keeps"])
 
 
 def told_in_august(world: World) -> set[str]:

@@ -113,7 +113,11 @@ WITH RECURSIVE ended (complaint, last, hops) AS (
   SELECT cohort, count(*) AS events FROM archive GROUP BY cohort
 )
 SELECT to_char(coalesce(t.cohort, s.cohort), 'YYYY-MM'), coalesce(t.events, 0),
-  coalesce(s.complaints, 0), coalesce(s.open, 0), s.newest, coalesce(w.parked, 0)
+  coalesce(s.complaints, 0), coalesce(s.open, 0), s.newest, coalesce(w.parked, 0),
+  EXISTS (SELECT FROM purge p WHERE p.stage = 'proposed'
+    AND p.cohort = to_char(coalesce(t.cohort, s.cohort), 'YYYY-MM')),
+  EXISTS (SELECT FROM gone g WHERE g.cohort = to_char(coalesce(t.cohort, s.cohort), 'YYYY-MM')
+    AND EXISTS (SELECT FROM archive a WHERE a.cohort = t.cohort AND a.subject = g.complaint::text))
 FROM there t FULL JOIN standing s USING (cohort) LEFT JOIN waits w ON w.cohort = t.cohort
 ORDER BY 1
 """

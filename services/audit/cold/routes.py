@@ -37,6 +37,7 @@ from services.audit.domain.cohorts import (
     RestoreCohort,
     Standing,
     hindrances,
+    purging,
 )
 from services.audit.trimming import Bound, LogUnreachable, Trimmer
 
@@ -161,9 +162,11 @@ class Cold:
 
     async def hindrances(self, cohort: str) -> list[str]:
         """Why a month may not leave now."""
+        return hindrances(await self._standing(cohort), self.policy, self.app.clock.now())
+
+    async def _standing(self, cohort: str) -> Standing:
         found = {one.cohort: one for one in await self.standings()}
-        standing = found.get(cohort, Standing(cohort, 0))
-        return hindrances(standing, self.policy, self.app.clock.now())
+        return found.get(cohort, Standing(cohort, 0))
 
     def begin(
         self,
@@ -211,6 +214,8 @@ class Cold:
         self, cohort: str, by: str, work: _Work, without: Collection[str]
     ) -> dict[str, JsonValue]:
         now = self.app.clock.now()
+        if not without and (keeps := purging(await self._standing(cohort))):
+            raise MayNotLeave(f"{cohort} may not leave: {'; '.join(keeps)}.")
 
         def made() -> CohortArchived:
             return self._keeper.make(cohort, now, work.tell, without=without).event(by)

@@ -7,7 +7,7 @@ any more (DESIGN, Audit), for a file is read more slowly than a row.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,8 @@ NAME = "archive"
 """The policy's name."""
 ARCHIVED = "archived_cohort"
 """The table of those that lie in files."""
+PURGE = "purge"
+"""The kind of a month's purges, and how their subject begins."""
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 UNDATED = "1970-01"
 """What has no readable time; never archived, for nothing says when it is quiet."""
@@ -61,6 +63,10 @@ class Standing:
     """When the last record of any of its complaints was made."""
     parked: int = 0
     """Complaints of it of which a record could not be taken yet."""
+    proposed: bool = False
+    """A purge of it waits for a second person."""
+    going: bool = False
+    """What was approved to go is still there."""
 
 
 class MayNotLeave(Conflict):
@@ -81,9 +87,20 @@ def hindrances(standing: Standing, rules: ArchivePolicy, now: datetime) -> list[
         found.append(f"{standing.open} complaint(s) are open")
     if standing.parked:
         found.append(f"{standing.parked} complaint(s) wait behind a parked record")
+    found += purging(standing)
     quiet = months_after(standing.newest or _last_day(standing.cohort), rules.quiet_months)
     if now < quiet:
         found.append(f"not quiet long enough: from {quiet.astimezone(SHANGHAI):%Y-%m-%d} on")
+    return found
+
+
+def purging(standing: Standing) -> list[str]:
+    """What a purge under way says against it: in a file, its records would outlive their purge."""
+    found = []
+    if standing.proposed:
+        found.append("a purge of it is proposed; approve or withdraw it first")
+    if standing.going:
+        found.append("a purge of it was approved and is not carried out yet")
     return found
 
 
@@ -138,10 +155,20 @@ class Cohort(State):
         return None if self.archived is None else self.archived.file
 
 
+class _Purges(Protocol):
+    @property
+    def proposed(self) -> object | None: ...
+
+    def approved_since(self, instant: datetime) -> bool: ...
+
+
 def decide(
-    cohort: Cohort | None, command: ArchiveCohort | RestoreCohort, _context: Context
+    cohort: Cohort | None, command: ArchiveCohort | RestoreCohort, context: Context
 ) -> Sequence[CohortArchived | CohortRestored]:
-    """A file replaces the one that it was made from; told twice is told once."""
+    """A file replaces the one that it was made from; told twice is told once.
+
+    `command.at` is when the file was begun: what was approved to go since may be in it.
+    """
     file = None if cohort is None else cohort.file
     match command:
         case ArchiveCohort(archived=archived):
@@ -149,6 +176,9 @@ def decide(
                 return []
             if archived.replaces != file:
                 raise OtherFile
+            purges: _Purges | None = context.state_of(PURGE, f"{PURGE}:{archived.cohort}")
+            if purges is not None and (purges.proposed or purges.approved_since(command.at)):
+                raise MayNotLeave
             return [archived]
         case RestoreCohort(restored=restored):
             if file is None:

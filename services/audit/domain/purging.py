@@ -24,6 +24,7 @@ from libs.decider import (
     Standing,
     State,
 )
+from services.audit.domain.cohorts import COHORTS, PURGE, Cohort
 
 PURGES_ROWS = "purge"
 GONE_ROWS = "gone"
@@ -31,7 +32,7 @@ GONE_ROWS = "gone"
 
 def subject_of(cohort: str) -> str:
     """The stream of a month's purges, e.g. `purge:2025-08`."""
-    return f"purge:{cohort}"
+    return f"{PURGE}:{cohort}"
 
 
 class Stage(StrEnum):
@@ -96,6 +97,13 @@ class NoPurgeProposed(NotFound):
     zh = "该月份没有清除提议"
 
 
+class CohortInFile(Conflict):
+    """This month's records lie in a file; restore it (`bihuan archive restore`) before a purge."""
+
+    rule = "cohort-in-file"
+    zh = "该月份已归档为文件,须先恢复再清除"
+
+
 class OwnPurge(Refused):
     """Nobody approves a purge that they proposed; another person must."""
 
@@ -145,14 +153,19 @@ class Purges(State):
         last = self.entries[-1] if self.entries else None
         return last if last is not None and last.stage is Stage.PROPOSED else None
 
+    def approved_since(self, instant: datetime) -> bool:
+        """Whether anything was approved to go at this instant or after it."""
+        return any(at >= instant for _, _, at in self.gone)
+
 
 def decide(
-    state: Purges | None, command: ProposePurge | WithdrawPurge | ApprovePurge, _context: Context
+    state: Purges | None, command: ProposePurge | WithdrawPurge | ApprovePurge, context: Context
 ) -> Sequence[PurgeProposed | PurgeWithdrawn | CohortPurged]:
     """Two people, one plan; told twice is told once."""
     known = state or Purges()
     match command:
         case ProposePurge():
+            _in_the_database(command.cohort, context)
             return _propose(known, command)
         case WithdrawPurge():
             on = known.proposed
@@ -163,7 +176,16 @@ def decide(
                 PurgeWithdrawn(cohort=told.cohort, plan=on.plan, ground=told.ground, by=told.by)
             ]
         case ApprovePurge():
+            if known.proposed is not None:
+                _in_the_database(context.subject.removeprefix(subject_of("")), context)
             return _approve(known, command)
+
+
+def _in_the_database(cohort: str, context: Context) -> None:
+    """What lies in a file is not let go from here; looked at again at the commit."""
+    month: Cohort | None = context.state_of(COHORTS.kind, cohort)
+    if month is not None and month.archived is not None:
+        raise CohortInFile
 
 
 def _propose(known: Purges, command: ProposePurge) -> Sequence[PurgeProposed]:
@@ -286,7 +308,7 @@ def stands(state: Purges) -> Standing | None:
 
 
 PURGES: Decider[Purges] = Decider(
-    kind="purge",
+    kind=PURGE,
     commands=(ProposePurge, WithdrawPurge, ApprovePurge),
     events=(PurgeProposed, PurgeWithdrawn, CohortPurged),
     decide=decide,

@@ -5,8 +5,9 @@ DESIGN, Audit: cohorts that nothing touches any more leave as files; nothing is 
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import yaml
 
@@ -16,6 +17,7 @@ from services.audit.domain.cohorts import (
     COHORTS,
     ArchiveCohort,
     ArchivePolicy,
+    MayNotLeave,
     NotArchived,
     OtherFile,
     RestoreCohort,
@@ -23,6 +25,7 @@ from services.audit.domain.cohorts import (
     hindrances,
     may_lie_in_a_file,
 )
+from services.audit.domain.purging import Entry, Purges, Stage
 
 ROOT = Path(__file__).parents[3]
 POLICY = ROOT / "services/audit/policy/archive.v1.yaml"
@@ -71,6 +74,8 @@ def test_whatever_touches_a_month_keeps_it_and_is_named() -> None:
         ({"open": 2}, "2 complaint(s) are open"),
         ({"parked": 1}, "1 complaint(s) wait behind a parked record"),
         ({"events": 0}, "the database holds no records of it"),
+        ({"proposed": True}, "a purge of it is proposed; approve or withdraw it first"),
+        ({"going": True}, "a purge of it was approved and is not carried out yet"),
     ):
         assert hindrances(replace(QUIET, **changed), RULES, later) == [reason]
 
@@ -128,3 +133,21 @@ def test_a_record_under_the_floor_stays_a_row_even_where_its_month_may_leave() -
     made = datetime(2026, 3, 31, 4, 0, tzinfo=UTC)
     assert not may_lie_in_a_file(made, datetime(2026, 9, 30, 15, 59, tzinfo=UTC))
     assert may_lie_in_a_file(made, datetime(2026, 9, 30, 16, 0, tzinfo=UTC))
+
+
+def test_a_file_made_while_a_purge_came_up_is_not_put_on_record() -> None:
+    """In it the records would outlive their purge; decided under the writer's lock."""
+    month, write = (
+        Story(COHORTS, subject="2025-09"),
+        ArchiveCohort(at=DAWN, archived=archived(FIRST)),
+    )
+    entry = Entry(Stage.PROPOSED, "d" * 64, "over", "auditor-1", DAWN, 1, 1, 9, 0)
+    proposed = Purges(entries=(entry,))
+    month.beside("purge", "purge:2025-09", proposed).when(write).then_refused(MayNotLeave)
+    withdrawn = Purges(entries=(replace(entry, stage=Stage.WITHDRAWN),))
+    month.beside("purge", "purge:2025-09", withdrawn).when(write).then_types(CohortArchived)
+    some = UUID(int=1)
+    meanwhile = Purges(gone=((some, some, DAWN),))
+    month.beside("purge", "purge:2025-09", meanwhile).when(write).then_refused(MayNotLeave)
+    before = Purges(gone=((some, some, DAWN - timedelta(microseconds=1)),))
+    month.beside("purge", "purge:2025-09", before).when(write).then_types(CohortArchived)

@@ -6,14 +6,23 @@ from uuid import UUID
 
 import pytest
 
-from contracts.housekeeping import CohortPurged, Head, PurgeProposed, PurgeWithdrawn
+from contracts.housekeeping import (
+    ArchivedRun,
+    CohortArchived,
+    CohortPurged,
+    Head,
+    PurgeProposed,
+    PurgeWithdrawn,
+)
 from libs.decider import Row
 from libs.decider.story import Story
 from libs.web.access import load_access_table
+from services.audit.domain.cohorts import Cohort
 from services.audit.domain.purging import (
     GONE_ROWS,
     PURGES,
     ApprovePurge,
+    CohortInFile,
     NoPurgeProposed,
     NothingGoes,
     OwnPurge,
@@ -123,3 +132,24 @@ def test_a_month_has_one_proposal_at_a_time() -> None:
 
 def test_where_nothing_goes_nothing_is_proposed() -> None:
     MONTH.when(propose(complaints=0)).then_refused(NothingGoes)
+
+
+def test_what_lies_in_a_file_is_neither_proposed_nor_approved_to_go() -> None:
+    """Looked at again at the commit, for the month may have left since the plan was made."""
+    run = ArchivedRun(partition=3, records=4, life=1, offset=17, digest="c" * 64)
+    told = CohortArchived(
+        cohort="2025-08",
+        file="f" * 64,
+        key=f"2025-08/{'f' * 64}.parquet",
+        bytes=9,
+        events=4,
+        streams=2,
+        partitions=(run,),
+        replaces=None,
+        by="admin-1",
+    )
+    filed = MONTH.beside("cohort", "2025-08", Cohort(told))
+    filed.when(propose()).then_refused(CohortInFile)
+    filed.given(PROPOSED).when(approve()).then_refused(CohortInFile)
+    back = MONTH.beside("cohort", "2025-08", Cohort())
+    back.given(PROPOSED).when(approve()).then(PURGED)
