@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # each worker starts servers of its own: about 1.5 GB and one core each
-WORKERS ?= -n 2 --dist loadgroup
+WORKERS ?= -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test unit integration e2e soak lint types format docs bench clean

@@ -1,21 +1,38 @@
 """How the tests are shared out between workers: a file stays together, and so do all scenes."""
 
 import gc
-from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+ROOT = Path(__file__).parent.parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Put each test into the group that one worker plays: its file, or the world of all scenes.
+@cache
+def _together(path: str) -> str:
+    """What a file's tests are played with: all files of scenes, or themselves alone."""
+    return "scenes" if "\n@scene\n" in (ROOT / path).read_text(encoding="utf-8") else path
+
+
+class _Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Each file to one worker, and the files of scenes all to the same.
 
     The scenes are played together, once, in one world (`tests/e2e/conftest.py`): shared out, each
-    worker would play all of them. A file's tests share the servers and systems they start.
+    worker would play all of them. A file's tests share the servers and systems they start. (The
+    mode `loadgroup` would do, but pytest 9.2 does not hand on the names that xdist 3.8 gives.)
     """
-    for item in items:
-        is_scene = hasattr(getattr(item, "function", None), "scene")
-        item.add_marker(pytest.mark.xdist_group("scenes" if is_scene else item.path.name))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _together(nodeid.partition("::")[0])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Sharing:
+    """Told by xdist of how many workers there are; without workers nobody asks."""
+    return _Sharing(config, log)
 
 
 @pytest.hookimpl(trylast=True)
