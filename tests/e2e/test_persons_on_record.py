@@ -39,7 +39,12 @@ OPENING = {
 }
 """The routes that open something of a person, or show whose complaints are whose."""
 
-SEALED = {("audit", "post", "/bundles"), ("audit", "post", "/log/exports")}
+SEALED = {
+    ("audit", "post", "/bundles"),
+    ("audit", "post", "/log/exports"),
+    ("audit", "get", "/complaints/{complaint}/records"),
+    ("audit", "get", "/reports/{name}"),
+}
 """The others that ask what for: what they hand out is sealed, and `export.made` says so."""
 
 Route = tuple[str, str, str]
@@ -114,6 +119,9 @@ async def test_each_reading_is_on_record_and_nothing_else_can_be_read(stage: Sta
     records = {"from": "2025-10-21", "to": "2025-10-21", "purpose": "walk-records"}
     tokens = {"tokens": [told.summary], "purpose": "walk-open"}
     seen = {"params": {"purpose": "walk-show"}}
+    pages, page = f"/complaints/{complaint}/records", {"purpose": "walk-pages"}
+    october = {"from": "2025-10-01", "to": "2025-10-31"}
+    report = {**october, "format": "csv", "purpose": "walk-report"}
     walked = [
         (200, await asked(stage, intake("post", "/persons/find"), "privacy", json=known)),
         (404, await asked(stage, intake("post", "/persons/find"), "privacy", json=unknown)),
@@ -122,6 +130,8 @@ async def test_each_reading_is_on_record_and_nothing_else_can_be_read(stage: Sta
         (200, await asked(stage, intake("post", "/open"), "service", json=tokens)),
         (200, await asked(stage, ("audit", "post", "/bundles"), "auditor", json=sealed)),
         (200, await asked(stage, ("audit", "post", "/log/exports"), "auditor", json=copied)),
+        (200, await asked(stage, ("audit", "get", pages), "auditor", params=page)),
+        (200, await asked(stage, ("audit", "get", "/reports/volume"), "auditor", params=report)),
         (200, await asked(stage, ("audit", "post", "/bundles/opened"), "auditor", json=bundle)),
         (
             200,
@@ -142,9 +152,11 @@ async def test_each_reading_is_on_record_and_nothing_else_can_be_read(stage: Sta
         ("person.accessed.v1", "auditor:walk", "walk-records"),
         ("export.made.v1", "auditor:walk", "walk-sealed"),
         ("export.made.v1", "auditor:walk", "walk-copied"),
+        ("export.made.v1", "auditor:walk", "walk-pages"),
+        ("export.made.v1", "auditor:walk", "walk-report"),
     }
     for _, answer in walked:
-        if answer.request.url.path in ("/bundles", "/log/exports"):
+        if answer.request.url.path in ("/bundles", "/log/exports", pages, "/reports/volume"):
             assert not any(form in answer.content for one in PLANTED for form in forms(one))
     values = {
         "complaint": complaint,
