@@ -187,6 +187,7 @@ class System:
             for other in self.apps.values():
                 other.settings.intake_url = app.api_url
         self._introduce()
+        self._publish()
         return app
 
     def _introduce(self) -> None:

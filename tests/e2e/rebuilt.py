@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +102,7 @@ class Handed:
 
     def after(self, partition: int, place: LogPlace) -> Iterable[bytes]:
         """See Pages."""
-        with Records(self.connection) as records:
+        with closing(Records(self.connection)) as records:
             return list(handing.lines(records, partition, place, 100))
 
 

@@ -28,7 +28,7 @@ async def test_a_partner_that_says_nothing_breaks_each_promise_once(world: Stage
     await world.at("2025-10-13 13:00:00")
     complaint = await _told(world, "13800001102")
     await _passes_on(world, complaint, "sp-video", "complex", "2025-10-13T13:00:00+08:00")
-    await world.at("2025-10-16 13:00:00")
+    await world.at("2025-10-16 12:59:59")
     assert await _owed(world, "sp-video") == [
         (["10010", "customer"], sh("2025-10-16 13:00:00"), 0),
     ]

@@ -80,8 +80,8 @@ async def words_of(stage: Stage, complaint: str, role: str = "service") -> str:
 @scene
 async def test_a_message_sealed_at_the_instant_of_destroying_can_be_read(stage: Stage) -> None:
     """The erasure is decided after the words were sealed and before they are on record."""
-    number, intake = "18600007201", stage.app("intake")
     await stage.at("2025-10-21 09:17:00")
+    number, intake = "18600007201", stage.app("intake")
     assert intake.channel is not None
     door, vault = intake.channel.door, intake.channel.door._vault  # type: ignore[attr-defined]  # the instant between the two is nowhere else
     (gone,) = vault.find_or_make_persons([number])

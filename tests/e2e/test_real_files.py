@@ -139,7 +139,8 @@ def test_every_row_ends_once_and_sending_again_adds_nothing(tmp_path: Path) -> N
         assert await sent(world, str(COMCAST), "--mapping", "comcast") == (0, comcast)
         assert await sent(world, str(HOTLINE), "--mapping", "hotline") == (0, hotline)
         await world.stepper.settle()
-        assert len(await read_log(world.system)) == len(log)
+        again = [json.loads(value) for value in await read_log(world.system)]
+        assert len(but_tokens(again)) == len(but_tokens(log))
 
     play(tmp_path, now(), scene, services=("intake", "routing", "audit"))
 
@@ -165,6 +166,11 @@ def assert_streams_are_whole(log: list[dict[str, Any]]) -> None:
         streams[event["source"], event["subject"]].append(int(event["sequence"]))
     for stream, sequences in streams.items():
         assert sequences == list(range(1, len(sequences) + 1)), stream
+
+
+def but_tokens(log: list[Any]) -> list[Any]:
+    """The log without the command line's own token, which is a new one every ten minutes."""
+    return [event for event in log if event["type"] != "token.issued.v1"]
 
 
 def stored(world: World) -> Counter[str]:

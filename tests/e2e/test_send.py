@@ -76,16 +76,21 @@ def write(folder: Path, rows: Sequence[Sequence[str]]) -> tuple[str, str]:
     return str(file), str(mapping)
 
 
+async def but_tokens(world: World) -> list[Any]:
+    """The log without the command line's own token, which is a new one every ten minutes."""
+    return [event for event in await world.log() if event.type != "token.issued.v1"]
+
+
 def test_every_odd_row_ends_once_and_sending_again_adds_nothing(tmp_path: Path) -> None:
     file, mapping = write(tmp_path, ROWS)
 
     async def scene(world: World) -> None:
         assert await sent(world, file, "--mapping", mapping) == (1, ENDS)
         await world.settle()
-        events = len(await world.log())
+        events = len(await but_tokens(world))
         assert await sent(world, file, "--mapping", mapping) == (1, ENDS)
         await world.settle()
-        assert len(await world.log()) == events
+        assert len(await but_tokens(world)) == events
 
         code, out, _ = await bihuan(world, "send", file, "--mapping", mapping, "--limit", "3")
         assert code == 0
