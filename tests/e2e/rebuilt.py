@@ -120,6 +120,13 @@ def trimmed(bootstrap: str, topic: str, partitions: int, *, left: int = 0) -> No
         deleted.result(timeout=30)
 
 
+NOTED = {
+    "stored_events": "WHERE topic <> 'rebuild.done.v1'",
+    "access_log": "WHERE type <> 'rebuild.done.v1'",
+}
+"""Where a rebuild's own note lies, which the live service did not have."""
+
+
 def everything(dsn: str) -> dict[str, list[str]]:
     """DESIGN's equality: events, views and timers by key; not the rebuild's own note."""
     kept = {}
@@ -130,7 +137,7 @@ def everything(dsn: str) -> dict[str, list[str]]:
         for (name,) in names:
             if name in RUNTIME - {"stored_events", "timer"}:
                 continue
-            where = "WHERE topic <> 'rebuild.done.v1'" if name == "stored_events" else ""
+            where = NOTED.get(name, "")
             rows = connection.execute(f'SELECT row_to_json(t) FROM "{name}" t {where}').fetchall()
             kept[name] = sorted(json.dumps(row, sort_keys=True) for (row,) in rows)
     return kept

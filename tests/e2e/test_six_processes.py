@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 
 from cli.places import SERVICES
 from cli.system import System, database
-from contracts.housekeeping import CheckpointSealed
+from contracts.housekeeping import CheckpointSealed, TokenIssued
 from contracts.messages import CHANNEL_TOPIC
 from libs.eventlog.work import partition_of
 from libs.messaging import topics
@@ -93,8 +93,10 @@ async def streams_of(system: System) -> Streams:
     found: Streams = defaultdict(list)
     for _, _, value in await log_of(system):
         event = json.loads(value)
-        if event["type"] == CheckpointSealed.type:
-            continue  # at full hours of the system's clock, over the bytes themselves
+        if event["type"] in (CheckpointSealed.type, TokenIssued.type):
+            # One at full hours of the system's clock, over the bytes themselves; the other about a
+            # token, which each of the two systems has made for itself.
+            continue
         said = {name: part for name, part in event.items() if name not in PLACES}
         text = INSTANT.sub("instant", plain(said))
         found[f"{event['source']} {event['subject']}"].append(text)
