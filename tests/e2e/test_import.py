@@ -135,7 +135,11 @@ def test_every_row_lands_with_its_15_day_verdict_and_importing_again_adds_nothin
         assert await sent(world, *words, verb="import") == (code, told)
         assert ends.read_bytes() == first
         await world.settle()
-        assert len(await read_log(world.system)) == len(log)
+        # But for the command line's own token, which is a new one every ten minutes.
+        again = [json.loads(value) for value in await read_log(world.system)]
+        tokens = [one for one in again if one["type"] == "token.issued.v1"]
+        known = [one for one in log if one["type"] == "token.issued.v1"]
+        assert len(again) - len(tokens) == len(log) - len(known)
         await assert_marked(world, complaint_of(numbers[0]))
 
     with room(DATABASES) as where:
