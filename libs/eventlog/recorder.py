@@ -104,6 +104,8 @@ class Unit:
     parked: list[ParkedRow] = field(default_factory=list)
     subjects: dict[str, bool] = field(default_factory=dict)
     """Subjects touched, and whether this unit believes them parked."""
+    unsettled: dict[str, frozenset[tuple[str, int, int]]] = field(default_factory=dict)
+    """Subjects being settled, and the places of all their records that this unit knows of."""
     outcomes: list[tuple[str, str, str, str, datetime]] = field(default_factory=list)
     """Idempotency rows: key, actor, fingerprint, outcome JSON, kept until."""
     written: set[str] = field(default_factory=set)
@@ -456,6 +458,20 @@ def _check_parked(curs: Cursor[DictRow], unit: Unit) -> None:
     believed = {subject for subject, is_parked in unit.subjects.items() if is_parked}
     if parked != believed:
         raise Moved("a complaint was parked or released meanwhile")
+    _check_unsettled(curs, unit)
+
+
+def _check_unsettled(curs: Cursor[DictRow], unit: Unit) -> None:
+    """A record that came to wait while its subject was being settled would wait for ever."""
+    for subject, known in unit.unsettled.items():
+        curs.execute(
+            "SELECT topic, partition, record_offset FROM parked "
+            "WHERE state <> 'settled' AND subject = %s",
+            (subject,),
+        )
+        places = {(row["topic"], row["partition"], row["record_offset"]) for row in curs.fetchall()}
+        if places != known:
+            raise Moved("another record came to wait meanwhile")
 
 
 def _write_timers(curs: Cursor[DictRow], unit: Unit) -> None:

@@ -170,11 +170,12 @@ class Work:
             len(self._events),
             len(self.recorded),
             len(self._extra.parked),
+            len(self._extra.purges),
         )
 
     def rollback_to(self, mark: tuple[int, ...]) -> None:
         """Takes back an input that failed in the middle."""
-        journal, overlay, events, recorded, parked = mark
+        journal, overlay, events, recorded, parked, purges = mark
         while len(self._journal) > journal:
             stream, snapshot = self._journal.pop()
             stream.restore(snapshot)
@@ -182,6 +183,7 @@ class Work:
         del self._events[events:]
         del self.recorded[recorded:]
         del self._extra.parked[parked:]
+        del self._extra.purges[purges:]
 
     def apply(self, to: To, origin: Origin) -> list[Recorded[Any]]:
         """Decides one command and folds what comes of it; raises what `decide` raises.

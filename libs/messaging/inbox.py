@@ -424,9 +424,10 @@ class _Batch:
                 self.blocked.add(subject)
                 self.fates["parked"] += 1
                 return
-            self.work.extra.purges.append(purge_of(one.recorded, one.record.value or b""))
         mark = self.work.savepoint()
         try:
+            if self._is_purge(one.recorded):
+                self.work.extra.purges.append(purge_of(one.recorded, one.record.value or b""))
             hear(self.service, self.work, one.recorded, one.commands, self._refused)
         except Exception as error:  # noqa: BLE001 - a rule that raises parks its complaint only
             self.work.rollback_to(mark)

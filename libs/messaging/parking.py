@@ -31,6 +31,9 @@ from libs.messaging.inbox import (
 from libs.messaging.position import read_headers
 
 FETCH_SECONDS_MAX = 10.0
+Place = tuple[str, int, int]
+"""Topic, partition, offset of a record."""
+
 LISTED_MAX = 200
 
 
@@ -115,27 +118,33 @@ class Parking:
 
         Raises NothingParked, OnlyDiscard, or StillFails when the first one fails again.
         """
-        rows = await asyncio.to_thread(self._load, subject)
-        rows = [await self._with_bytes(row) for row in rows]
-        return await asyncio.to_thread(self._settle, rows, by, reason, False)
+        return await self._settle(subject, by, reason, discard=False)
 
     async def discard(self, subject: str, by: str, reason: str) -> Settled:
         """Gives the parked record up, on record, and goes on with those behind it."""
-        rows = await asyncio.to_thread(self._load, subject)
-        rows = [rows[0], *[await self._with_bytes(row) for row in rows[1:]]]
-        return await asyncio.to_thread(self._settle, rows, by, reason, True)
+        return await self._settle(subject, by, reason, discard=True)
 
-    def _load(self, subject: str) -> list[ParkedRow]:
-        with self._writer.store.connection() as conn:
-            rows = of_subject(conn, subject)
-        if not rows:
-            raise NothingParked
-        return rows
+    async def _settle(self, subject: str, by: str, reason: str, *, discard: bool) -> Settled:
+        had: dict[Place, ParkedRow] = {}
+        while True:
+            try:
+                return await asyncio.to_thread(self._decided, subject, by, reason, discard, had)
+            except _NotHad as error:
+                had |= {_place(row): await self._with_bytes(row) for row in error.rows}
 
-    def _settle(self, rows: Sequence[ParkedRow], by: str, reason: str, discard: bool) -> Settled:
+    def _decided(
+        self, subject: str, by: str, reason: str, discard: bool, had: Mapping[Place, ParkedRow]
+    ) -> Settled:
         refused: dict[str, str] = {}
 
         def decide(work: Work) -> Settled:
+            # Read within the decision: a record may come to wait at any moment until the commit.
+            rows = self._load(subject)
+            needed = [row for row in rows[discard:] if row.value is None]
+            if missing := [row for row in needed if _place(row) not in had]:
+                raise _NotHad(missing)
+            work.extra.unsettled[subject] = frozenset(_place(row) for row in rows)
+            rows = [had.get(_place(row), row) for row in rows]
             settling = _Settling(self._writer, self._channel, work, by, reason, refused)
             return settling.run(rows, discard)
 
@@ -145,9 +154,16 @@ class Parking:
         self._writer.refresh()
         return settled
 
+    def _load(self, subject: str) -> list[ParkedRow]:
+        with self._writer.store.connection() as conn:
+            rows = of_subject(conn, subject)
+        if not rows:
+            raise NothingParked
+        return rows
+
     async def _with_bytes(self, row: ParkedRow) -> ParkedRow:
         """The record's bytes, from Kafka where only its place was kept."""
-        if row.value is not None or row.topic.startswith("timer:"):
+        if row.topic.startswith("timer:"):
             return row
         found = await fetch(self._bootstrap, row.topic, row.partition, row.offset)
         if found is None:
@@ -157,6 +173,18 @@ class Parking:
         if is_log and read_headers(headers) is None:
             return row
         return replace(row, value=value)
+
+
+class _NotHad(Exception):
+    """The bytes of these records are to be fetched first; nothing has been decided."""
+
+    def __init__(self, rows: Sequence[ParkedRow]) -> None:
+        super().__init__("bytes to be fetched")
+        self.rows = tuple(rows)
+
+
+def _place(row: ParkedRow) -> Place:
+    return row.topic, row.partition, row.offset
 
 
 class _Settling:

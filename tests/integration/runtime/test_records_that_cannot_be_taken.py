@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from psycopg import Connection
 
+from libs.eventlog.recorder import ParkedRow
 from libs.messaging import inbox as inbox_module
+from libs.messaging import parking as parking_module
 from libs.messaging.app import App
 from libs.messaging.parking import OnlyDiscard, Parking, StillFails, listed, of_subject
 from libs.messaging.stepping import Stepper
@@ -140,6 +145,17 @@ async def _an_unlucky_ball(apps: list[App], stepper: Stepper) -> str:
     return unlucky
 
 
+def _one_comes_just_after() -> Callable[[Connection[Any], str], list[ParkedRow]]:
+    """As if the last of the waiting came when those that wait had just been read."""
+    asked = count()
+
+    def rows(conn: Connection[Any], subject: str) -> list[ParkedRow]:
+        known = of_subject(conn, subject)
+        return known if next(asked) else known[:-1]
+
+    return rows
+
+
 def test_a_rule_that_raises_parks_its_subject_and_replay_catches_up_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +177,7 @@ def test_a_rule_that_raises_parks_its_subject_and_replay_catches_up_in_order(
             with pytest.raises(StillFails):
                 await parking.replay(unlucky, "agent:1", "too-early")
             monkeypatch.setattr(toys, "UNLUCKY", 0)  # the fix
+            monkeypatch.setattr(parking_module, "of_subject", _one_comes_just_after())
             settled = await parking.replay(unlucky, "agent:1", "mended")
             assert (len(settled.released), settled.left) == (3, 0)
             await stepper.settle()
