@@ -88,7 +88,7 @@ def played(about: str, start: datetime, waits: Waits) -> Play:
     return play
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(starts | on_an_edge, subjects, waits)
 def test_a_minute_by_minute_oracle_finds_the_same_verdict(
     start: datetime, subject: tuple[str, str], waits: Waits
@@ -101,7 +101,7 @@ def test_a_minute_by_minute_oracle_finds_the_same_verdict(
     assert (play.status(code), play.due(code)) == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(starts, st.integers(0, 10 * 24 * 60))
 def test_the_oracle_finds_the_same_desk_hours(start: datetime, later: int) -> None:
     requested = start + later * MINUTE
@@ -112,7 +112,7 @@ def test_the_oracle_finds_the_same_desk_hours(start: datetime, later: int) -> No
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(starts, st.timedeltas(timedelta(), timedelta(days=9)), st.sampled_from(CATEGORIES))
 def test_who_speaks_later_is_never_due_earlier(
     start: datetime, later: timedelta, category: str
@@ -127,7 +127,7 @@ def test_who_speaks_later_is_never_due_earlier(
         assert start < due <= other, name
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(starts, subjects, edges(6))
 def test_pausing_and_going_on_conserves_the_counted_time(
     start: datetime, subject: tuple[str, str], edges: tuple[int, ...]
@@ -147,7 +147,7 @@ def test_pausing_and_going_on_conserves_the_counted_time(
     assert used == slow.budget(start, limit, way)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(starts, st.sampled_from(sorted(ABOUT)), waits, st.data())
 def test_splitting_a_pause_changes_nothing(
     start: datetime, about: str, waits: Waits, data: st.DataObject
@@ -221,7 +221,7 @@ later_versions = st.sets(st.integers(0, len(LATER) - 1), min_size=1).map(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(CATEGORIES), histories(), later_versions)
 def test_a_later_version_never_touches_a_verdict(
     category: str, history: list[Happening], versions: list[PolicyInForce]
@@ -238,7 +238,7 @@ def test_a_later_version_never_touches_a_verdict(
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(CATEGORIES), histories(), later_versions.flatmap(st.permutations))
 def test_the_order_of_policy_files_does_not_matter(
     category: str, history: list[Happening], versions: list[PolicyInForce]
