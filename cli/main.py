@@ -22,7 +22,6 @@ from cli import (
     retention,
     run,
     send,
-    serve,
     state,
     text,
     trying,
@@ -62,12 +61,6 @@ hold.register(app)
 partners.register(app)
 access.register(app)
 retention.register(app)
-
-
-@app.command("serve", hidden=True)
-def serve_one(service: str) -> None:
-    """Run one service in this process, with its settings from BIHUAN_* variables."""
-    serve.serve(service)
 
 
 def main() -> None:

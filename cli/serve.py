@@ -1,21 +1,42 @@
-"""One service in a process of its own, until it is told to stop."""
+"""One service in a process of its own, until it is told to stop: `python -m cli.serve intake`.
+
+It imports that service and nothing else of ours: neither the other five nor the command line,
+which would more than double what a process needs until it is up.
+"""
 
 import asyncio
+import gc
+import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from cli.system import service_modules
 from libs.telemetry.logs import configure_logs
-from libs.timekeeping.clock import SystemClock
+from libs.timekeeping.clock import Clock, SystemClock
+
+if TYPE_CHECKING:  # `serve` imports the runtime itself, with the service
+    from libs.messaging.app import App
+
+
+def service_modules(name: str) -> "tuple[Callable[[Any, Clock], App], type[Any]]":
+    """A service's `build` and its settings class."""
+    main = importlib.import_module(f"services.{name}.main")
+    config = importlib.import_module(f"services.{name}.config")
+    return main.build, config.Settings
 
 
 def serve(name: str) -> None:
     """Runs a service with its settings from the environment; SIGTERM and Ctrl-C stop it."""
     configure_logs(name)
+    # What is imported stays: it is not looked through for garbage, neither meanwhile nor later.
+    gc.disable()
     build, settings_class = service_modules(name)
+    gc.freeze()
+    gc.enable()
 
     async def run() -> None:
         app = build(settings_class(), SystemClock())
@@ -39,3 +60,7 @@ def serve(name: str) -> None:
 def _owner_gone(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
     loop.remove_reader(sys.stdin.fileno())
     stopping.set()
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib
 import json
 import logging
 import os
@@ -21,6 +20,7 @@ import httpx
 
 from cli.places import DECIDING, SERVICES, Places
 from cli.player import Player
+from cli.serve import service_modules
 from infra.databases import PURGE_KEYS, trust_purge_keys
 from infra.local import LocalStack
 from infra.local.stack import BrokerChoice
@@ -246,7 +246,7 @@ class System:
             let_go(self.running[name])
         with (self.places.logs / f"{name}.log").open("ab") as out:
             self.running[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "cli.main", "serve", service],
+                [sys.executable, "-m", "cli.serve", service],
                 env=environment,
                 stdin=subprocess.PIPE,  # its end tells the service that we are gone
                 stdout=out,
@@ -355,13 +355,6 @@ def let_go(process: "subprocess.Popen[bytes]") -> None:
     """Closes our end of an ended service's leash."""
     if process.stdin is not None:
         process.stdin.close()
-
-
-def service_modules(name: str) -> tuple[Callable[[Any, Clock], App], type[Any]]:
-    """A service's `build` and its settings class."""
-    main = importlib.import_module(f"services.{name}.main")
-    config = importlib.import_module(f"services.{name}.config")
-    return main.build, config.Settings
 
 
 def database(service: str) -> str:

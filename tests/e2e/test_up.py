@@ -34,7 +34,7 @@ def test_a_killed_up_leaves_no_service_behind(tmp_path: Path) -> None:
         until(lambda: run_file.exists() or up.poll() is not None)
         assert json.loads(run_file.read_text())["processes"] is True
         children = psutil.Process(up.pid).children(recursive=True)
-        services = [one for one in children if "serve" in one.cmdline()]
+        services = [one for one in children if "cli.serve" in one.cmdline()]
         assert len(services) == 6
     finally:
         up.send_signal(signal.SIGKILL)
