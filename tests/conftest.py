@@ -15,10 +15,33 @@ settings.register_profile("bihuan", deadline=None)  # a busy machine is no failu
 settings.load_profile("bihuan")
 
 
+SCENES = "scenes"
+SECONDS = {
+    SCENES: 200,
+    "tests/e2e/test_two_instances.py": 145,
+    "tests/e2e/test_six_processes.py": 130,
+    "tests/e2e/test_kills.py": 90,
+    "tests/e2e/test_outages.py": 80,
+    "tests/e2e/test_same_again.py": 75,
+    "tests/integration/audit/test_mutations.py": 45,
+    "tests/integration/audit/test_timeline.py": 45,
+    "tests/e2e/test_send.py": 42,
+    "tests/e2e/test_operate.py": 40,
+    "tests/e2e/test_real_files.py": 40,
+    "tests/integration/audit/test_checkpoints.py": 35,
+    "tests/e2e/test_parked.py": 30,
+    "tests/e2e/test_s7_six_processes.py": 30,
+    "tests/integration/intake/test_intake_over_http.py": 30,
+    "tests/integration/local_stack/test_stack.py": 25,
+    "tests/integration/runtime/test_records_that_cannot_be_taken.py": 25,
+}
+"""About how long they take on two cores; what is not named takes less, and comes after them."""
+
+
 @cache
 def _together(path: str) -> str:
     """What a file's tests are played with: all files of scenes, or themselves alone."""
-    return "scenes" if "\n@scene\n" in (ROOT / path).read_text(encoding="utf-8") else path
+    return SCENES if "\n@scene\n" in (ROOT / path).read_text(encoding="utf-8") else path
 
 
 class _Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
@@ -27,10 +50,18 @@ class _Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no typ
     The scenes are played together, once, in one world (`tests/e2e/conftest.py`): shared out, each
     worker would play all of them. A file's tests share the servers and systems they start. (The
     mode `loadgroup` would do, but pytest 9.2 does not hand on the names that xdist 3.8 gives.)
+
+    What takes longest begins first, and what is short fills the end: xdist by itself begins with
+    the files of most tests, and leaves a file of one long test to one worker when all else is done.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         return _together(nodeid.partition("::")[0])
+
+    def _assign_work_unit(self, node: Any) -> None:
+        longest = max(self.workqueue, key=lambda unit: SECONDS.get(unit, 0))
+        self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
