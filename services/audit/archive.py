@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from prometheus_client import CollectorRegistry, Gauge
 from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
-from pydantic_core import from_json
+from pydantic_core import SchemaValidator, core_schema
 
 from libs.eventlog.service import LogRecord
 from libs.eventlog.tables import KeptTable
@@ -155,12 +155,21 @@ class Read(NamedTuple):
     time: datetime
 
 
+_TEXT = core_schema.typed_dict_field(core_schema.str_schema(strict=True))
+_ENVELOPE = SchemaValidator(
+    core_schema.typed_dict_schema(
+        dict.fromkeys(("source", "subject", "type", "sequence", "previous", "time"), _TEXT),
+        extra_behavior="ignore",
+    )
+)
+"""Reads all of the JSON, and makes objects of these texts only: half of what the whole costs."""
+
+
 def read(value: bytes) -> Read | None:
     """The envelope of an event; None for bytes that are not one of ours."""
     try:
-        envelope = from_json(value)
-        previous, time = envelope["previous"], envelope["time"]
-        sequence = envelope["sequence"]
+        envelope = _ENVELOPE.validate_json(value)
+        previous, time, sequence = envelope["previous"], envelope["time"], envelope["sequence"]
         if not (len(previous) == 64 and len(time) == 27 and time[-1] == "Z"):
             return None
         if not (sequence.isascii() and sequence.isdecimal() and 0 < int(sequence) < 10**18):
@@ -173,7 +182,7 @@ def read(value: bytes) -> Read | None:
             bytes.fromhex(previous),
             datetime.fromisoformat(time),
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except ValueError:
         return None
 
 

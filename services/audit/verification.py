@@ -475,9 +475,11 @@ class _Partition:
             self.whole.witness.see(found, filed, self.findings)
         if time is not None:
             latest = self.latest.get(source, time)
-            if latest - time > CLOCK_BACK_MAX:
+            if time >= latest:
+                self.latest[source] = time
+            elif latest - time > CLOCK_BACK_MAX:
                 self._clock_back(_Row._make(values), time, latest)
-            self.latest[source] = max(latest, time) if latest - time <= CLOCK_BACK_MAX else time
+                self.latest[source] = time
         tail = self.tail
         if tail is not None and life == self.whole.life and offset >= tail.low:
             digest = self._beside(tail, _Row._make(values))

@@ -39,11 +39,23 @@ def test_an_envelope_is_read_once_and_whole() -> None:
         (b"00:30:00.000001Z", b"00:30:00.000001+"),
         (b"2025-10-18T", b"2025-13-18T"),
         (b'"source":', b'"sauce":'),
+        (b'"subject":"s"', b'"subject":["s"]'),
+        (b'"data":{}', b'"data":{"words":}'),
+        (b'"data":{}', b'"data":{"words":"\xff"}'),
+        (b'"data":{}', b'"data":{"words":"\\ud800"}'),
+        (b'"data":{}', b'"data":' + b"[" * 1_000 + b"]" * 1_000),
+        (b'"data":{}}', b'"data":{}}}'),
     ],
 )
 def test_bytes_that_are_not_an_event_of_ours_are_not_read(was: bytes, now: bytes) -> None:
     assert was in TOLD
     assert read(TOLD.replace(was, now)) is None
+
+
+def test_of_a_name_that_stands_twice_the_last_counts_as_for_every_other_reader() -> None:
+    seen = read(TOLD.replace(b'"data":{}', b'"data":{},"subject":"t"'))
+    assert seen is not None
+    assert seen.subject == "t"
 
 
 @pytest.mark.parametrize("value", [b"", b"null", b"[]", b"\xff\xfe", b'"text"', b"17"])
