@@ -13,6 +13,7 @@ from contracts.housekeeping import MessageRefused, RecordParked
 from contracts.intake import ComplaintContactLinked, ComplaintRegistered
 from contracts.upcasters import UPCASTERS
 from libs.eventlog.envelope import Unreadable, decode
+from libs.messaging.clients import start
 from libs.messaging.position import read_headers
 
 INTAKE = "/bihuan/intake"
@@ -65,8 +66,8 @@ class Following:
         )
 
     async def __aenter__(self) -> "Following":
+        await start(self._consumer)
         try:
-            await self._consumer.start()
             self._consumer.assign(self._places)
             ends = await self._consumer.end_offsets(self._places)
             for place, offset in ends.items():

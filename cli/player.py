@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from contracts.messages import CHANNEL_TOPIC, ChannelMessage
 from libs.decider.decider import wire_instant
 from libs.eventlog.work import partition_of
+from libs.messaging.clients import start
 from libs.web.auth import SigningKey, issue_token
 
 TOKEN_SECONDS = 8 * 3600
@@ -54,11 +55,7 @@ class Player:
         self._requests = 0
 
     async def __aenter__(self) -> "Player":
-        try:
-            await self._producer.start()
-        except BaseException:
-            await self._producer.stop()
-            raise
+        await start(self._producer)
         return self
 
     async def __aexit__(self, *_: object) -> None:

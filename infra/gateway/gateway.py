@@ -26,7 +26,7 @@ from contracts.messages import (
 )
 from contracts.values import ChannelKind, ClearText, DeliveryResult, Medium
 from infra.gateway.keeping import Kept, KeptNotices, Record
-from libs.messaging.clients import running
+from libs.messaging.clients import running, start
 
 log = logging.getLogger("bihuan.gateway")
 
@@ -122,10 +122,11 @@ class Gateway:
             raise LookupError(f"no notice {notice} was given to this gateway")
         message = delivery_report(kept, result, at, by=by, reason=reason)
         if self._producer is None:
-            self._producer = AIOKafkaProducer(
+            producer = AIOKafkaProducer(
                 bootstrap_servers=self._bootstrap, acks="all", enable_idempotence=True
             )
-            await self._producer.start()
+            await start(producer)
+            self._producer = producer
         key = message.id.encode()
         await self._producer.send_and_wait(
             self._channel,

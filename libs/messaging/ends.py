@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from libs.messaging.clients import start
+
 
 class Ends:
     """One client that only asks; `of` may be called before `start` and starts it then."""
@@ -40,10 +42,6 @@ class Ends:
                     enable_auto_commit=False,
                     request_timeout_ms=10_000,
                 )
-                try:
-                    await client.start()
-                except BaseException:
-                    await client.stop()
-                    raise
+                await start(client)
                 self._client = client
             return self._client
