@@ -4,6 +4,7 @@ It imports that service and nothing else of ours: neither the other five nor the
 which would more than double what a process needs until it is up.
 """
 
+import argparse
 import asyncio
 import gc
 import importlib
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from cli.places import SERVICES
 from libs.telemetry.logs import configure_logs
 from libs.timekeeping.clock import Clock, SystemClock
 
@@ -63,4 +65,8 @@ def _owner_gone(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> Non
 
 
 if __name__ == "__main__":
-    serve(*sys.argv[1:])
+    asked = argparse.ArgumentParser(prog="python -m cli.serve", description=__doc__)
+    asked.add_argument(
+        "service", choices=SERVICES, help="its settings come from BIHUAN_* variables"
+    )
+    serve(asked.parse_args().service)
