@@ -20,7 +20,7 @@ from services.audit.domain.access import TOLD
 
 AUDITOR = "auditor:local"
 Why = Annotated[str, typer.Option("--reason", help="Why; a code, kept on record.")]
-Who = Annotated[str, typer.Argument(help="<kind>:<pseudonym>, e.g. agent:8812.")]
+Who = Annotated[str, typer.Argument(help="KIND:PSEUDONYM, e.g. agent:8812.")]
 
 token = typer.Typer(
     invoke_without_command=True, no_args_is_help=True, help="Bearer tokens: issue, list, revoke."
@@ -51,7 +51,7 @@ def issue(
     roles: Annotated[
         list[str] | None, typer.Option("--role", help="As `bihuan policy show access` lists them.")
     ] = None,
-    actor: Annotated[str, typer.Option(help="<kind>:<pseudonym>, e.g. agent:8812.")] = "",
+    actor: Annotated[str, typer.Option(help="KIND:PSEUDONYM, e.g. agent:8812.")] = "",
     team: Annotated[str | None, typer.Option(help="The caller's team.")] = None,
     hours: Annotated[int, typer.Option(min=1, max=8784, help="How long it is valid.")] = 8,
     as_json: AsJson = False,

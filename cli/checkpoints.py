@@ -23,7 +23,7 @@ from services.audit.domain.tree import is_consistent
 from services.audit.signing import is_signed
 
 Kept = Annotated[
-    Path, typer.Argument(exists=True, dir_okay=False, help="<size>.checkpoint, as exported.")
+    Path, typer.Argument(exists=True, dir_okay=False, help="SIZE.checkpoint, as exported.")
 ]
 Key = Annotated[
     Path | None,

@@ -33,7 +33,7 @@ app = typer.Typer(
     name="bihuan",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",  # "rich" keeps the source's line ends and swallows [brackets]
     help=(
         "Bihuan (闭环): closed-loop complaint handling, event-sourced and provable.\n\n"
         "State lives under $BIHUAN_DATA (default ./.bihuan). Exit codes: 0 all well, "

@@ -141,7 +141,7 @@ def verify(
     """Prove again that nothing in the archive is missing, changed or out of order.
 
     With --checkpoint it must also give the root that was signed and kept elsewhere; with the list
-    exported beside it (<size>.leaves) each event that is not what was sealed is named.
+    exported beside it (SIZE.leaves) each event that is not what was sealed is named.
     With --json: {events, streams, compared, log, checkpoints, held, resolved: [...], faults: [...],
     more}. Exit 1: faults were found. Records that somebody went on without, on record, are listed
     as resolved and no fault. About 20 s for a million events.
