@@ -15,7 +15,7 @@ from cli.operate import ACTOR, ROLE
 from cli.places import Places
 from cli.telling import FOUND, MISUSED, AsJson, emit, fail, out, speaking
 from cli.versions import instant
-from libs.web.auth import issue_token, make_signing_key
+from libs.web.auth import issue_token, make_signing_key, token_name
 from services.audit.domain.access import TOLD
 
 AUDITOR = "auditor:local"
@@ -125,13 +125,16 @@ def token_list(
 
 @token.command("revoke")
 def token_revoke(
-    which: Annotated[str, typer.Argument(help="The token's id, as `token list` shows it.")],
+    which: Annotated[
+        str, typer.Argument(help="The token's id or its digest, as `token list` tells.")
+    ],
     reason: Why,
     as_json: AsJson = False,
 ) -> None:
     """Let a token be good for nothing, in every service, within seconds. Exit 1: no such token."""
     with _asking(as_json) as client:
-        done = client.post("intake", f"/tokens/{quote(which)}/revoke", {"reason": reason})
+        path = f"/tokens/{quote(token_name(which), safe='')}/revoke"
+        done = client.post("intake", path, {"reason": reason})
     _told(done, f"token {which} is revoked 已吊销", as_json)
 
 

@@ -244,7 +244,7 @@ class TokenIssued(HousekeepingEvent):
     by: Code
     """Who issued it: `key:` and the id of the key that signed it."""
     digest: Digest
-    """The digest of the token."""
+    """The digest of what of the token is signed."""
 
 
 class TokenRevoked(HousekeepingEvent):
@@ -261,7 +261,7 @@ class TokenRevoked(HousekeepingEvent):
     reason: Reason
     """Why."""
     digest: Digest
-    """The digest of the token."""
+    """The digest of what of the token is signed."""
 
 
 class ExportMade(HousekeepingEvent):

@@ -328,7 +328,7 @@ class AccessInForce:
     def _put_on_record(self, work: Work, token: Shown) -> None:
         event = self._events.token_issued.model_validate(
             {
-                "token": as_code(token.id),
+                "token": token.id,
                 "who": as_code(token.actor),
                 "roles": tuple(sorted(token.roles)),
                 "expires": datetime.fromtimestamp(token.expires_s, UTC),

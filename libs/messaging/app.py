@@ -39,8 +39,9 @@ from libs.telemetry.tracing import tracing_for
 from libs.timekeeping.clock import Clock
 from libs.web.access import SHIPPED, AccessTable, load_access_table
 from libs.web.application import build_api
-from libs.web.auth import Authenticator, JwksFile, JwksUrl
+from libs.web.auth import Authenticator
 from libs.web.health import build_health
+from libs.web.keys import JwksFile, JwksUrl
 from libs.web.routing import Router
 
 log = logging.getLogger("bihuan.app")

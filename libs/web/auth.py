@@ -9,7 +9,6 @@ import os
 import re
 import secrets
 import stat
-from base64 import urlsafe_b64decode
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,25 +16,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import httpx
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
+from joserfc.jwk import OKPKey
 
-from libs.web.problem import NotAuthenticated, Unavailable
+from libs.web.keys import ALGORITHMS, KeySource, PublicKey, unpadded
+from libs.web.problem import NotAuthenticated
 
 ISSUER: Final = "urn:bihuan"
 AUDIENCE: Final = "bihuan"
 TOKEN_BYTES_MAX: Final = 8 * 1024
 TOKEN_LIFETIME_S_MAX: Final = 366 * 24 * 3600
 LEEWAY_S: Final = 30
-JWKS_BYTES_MAX: Final = 64 * 1024
-JWKS_KEYS_MAX: Final = 32
-RSA_BITS_MIN: Final = 2048
-REFRESH_INTERVAL_S: Final = 10
-"""An unknown key id asks the source again, but no storm of bad tokens may ask more often."""
-
-FETCH_TIMEOUT_S: Final = 3.0
 CALLERS_CACHED_MAX: Final = 4096
 
 ACTOR = re.compile(r"[a-z][a-z_]{1,31}:[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -45,14 +37,6 @@ TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 ROLE = re.compile(r"[a-z][a-z_]{0,31}\Z")
 EXPIRES_S_MAX = 253_402_300_799
 """The last second of the year 9999: whoever counts in milliseconds is beyond it."""
-_ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
-    "OKP": ("Ed25519", "EdDSA"),
-    "EC": ("ES256",),
-    "RSA": ("RS256",),
-}
-"""What each type of key may sign; the token's own header chooses nothing (RFC 8725, 3.1)."""
-
-PublicKey = OKPKey | ECKey | RSAKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +59,26 @@ class Shown:
     """A good token that is seen for the first time, without the token itself."""
 
     id: str
-    """Its `jti`; where it has none, its digest."""
+    """Its `jti`, as `token_name` has it; where it has none, its digest."""
     digest: str
-    """SHA-256 of the token, in hex."""
+    """SHA-256 of what of it is signed (RFC 7515, 2: its signing input), in hex.
+
+    Not of the whole: one signature can be spelt in several ways, and of ECDSA there are two.
+    """
     actor: str
     roles: frozenset[str]
     expires_s: float
     key: str
     """The id of the key that signed it."""
+
+
+TOKEN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,95}\Z")
+"""What a token's id on record looks like: it can be one step of a path."""
+
+
+def token_name(jti: str) -> str:
+    """A token's id as it is on record: itself, or the start of its digest where it cannot be."""
+    return jti if TOKEN_NAME.match(jti) else f"sha256-{sha256(jti.encode()).hexdigest()[:32]}"
 
 
 class Register(Protocol):
@@ -104,115 +100,24 @@ class TokenRevoked(NotAuthenticated):
     zh = "令牌已被吊销,请向管理员申请新令牌"
 
 
-class KeySource(Protocol):
-    """Where public keys come from."""
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A token whose signature was found good."""
 
-    async def find(self, kid: str) -> PublicKey | None:
-        """The key of that id, or None; raises Unavailable when no keys can be had at all."""
-        ...
-
-
-def read_jwks(text: str | bytes) -> dict[str, PublicKey]:
-    """Key id -> public key of a JWK Set (RFC 7517); raises ValueError for one that is not usable.
-
-    Keys of other types, and keys not meant for signing, are left out, as RFC 7517 §5 asks.
-    """
-    if len(text) > JWKS_BYTES_MAX:
-        raise ValueError(f"a key set of more than {JWKS_BYTES_MAX} bytes")
-    document = json.loads(text)
-    entries = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(entries, list) or len(entries) > JWKS_KEYS_MAX:
-        raise ValueError(f"a key set needs `keys`: a list of at most {JWKS_KEYS_MAX}")
-    keys: dict[str, PublicKey] = {}
-    for entry in entries:
-        if entry.get("kty") not in _ALGORITHMS or entry.get("use", "sig") != "sig":
-            continue
-        if "d" in entry:
-            raise ValueError("a published key set holds a private key; replace that key at once")
-        if not entry.get("kid") or not _strong(entry):
-            continue
-        key = JWKRegistry.import_key(entry)
-        assert isinstance(key, (OKPKey, ECKey, RSAKey))
-        keys[str(entry["kid"])] = key
-    return keys
-
-
-def _strong(entry: Mapping[str, Any]) -> bool:
-    if entry["kty"] == "RSA":
-        return len(_unpadded(str(entry.get("n", "")))) * 8 >= RSA_BITS_MIN
-    return entry.get("crv") == ("Ed25519" if entry["kty"] == "OKP" else "P-256")
-
-
-def _unpadded(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-class JwksFile:
-    """Keys in a file, read again when a key id is unknown."""
-
-    def __init__(self, path: Path, real_now_s: Callable[[], float]) -> None:
-        self._path = path
-        self._now = real_now_s
-        self._keys: dict[str, PublicKey] = {}
-        self._asked_s = float("-inf")
-
-    async def find(self, kid: str) -> PublicKey | None:
-        """The key of that id, or None; raises Unavailable when the file cannot be read."""
-        if kid not in self._keys and self._now() - self._asked_s >= REFRESH_INTERVAL_S:
-            self._asked_s = self._now()
-            try:
-                self._keys = read_jwks(self._path.read_bytes())
-            except (OSError, ValueError, JoseError) as error:
-                if not self._keys:
-                    self._asked_s = float("-inf")
-                    raise Unavailable("The keys that check tokens cannot be read.") from error
-        return self._keys.get(kid)
-
-
-class JwksUrl:
-    """Keys at a URL, kept, and fetched again when a key id is unknown; at most every 10 s."""
-
-    def __init__(
-        self,
-        url: str,
-        real_now_s: Callable[[], float],
-        client: httpx.AsyncClient | None = None,
-    ) -> None:
-        self._url = url
-        self._now = real_now_s
-        self._client = client or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
-        self._keys: dict[str, PublicKey] = {}
-        self._asked_s = float("-inf")
-
-    async def find(self, kid: str) -> PublicKey | None:
-        """The key of that id, or None; raises Unavailable when none was ever fetched."""
-        if kid not in self._keys and self._now() - self._asked_s >= REFRESH_INTERVAL_S:
-            self._asked_s = self._now()
-            try:
-                self._keys = await self._fetch()
-            except (httpx.HTTPError, ValueError, JoseError) as error:
-                if not self._keys:
-                    raise Unavailable("The keys that check tokens cannot be fetched.") from error
-        if not self._keys:
-            raise Unavailable("The keys that check tokens cannot be fetched.")
-        return self._keys.get(kid)
-
-    async def _fetch(self) -> dict[str, PublicKey]:
-        async with self._client.stream("GET", self._url) as answer:
-            answer.raise_for_status()
-            body = bytearray()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > JWKS_BYTES_MAX:
-                    raise ValueError(f"a key set of more than {JWKS_BYTES_MAX} bytes")
-        return read_jwks(bytes(body))
+    kid: str
+    key: PublicKey
+    digest: str
+    """As it is on record."""
+    expires_s: float
+    caller: Caller
 
 
 class Authenticator:
     """Turns an `Authorization` header into a `Caller`, or refuses.
 
-    A token whose signature was checked once is remembered by its SHA-256 (checking takes 0.2 ms);
-    its expiry, and what is on record against it, are checked every time.
+    A token whose signature was checked once is remembered by all its bytes (checking takes 0.2 ms);
+    that its key is still the one, its expiry, and what is on record against it, are checked every
+    time.
     """
 
     def __init__(
@@ -229,7 +134,7 @@ class Authenticator:
         self._issuer = issuer
         self._audience = audience
         self._register = register
-        self._seen: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
+        self._seen: OrderedDict[bytes, Remembered] = OrderedDict()
 
     async def caller(self, authorization: str | None) -> Caller:
         """Who the header says; raises NotAuthenticated saying why, never quoting the token."""
@@ -239,39 +144,36 @@ class Authenticator:
             raise NotAuthenticated
         if len(token) > TOKEN_BYTES_MAX:
             raise NotAuthenticated("The token is longer than any of ours.")
-        digest = sha256(token.encode("utf-8", "replace")).hexdigest()
-        known = self._seen.get(digest)
-        if known is not None and known[0] + LEEWAY_S > self._now():
-            self._seen.move_to_end(digest)
-            return self._standing(digest, known[1])
-        self._seen.pop(digest, None)
-        expires_s, caller = await self._checked(token)
-        if self._register is not None:
-            claimed = caller.claims.get("jti")
-            await self._register.shown(
-                Shown(
-                    id=claimed if isinstance(claimed, str) and claimed else digest,
-                    digest=digest,
-                    actor=caller.actor,
-                    roles=caller.roles,
-                    expires_s=expires_s,
-                    key=_kid(token),
-                )
-            )
-        self._seen[digest] = (expires_s, caller)
-        if len(self._seen) > CALLERS_CACHED_MAX:
-            self._seen.popitem(last=False)
-        return self._standing(digest, caller)
+        seen = sha256(token.encode("utf-8", "replace")).digest()
+        known = self._seen.get(seen)
+        if known is None or not await self._still_good(known):
+            self._seen.pop(seen, None)
+            known = await self._checked(token)
+            if self._register is not None:
+                await self._register.shown(_shown(known))
+            self._seen[seen] = known
+            if len(self._seen) > CALLERS_CACHED_MAX:
+                self._seen.popitem(last=False)
+        elif seen in self._seen:
+            self._seen.move_to_end(seen)
+        return self._standing(known.digest, known.caller)
+
+    async def _still_good(self, known: Remembered) -> bool:
+        return (
+            known.expires_s + LEEWAY_S > self._now()
+            and await self._keys.find(known.kid) is known.key
+        )
 
     def _standing(self, digest: str, caller: Caller) -> Caller:
         return caller if self._register is None else self._register.standing(digest, caller)
 
-    async def _checked(self, token: str) -> tuple[float, Caller]:
-        key = await self._keys.find(_kid(token))
+    async def _checked(self, token: str) -> Remembered:
+        kid = _kid(token)
+        key = await self._keys.find(kid)
         if key is None:
             raise NotAuthenticated("The token names a key that this installation does not know.")
         try:
-            decoded = jwt.decode(token, key, algorithms=list(_ALGORITHMS[key.key_type]))
+            decoded = jwt.decode(token, key, algorithms=list(ALGORITHMS[key.key_type]))
             jwt.JWTClaimsRegistry(
                 now=int(self._now()),
                 leeway=LEEWAY_S,
@@ -288,13 +190,26 @@ class Authenticator:
         expires = float(decoded.claims["exp"])
         if expires > EXPIRES_S_MAX:
             raise NotAuthenticated("The token's `exp` is no Unix time in seconds.")
-        return expires, _caller_of(decoded.claims)
+        signed = sha256(token.rpartition(".")[0].encode()).hexdigest()
+        return Remembered(kid, key, signed, expires, _caller_of(decoded.claims))
+
+
+def _shown(token: Remembered) -> Shown:
+    caller, claimed = token.caller, token.caller.claims.get("jti")
+    return Shown(
+        id=token_name(claimed) if isinstance(claimed, str) and claimed else token.digest,
+        digest=token.digest,
+        actor=caller.actor,
+        roles=caller.roles,
+        expires_s=token.expires_s,
+        key=token.kid,
+    )
 
 
 def _kid(token: str) -> str:
     try:
         head = token.split(".", 1)[0]
-        kid = json.loads(_unpadded(head))["kid"]
+        kid = json.loads(unpadded(head))["kid"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise NotAuthenticated("The token is not a signed JWT with a key id.") from None
     if not isinstance(kid, str):

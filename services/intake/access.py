@@ -18,10 +18,17 @@ from libs.eventlog.policies import content_digest
 from libs.messaging.access import ACCESS, ChangeRoles, RevokeToken
 from libs.messaging.app import App
 from libs.web import Ask, Caller, Page, PageQuery, Router, allow, command, known_caller, page_of
-from libs.web.auth import ACTOR
+from libs.web.auth import ACTOR, TOKEN_NAME
 
 Who = Annotated[str, Path(pattern=ACTOR.pattern.removesuffix(r"\Z") + "$", max_length=96)]
-Token = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$", max_length=96)]
+Token = Annotated[
+    str,
+    Path(
+        pattern=TOKEN_NAME.pattern.removesuffix(r"\Z") + "$",
+        max_length=96,
+        description="the id on record, or the digest",
+    ),
+]
 RoleName = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,31}$")]
 
 
@@ -70,7 +77,7 @@ class TokenShown(_Body):
     revoked: bool
     """It is good for nothing any more."""
     digest: str
-    """SHA-256 of the token, in hex."""
+    """SHA-256 of what of the token is signed, in hex."""
 
 
 class TokensQuery(PageQuery):
@@ -150,6 +157,7 @@ def access_routes(app: App) -> Router:
 
         def chosen(lookups: Lookups) -> Sequence[To]:
             known = lookups.rows("access_token", token=token)
+            known = known or lookups.rows("access_token", digest=token)
             if not known:
                 raise TokenUnknown
             return [To(one["digest"], _revocation(one, now, by, body.reason)) for one in known]

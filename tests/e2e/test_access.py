@@ -1,7 +1,9 @@
 """Who may come in and do what: on record, and in force at once in all six services running."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from cli.places import SERVICES
 from cli.player import Denied
 from contracts.housekeeping import PolicyActivated, RoleChanged, TokenIssued, TokenRevoked
 from libs.web.access import SHIPPED
+from libs.web.auth import issue_token
 from tests.e2e.commands import bihuan, told
 from tests.e2e.world import World, play
 
@@ -50,6 +53,7 @@ def test_who_comes_in_is_on_record_and_can_be_kept_out(tmp_path: Path) -> None:
         token = await _issued(world, data)
         await _seen_first_at_use(world)
         await _revoked(world, data, token)
+        await _revoked_under_a_strange_id(world, data)
         await _roles_taken(world, data)
         await _another_table(world, data, tmp_path)
 
@@ -99,6 +103,24 @@ async def _revoked(world: World, data: Path, token: str) -> None:
     (event,) = [one for one in await world.log() if _is_of(one, TokenRevoked, "auditor:77")]
     assert (event.actor, event.data.by, event.data.reason) == ("admin:local", "admin:local", "lost")
     assert (await bihuan(data, "token", "revoke", "nobodys", "--reason", "lost"))[0] == 1
+
+
+async def _revoked_under_a_strange_id(world: World, data: Path) -> None:
+    """Another issuer's ids may hold what no path can: by the id itself, and by the digest."""
+    for strange, named in (("shift/7", "shift/7"), ("shift/8?", "")):
+        token = issue_token(
+            world.system.signing,
+            actor="auditor:78",
+            roles=["auditor"],
+            real_now_s=time.time(),
+            token_id=strange,
+        )
+        assert (await asked(world, token))["intake"] == (200, "")
+        digest = sha256(token.rpartition(".")[0].encode()).hexdigest()
+        code, done = await told(data, "token", "revoke", named or digest, "--reason", "lost")
+        assert (code, [one["type"] for one in done["events"]]) == (0, ["token.revoked.v1"])
+        refused = dict.fromkeys(SERVICES, (401, "token-revoked"))
+        await becomes(lambda token=token: asked(world, token), refused)  # type: ignore[misc]
 
 
 async def _roles_taken(world: World, data: Path) -> None:
