@@ -12,7 +12,7 @@ import httpx
 from pydantic_core import to_json
 
 from libs.decider import DomainError
-from libs.web.problem import Unavailable
+from libs.web.problem import NotAllowed, Unavailable
 
 TIMEOUT_SECONDS = 10.0
 ITEMS_MAX = 100
@@ -28,6 +28,14 @@ class VaultRefused(DomainError):
     rule = "vault-refused"
     status = 422
     zh = "密封服务拒绝了该请求"
+
+
+class ServiceTokenRefused(Unavailable):
+    """The vault does not take this service's own token; nothing was done. An operator gives it
+    another one (docs/operations.md, Keys and tokens); then send the same request again."""
+
+    rule = "service-token-refused"
+    zh = "本服务自身的令牌无效,未执行任何操作;请联系管理员更换服务令牌后重试"
 
 
 @dataclass(slots=True)
@@ -58,6 +66,13 @@ class VaultClient:
         )
         self._queue: deque[_Wanted] = deque()
         self._sending: asyncio.Task[None] | None = None
+        self._refused = ""
+
+    def look(self, _connection: object) -> list[str]:
+        """What an operator should see to: whether our token was refused when we last asked."""
+        if not self._refused:
+            return []
+        return [f"the vault does not take this service's token: {self._refused}"]
 
     async def seal_many(self, complaint: UUID, texts: Mapping[str, str]) -> Mapping[str, str]:
         """Field -> plaintext in, field -> token out, all bound to the complaint's person."""
@@ -151,6 +166,11 @@ class VaultClient:
             raise Unavailable("the vault cannot be reached") from None
         if answer.status_code >= 500 or answer.status_code == 429:
             raise Unavailable("the vault cannot answer now")
+        rule = _rule(answer)
+        refused = answer.status_code == 401 or rule == NotAllowed.rule
+        self._refused = f"{answer.status_code} {rule}".strip() if refused else ""
+        if refused:
+            raise ServiceTokenRefused
         return answer
 
 

@@ -123,6 +123,7 @@ def build(settings: Settings, clock: Clock) -> App:
         app.closing.append(prover.stop)
         vault = VaultClient(lambda: settings.intake_url, settings.service_token_file)
         app.letting_go.append(vault.close)
+        app.looking.append(vault.look)
         return (
             *api.routes(app, reading, prover),
             bundle_routes(app, reading, vault),

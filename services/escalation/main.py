@@ -51,4 +51,6 @@ def build(settings: Settings, clock: Clock) -> App:
             operations(app),
         ),
     )
-    return App(describe(), settings, clock, interface, letting_go=[sealer.close])
+    app = App(describe(), settings, clock, interface, letting_go=[sealer.close])
+    app.looking.append(sealer.look)
+    return app

@@ -55,5 +55,6 @@ def build(settings: Settings, clock: Clock) -> App:
         ),
     )
     app = App(describe(), settings, clock, interface, letting_go=[sealer.close])
+    app.looking.append(sealer.look)
     app.looking.append(CallAlarm(app.registry).look)
     return app

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from libs.vault.client import VaultClient, VaultRefused
+from libs.vault.client import ServiceTokenRefused, VaultClient, VaultRefused
 from libs.vault.routes import Access, routes
 from libs.vault.store import Vault
 from libs.web import (
@@ -26,6 +26,7 @@ from libs.web import (
     make_signing_key,
 )
 from libs.web.auth import SigningKey
+from libs.web.problem import problem_of
 from tests.integration.vault.conftest import Start
 from tests.unit.web.conformance import findings
 
@@ -201,6 +202,33 @@ def test_the_client_seals_and_opens_in_batches(door: Door) -> None:
         with pytest.raises(VaultRefused) as caught:
             await client.seal_many(uuid4(), {"text": WORDS})
         assert WORDS not in f"{caught.value!r} {caught.value.__cause__!r}"
+        await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_services_own_token_that_is_no_good_is_no_fault_of_who_asks(door: Door) -> None:
+    """The caller's request and token are good: not 422, nor 401 which is about theirs; later."""
+
+    async def story() -> None:
+        client = door.client()
+        (sealed,) = (await client.seal_many(COMPLAINT, {"text": WORDS})).values()
+        assert client.look(None) == []
+        service = door.folder / "service.token"
+        for bad in ("no.token.ofours", door.token("agent")):
+            service.write_text(bad)
+            with pytest.raises(ServiceTokenRefused) as caught:
+                await client.seal_many(COMPLAINT, {"text": WORDS})
+            with pytest.raises(ServiceTokenRefused):
+                await client.open_many([sealed], "answer", COMPLAINT)
+            problem = problem_of(caught.value)
+            assert (problem.status, problem.rule) == (503, "service-token-refused")
+            (told,) = client.look(None)
+            assert "token" in told
+            assert bad not in told + problem.detail
+        service.write_text(door.token("service"))
+        await client.seal_many(COMPLAINT, {"text": WORDS})
+        assert client.look(None) == []
         await client.close()
 
     asyncio.run(story())
