@@ -185,7 +185,10 @@ def verification(told: Json) -> RenderableType:
     if told["resolved"]:
         looked += f"; {len(told['resolved'])} gap(s) resolved on record"
     if told["purged"]:
-        events = ", ".join(one["event"] for one in told["tombstones"])
+        events = ", ".join(
+            one["event"] + ("" if one["sealed"] else " (not sealed yet 尚未封存)")
+            for one in told["tombstones"]
+        )
         looked += f"; {told['purged']:,} purged by 已清除 {events}"
     if not told["faults"]:
         return Text.assemble(("✓ ", "bold green"), f"{looked}: nothing is wrong 未发现问题")

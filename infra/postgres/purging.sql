@@ -318,7 +318,9 @@ BEGIN
     CROSS JOIN LATERAL (
       SELECT originator_version AS ends_at, encode(sha256(state), 'hex') AS ends_with,
         convert_from(state, 'UTF8')::jsonb ->> 'source' AS own,
-        (convert_from(state, 'UTF8')::jsonb ->> 'time')::timestamptz AS newest
+        -- Of all of them, for a clock that was set back makes the last one look older than it is.
+        (SELECT max((convert_from(e.state, 'UTF8')::jsonb ->> 'time')::timestamptz)
+         FROM public.stored_events e WHERE e.originator_id = complaint.subject) AS newest
       FROM public.stored_events
       WHERE originator_id = complaint.subject ORDER BY originator_version DESC LIMIT 1
     ) AS last

@@ -177,6 +177,7 @@ class TombstoneShown(_Shown):
     by: str
     proposed_by: str
     ground: str
+    sealed: bool = Field(description="a checkpoint covers it; else it came since the last one")
 
 
 class VerificationShown(_Shown):

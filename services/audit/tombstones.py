@@ -2,7 +2,9 @@
 
 Of each purged record its place and digest are still there, so that every root and every running
 digest can be made again. A place may be empty only where a `cohort.purged` that a key of ours
-signed names its stream, to its very end; what lacks one is missing.
+signed names its stream, to its very end; what lacks one is missing. And that event must be a record
+of the log like any other, under the digests that are sealed: what stands in audit's own database
+alone lets nothing go.
 """
 
 from base64 import urlsafe_b64decode
@@ -15,13 +17,18 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from contracts.housekeeping import CohortPurged
+from contracts.housekeeping import CohortPurged, Head
 from contracts.purging import text_of
 from libs.decider import Recorded
 from libs.eventlog.envelope import Unreadable, decode
+from services.audit.cold.form import Place
+from services.audit.cold.records import Records, sealed_upto
 from services.audit.domain.chain import Fault, FaultKind
 from services.audit.holding import SOURCE, Findings
 from services.audit.signing import is_signed_bytes
+
+Stream = tuple[str, str]
+"""Source and subject."""
 
 NAMED_MAX = 1_000
 """So many records without a tombstone are named; verify lists no more either."""
@@ -40,28 +47,36 @@ class Tombstone:
     by: str
     proposed_by: str
     ground: str
+    sealed: bool
+    """A checkpoint covers it; else it came since the last one."""
 
 
-def tombstones(
-    conn: Connection[Any], findings: Findings, trusted: Collection[str]
-) -> list[Tombstone]:
+def tombstones(archived: Records, findings: Findings, trusted: Collection[str]) -> list[Tombstone]:
     """Every purge on record that was carried out; what does not fit goes to `findings`.
 
     `trusted`: public keys that may have signed, base64url; empty: whichever an event names.
     """
+    conn = archived.conn
     found: list[Tombstone] = []
     sound: list[UUID] = []
-    for recorded in _recorded(conn):
+    sealed = sealed_upto(conn) or {}
+    gone: dict[Stream, tuple[int, str]] = {}
+    named_by: list[tuple[Recorded[CohortPurged], dict[Stream, Head]]] = []
+    for recorded, state in _recorded(conn):
         event = recorded.data
         if not _is_ours(event, trusted):
             what = f"the purge {recorded.id} is not signed by a key of this log: it was forged"
             findings.add(_fault(FaultKind.CHANGED, recorded, what))
             continue
+        place = _in_the_log(archived, recorded, state)
+        if place is None:
+            continue  # on its way here; what went by it already did so without it
         sound.append(recorded.id)
         left = _left(conn, recorded.id)
         if not left:
             continue  # approved, and not carried out here yet
         named = {(head.source, head.subject): head for head in event.heads}
+        named_by.append((recorded, named))
         for (source, subject), (sequences, last, digest) in left.items():
             head = named.get((source, subject))
             if head is None:
@@ -73,12 +88,7 @@ def tombstones(
                     f"than the {sequences} whose places are there"
                 )
                 findings.add(Fault(FaultKind.MISSING, source, subject, last, what, recorded.time))
-        for source, subject in named.keys() - left.keys():
-            head = named[source, subject]
-            what = f"the purge {recorded.id} let it go, and not even its place is there"
-            findings.add(
-                Fault(FaultKind.MISSING, source, subject, head.sequence, what, recorded.time)
-            )
+            gone[source, subject] = (last, digest)
         found.append(
             Tombstone(
                 event=recorded.id,
@@ -89,16 +99,23 @@ def tombstones(
                 by=event.by,
                 proposed_by=event.proposed_by,
                 ground=event.ground,
+                sealed=place[1] <= sealed.get(place[0], (0, -1)),
             )
         )
+    for recorded, named in named_by:
+        for stream, head in named.items():
+            if stream in gone or _is_there(conn, stream):
+                continue  # it went by this one or another, or stayed: its chain is looked at
+            what = f"the purge {recorded.id} let it go, and not even its place is there"
+            findings.add(Fault(FaultKind.MISSING, *stream, head.sequence, what, recorded.time))
     for source, subject, sequence, tombstone in _without(conn, sound):
-        what = f"it is gone by {tombstone}, and no signed purge of this name is on record"
+        what = f"it is gone by {tombstone}, and no signed purge of this name is in the log"
         findings.add(Fault(FaultKind.MISSING, source, subject, sequence, what))
     return found
 
 
-def _recorded(conn: Connection[Any]) -> Iterator[Recorded[CohortPurged]]:
-    """The purges on audit's own record, which nobody may delete from; each is signed by itself."""
+def _recorded(conn: Connection[Any]) -> Iterator[tuple[Recorded[CohortPurged], bytes]]:
+    """The purges on audit's own record, which nobody may delete from, with their bytes."""
     with conn.cursor(row_factory=tuple_row) as curs:
         rows = curs.execute(
             "SELECT state FROM stored_events WHERE topic = %s ORDER BY notification_id",
@@ -106,12 +123,28 @@ def _recorded(conn: Connection[Any]) -> Iterator[Recorded[CohortPurged]]:
         )
         for (state,) in rows.fetchall():
             try:
-                yield decode(bytes(state), {CohortPurged.type: CohortPurged})
+                yield decode(bytes(state), {CohortPurged.type: CohortPurged}), bytes(state)
             except Unreadable:
                 continue  # then what went by it went without one, and is named
 
 
-def _left(conn: Connection[Any], tombstone: UUID) -> Mapping[tuple[str, str], tuple[int, int, str]]:
+def _in_the_log(
+    archived: Records, recorded: Recorded[CohortPurged], state: bytes
+) -> tuple[int, Place] | None:
+    """Where these very bytes were accepted (partition, place); None: nowhere."""
+    for one in archived.of([recorded.subject], source=SOURCE, kinds=[CohortPurged.type]):
+        if one.sequence == recorded.sequence and one.state == state:
+            return one.partition, one.place
+    return None
+
+
+def _is_there(conn: Connection[Any], stream: Stream) -> bool:
+    with conn.cursor(row_factory=tuple_row) as curs:
+        row = curs.execute("SELECT FROM head WHERE source = %s AND subject = %s", stream).fetchone()
+    return row is not None
+
+
+def _left(conn: Connection[Any], tombstone: UUID) -> Mapping[Stream, tuple[int, int, str]]:
     """Of each stream that went with this event: how many places, the last number, its digest."""
     with conn.cursor(row_factory=tuple_row) as curs:
         rows = curs.execute(

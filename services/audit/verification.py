@@ -215,7 +215,7 @@ class _Verification:
                 self.archived, spool, self.findings, self.asked.trusted, self.asked.exported
             )
             roots.run()
-        result.tombstones = tombstones(self.conn, self.findings, self.asked.purge_keys)
+        result.tombstones = tombstones(self.archived, self.findings, self.asked.purge_keys)
         result.checkpoints, result.held = roots.checkpoints, roots.held
         result.resolved = [gap for gaps in self.resolved.values() for gap in gaps]
         result.log = Compared.COMPARED if self.log is not None else Compared.NOT_ASKED

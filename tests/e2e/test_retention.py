@@ -5,6 +5,7 @@ goes before 1 March 00:00)"; "an open complaint, an open appeal or a legal hold 
 deletion". The period is set to the floor itself, by a version of the policy.
 """
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ import yaml
 from psycopg.rows import dict_row
 
 from cli.player import Denied
+from contracts.housekeeping import CohortPurged, Head
+from contracts.purging import text_of
 from libs.eventlog.work import partition_of
 from services.audit.legal_holds import told_between
 from services.audit.purging import ClockAhead, check
+from services.audit.signing import open_purge_key
 from tests.e2e.commands import bihuan, told
 from tests.e2e.test_no_personal_data import tables
 from tests.e2e.world import DATABASES, World, decode_event, play, read_log, sh
@@ -235,6 +239,7 @@ async def proven(world: World, data: Path, all_of: dict[str, str]) -> None:
     assert len([one for one in page if one.startswith("holds")]) == proof["checkpoints"]
 
     with psycopg.connect(dsn, autocommit=True) as owner:
+        forged = signed_and_never_sent(world, owner, all_of["open"], "/bihuan/sla_watch")
         # Somebody with the database in hand takes a stream away and calls it purged.
         taken = (all_of["held"], "/bihuan/routing")
         owner.execute(
@@ -253,12 +258,53 @@ async def proven(world: World, data: Path, all_of: dict[str, str]) -> None:
     assert code == 1
     found = {(one["kind"], one["source"], one["subject"], one["what"]) for one in proof["faults"]}
     assert ("missing", "/bihuan/routing", all_of["held"]) in {one[:3] for one in found}
-    without = [one for one in found if "no signed purge of this name is on record" in one[3]]
-    assert {one[:3] for one in without} == {("missing", "/bihuan/intake", all_of["goes"])}
+    without = [one for one in found if "no signed purge of this name is in the log" in one[3]]
+    assert {one[:3] for one in without} == {
+        ("missing", "/bihuan/intake", all_of["goes"]),
+        ("missing", "/bihuan/sla_watch", all_of["open"]),
+    }
+    assert [one["event"] for one in proof["tombstones"]] == [tombstone["event"]] != [forged]
     page = run_the_page(archive_lines(dsn))
     assert [one for one in page if one.startswith("WRONG")] == [
-        f"WRONG /bihuan/routing {all_of['held']}"
+        f"WRONG /bihuan/routing {all_of['held']}",
+        f"WRONG /bihuan/sla_watch {all_of['open']}",
     ]
+
+
+def signed_and_never_sent(
+    world: World, owner: psycopg.Connection[Any], complaint: str, source: str
+) -> str:
+    """A stream taken away by a purge that audit's key signed and no log has; returns its id."""
+    taken = (complaint, source)
+    row = owner.execute(
+        "SELECT originator_id, max(originator_version) + 1, "
+        "(array_agg(convert_from(state, 'UTF8') ORDER BY originator_version DESC))[1] "
+        "FROM stored_events WHERE topic = 'cohort.purged.v1' GROUP BY 1"
+    ).fetchone()
+    end = owner.execute(
+        "SELECT sequence, encode(digest, 'hex') FROM head WHERE subject = %s AND source = %s", taken
+    ).fetchone()
+    assert row is not None
+    assert end is not None
+    event = json.loads(row[2])
+    event["id"] = str(uuid4())
+    head = Head(source=source, subject=complaint, sequence=end[0], digest=end[1])
+    data = CohortPurged.model_validate({**event["data"], "heads": [head], "count": end[0]})
+    key = open_purge_key(world.system.places.keys / "purge.key")
+    event["data"] = data.model_dump(mode="json") | {"signature": key.sign(text_of(data))}
+    owner.execute(
+        "INSERT INTO stored_events (originator_id, originator_version, topic, state) "
+        "VALUES (%s, %s, 'cohort.purged.v1', %s)",
+        (row[0], row[1], json.dumps(event).encode()),
+    )
+    owner.execute(
+        "INSERT INTO purged_record SELECT partition, life, record_offset, source, subject, "
+        "sequence, position, after, digest, %s FROM archive WHERE subject = %s AND source = %s",
+        (event["id"], *taken),
+    )
+    owner.execute("DELETE FROM archive WHERE subject = %s AND source = %s", taken)
+    owner.execute("DELETE FROM head WHERE subject = %s AND source = %s", taken)
+    return str(event["id"])
 
 
 def archive_lines(dsn: str) -> list[bytes]:

@@ -28,7 +28,14 @@ from libs.eventlog.failpoint import reach
 from services.audit.cold import form
 from services.audit.cold.form import CohortFile, FileBroken, Place, Record, Summary, file_digest
 from services.audit.cold.leaving import come_back, leave
-from services.audit.cold.records import COLUMNS, Month, Records, reading, record_of
+from services.audit.cold.records import (
+    COLUMNS,
+    Month,
+    Records,
+    reading,
+    record_of,
+    sealed_upto,
+)
 from services.audit.cold.store import Key, Store
 from services.audit.domain.cohorts import MayNotLeave, NotArchived, Standing, may_lie_in_a_file
 from services.audit.verification import broken_streams, make_room
@@ -129,16 +136,6 @@ def standings(archived: Records) -> list[Standing]:
         return [Standing(*row) for row in curs.execute(_STANDINGS).fetchall()]
 
 
-def sealed_upto(conn: Connection[Any]) -> dict[int, Place] | None:
-    """How far each partition is under a checkpoint; None where nothing was ever sealed."""
-    with conn.cursor(row_factory=tuple_row) as curs:
-        rows = curs.execute(
-            "SELECT DISTINCT ON (partition) partition, life, record_offset FROM span "
-            "ORDER BY partition, first DESC"
-        ).fetchall()
-    return {partition: (life, offset) for partition, life, offset in rows} or None
-
-
 # -- acting ---------------------------------------------------------------------------------------
 
 
@@ -168,10 +165,9 @@ class Keeper:
         now: datetime,
         tell: Tell,
         *,
-        without: Collection[str] = (),
         excused: Collection[str] = (),
     ) -> Made:
-        """Writes a month's file and proves it; `without`: the records of these subjects.
+        """Writes a month's file and proves it.
 
         Of each partition what lies before its first record that is under the floor at `now`, or
         under no checkpoint yet.
@@ -182,16 +178,13 @@ class Keeper:
             month = next((one for one in archived.months if one.cohort == cohort), None)
             self._whole(archived, cohort, excused)
             total = self._count(archived.conn, cohort) + (month.events if month else 0)
-            left_out, sealed = frozenset(without), sealed_upto(archived.conn)
-            wanted = (
-                one
-                for one in _settled(self._records(archived, cohort, month), now, sealed)
-                if one.subject not in left_out
+            wanted = _settled(
+                self._records(archived, cohort, month), now, sealed_upto(archived.conn)
             )
             path = Path(folder) / "cohort.parquet"
             told = _told(wanted, lambda done: tell("writing", done, total), self._look_up)
             summary = form.write(path, cohort, told)
-            if not summary.events and not left_out:
+            if not summary.events:
                 raise NotArchived(f"There is nothing of {cohort} to write.")
             key = Key(cohort, file_digest(path))
             reach("archive-before-put")

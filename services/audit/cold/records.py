@@ -262,6 +262,16 @@ def record_of(row: Sequence[Any]) -> Record:
     return Record._make(values)
 
 
+def sealed_upto(conn: Connection[Any]) -> dict[int, Place] | None:
+    """How far each partition is under a checkpoint; None where nothing was ever sealed."""
+    with conn.cursor(row_factory=tuple_row) as curs:
+        rows = curs.execute(
+            "SELECT DISTINCT ON (partition) partition, life, record_offset FROM span "
+            "ORDER BY partition, first DESC"
+        ).fetchall()
+    return {partition: (life, offset) for partition, life, offset in rows} or None
+
+
 # -- one moment -----------------------------------------------------------------------------------
 
 

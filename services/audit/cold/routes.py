@@ -6,7 +6,7 @@ Writing takes minutes: it is begun, goes on beside everything else, and says how
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -199,26 +199,12 @@ class Cold:
 
     async def write(self, cohort: str, by: str, work: _Work) -> dict[str, JsonValue]:
         """A month into its file, and its rows out of the database."""
-        return await self._replace(cohort, by, work, ())
-
-    async def rewrite_without(
-        self, cohort: str, subjects: Collection[str], by: str, work: _Work | None = None
-    ) -> dict[str, JsonValue]:
-        """A month's file anew without these subjects' records; the old file goes.
-
-        For purging, once `cohort.purged` is on record and their rows have left the database.
-        """
-        return await self._replace(cohort, by, work or _Work(), subjects)
-
-    async def _replace(
-        self, cohort: str, by: str, work: _Work, without: Collection[str]
-    ) -> dict[str, JsonValue]:
         now = self.app.clock.now()
-        if not without and (keeps := purging(await self._standing(cohort))):
+        if keeps := purging(await self._standing(cohort)):
             raise MayNotLeave(f"{cohort} may not leave: {'; '.join(keeps)}.")
 
         def made() -> CohortArchived:
-            return self._keeper.make(cohort, now, work.tell, without=without).event(by)
+            return self._keeper.make(cohort, now, work.tell).event(by)
 
         def left() -> int:
             return self._keeper.leave(cohort, work.tell)

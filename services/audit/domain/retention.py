@@ -7,7 +7,7 @@ teams and checkpoints are no complaints: nothing here lets them go.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -177,12 +177,16 @@ def counted_from(
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """Whether a complaint may go; if not, everything that keeps it. `due`: from when, if known."""
+    """Whether a complaint may go; if not, everything that keeps it. `due`: from when, if known.
+
+    `group` is the same for all that were merged with each other: the first of them by id.
+    """
 
     complaint: UUID
     reasons: tuple[Stays, ...] = ()
     due: datetime | None = None
     holds: tuple[str, ...] = ()
+    group: UUID | None = field(default=None, compare=False)
 
     @property
     def goes(self) -> bool:
@@ -236,7 +240,9 @@ def _of_group(
         mine = reasons[one.complaint] or ([Stays.MERGED] if stays else [])
         if due is not None and now < due:
             mine = [*mine, Stays.NOT_YET]
-        found[one.complaint] = Fate(one.complaint, tuple(mine), due, one.holds)
+        found[one.complaint] = Fate(
+            one.complaint, tuple(mine), due, one.holds, group=group[0].complaint
+        )
     return found
 
 
@@ -318,11 +324,24 @@ def plan_of(
     *,
     most: int = COMPLAINTS_AT_ONCE_MAX,
 ) -> Plan:
-    """The plan of one month: `members` are its complaints, `heads` where their streams end."""
+    """The plan of one month: `members` are its complaints, `heads` where their streams end.
+
+    At most `most` go; those merged with each other go together or not at all, so a single group
+    of more goes alone.
+    """
     told = [found[one] for one in sorted(members)]
-    goes = [one for one in told if one.goes]
-    later = [Fate(one.complaint, (Stays.NEXT_TIME,), one.due) for one in goes[most:]]
-    goes = goes[:most]
+    groups: dict[UUID, list[Fate]] = {}
+    for one in told:
+        if one.goes:
+            groups.setdefault(one.group or one.complaint, []).append(one)
+    goes: list[Fate] = []
+    later: list[Fate] = []
+    for group in groups.values():
+        if later or (goes and len(goes) + len(group) > most):
+            later += [replace(one, reasons=(Stays.NEXT_TIME,)) for one in group]
+        else:
+            goes += group
+    goes.sort(key=_by_id)
     ends = [head for one in goes for head in heads[one.complaint]]
     return Plan(
         cohort=cohort,

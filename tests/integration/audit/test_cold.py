@@ -84,9 +84,9 @@ class Cold:
 
         self.writer.transact(decide)
 
-    def write(self, *, without: tuple[str, ...] = ()) -> int:
+    def write(self) -> int:
         with self.keeper.alone():
-            made = self.keeper.make("2025-09", NOW, quiet, without=without)
+            made = self.keeper.make("2025-09", NOW, quiet)
             self.record(ArchiveCohort(at=NOW, archived=made.event("admin:x")))
             return self.keeper.leave("2025-09", quiet)
 
@@ -178,14 +178,6 @@ def what_comes_later_is_taken_and_told_with_the_rest(cold: Cold) -> None:
     assert cold.write() == 9
     assert (cold.rows(), [len(cold.of(number)) for number in (2, 4, 7)]) == (6, [6, 6, 3])
     assert len(list(cold.files.keys())) == 1
-
-
-def test_a_file_without_some_complaints_replaces_the_one_with_them(cold: Cold) -> None:
-    cold.write()
-    cold.write(without=(complaint(7), complaint(8)))
-    assert (cold.of(7), cold.of(8), len(cold.of(9))) == ([], [], 3)
-    (key,) = cold.files.keys()
-    assert complaint(7).encode() not in cold.files.local(key).read_bytes()
 
 
 def test_a_row_that_the_file_does_not_hold_so_keeps_all_of_its_partition(cold: Cold) -> None:

@@ -194,6 +194,20 @@ def test_a_stream_that_ends_elsewhere_refuses_the_whole(database: Database, ends
     database.refuses(purge(right, wrong), "does not end where it says")
 
 
+def test_the_youngest_of_its_events_counts_not_the_last(database: Database) -> None:
+    """A clock that was set back makes the last one look older than it is."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    subject = database.holds("one", 1, time=now).subject
+    state = json.dumps({"source": SOURCE, "subject": subject, "time": LONG_AGO}).encode()
+    database.own.execute(
+        "INSERT INTO stored_events (originator_id, originator_version, topic, state) "
+        "VALUES (%s, 2, 'ball.thrown.v1', %s)",
+        (subject, state),
+    )
+    head = Head(source=SOURCE, subject=subject, sequence=2, digest=sha256(state).hexdigest())
+    database.refuses(purge(head), "is kept until")
+
+
 @pytest.mark.parametrize(
     ("closed", "ends"),
     [

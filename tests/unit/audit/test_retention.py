@@ -251,7 +251,7 @@ def plan(*standings: Standing, most: int = 10, ends: int = 5) -> Any:
     by = policy()
     heads = {
         named(name): [head(name, "routing", ends), head(name, "intake", 9)]
-        for name in ("a", "b", "c")
+        for name in ("a", "b", "c", "d", "e")
     }
     now = at("2026-03-01 00:00:00")
     return plan_of("2025-08", now, by, known, fates(known, by, now), heads, most=most)
@@ -285,6 +285,21 @@ def test_more_than_go_at_once_wait_for_the_next_time() -> None:
     assert len(told.goes) == 2
     (later,) = told.stays
     assert later.reasons == (Stays.NEXT_TIME,)
+
+
+def test_those_merged_with_each_other_go_at_once_or_wait_together() -> None:
+    into = named("c")
+    merged = (standing("a", into=into), standing("b", into=into), standing("c"))
+    first = min((standing("d"), standing("e"), *merged), key=lambda one: one.complaint)
+    for most in (1, 2, 3, 4):
+        told = plan(standing("d"), standing("e"), *merged, most=most)
+        goes = {one.complaint for one in told.goes}
+        group = {one.complaint for one in merged}
+        assert goes >= group or not goes & group, most
+        assert goes, "else nothing of this month would ever go"
+        assert len(goes) <= most or goes == group
+        assert first.complaint in goes
+        assert {one.reasons for one in told.stays} <= {(Stays.NEXT_TIME,)}
 
 
 # -- the policy -----------------------------------------------------------------------------------

@@ -83,8 +83,12 @@ def test_verify_names_every_fault_or_says_that_nothing_is_wrong() -> None:
     told = {"events": 2070, "streams": 12, "compared": 2070, "faults": [], "more": False}
     told |= {"checkpoints": 3, "held": True, "resolved": [{}], "purged": 0}
     assert "nothing is wrong" in drawn(showing.verification(told))
-    gone = {"purged": 7, "tombstones": [{"event": "e-1"}]}
-    assert "7 purged by 已清除 e-1" in drawn(showing.verification({**told, **gone}), 200)
+    gone = {
+        "purged": 7,
+        "tombstones": [{"event": "e-1", "sealed": True}, {"event": "e-2", "sealed": False}],
+    }
+    drawn_so = drawn(showing.verification({**told, **gone}), 300)
+    assert "7 purged by 已清除 e-1, e-2 (not sealed yet 尚未封存)" in drawn_so
     text = drawn(showing.verification({**told, "faults": [FAULT]}), 120)
     assert "1 fault 发现问题" in text
     for said in ("3 checkpoints made again", "given holds", "1 gap(s) resolved on record"):
