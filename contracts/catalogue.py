@@ -200,6 +200,7 @@ _INTAKE = _of(
             "sla_watch": "cancels what is not yet breached",
             "feedback_survey": "concludes (cancelled)",
             "escalation": "closes tiers 2 and 3; tier 4 goes on",
+            "audit": "hold.placed where a standing hold reaches whoever said it",
         },
     ),
     (

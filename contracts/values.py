@@ -491,6 +491,9 @@ class Contact(Value):
     """The channel message's CloudEvents `id`."""
     at: Instant
     """When the words reached the channel: the message's own `time`."""
+    speaker: UUID | None = None
+    """Whose words they are, under whose key they are sealed, wherever a merge copies them; None
+    only where it was not said yet: the complaint's own customer, or `standalone.person`."""
 
 
 class Evidence(Value):

@@ -11,11 +11,13 @@ from contracts.intake import (
     ComplaintEscalationNoted,
     ComplaintRegistered,
     ComplaintReopened,
+    ComplaintWithdrawn,
 )
 from libs.decider import Event, Recorded, To
 from services.audit.domain import reporting
 from services.audit.domain.access import ABOUT_ACCESS
 from services.audit.domain.holds import Reach
+from services.audit.views import speaker_of
 
 HEARD: tuple[type[Event], ...] = tuple(
     dict.fromkeys(
@@ -25,6 +27,7 @@ HEARD: tuple[type[Event], ...] = tuple(
             ComplaintClosed,
             ComplaintReopened,
             ComplaintEscalationNoted,
+            ComplaintWithdrawn,
             *reporting.HEARD,
             *ABOUT_ACCESS,
         )
@@ -45,7 +48,10 @@ def react(recorded: Recorded[Any]) -> Sequence[To]:
                 moments=tuple(sorted({told.clock_from, recorded.at, recorded.time})),
             )
             return [To(recorded.subject, reach)]
-        case ComplaintContactLinked(standalone=speaker) if speaker is not None:
-            return [To(recorded.subject, Reach(at=recorded.time, person=speaker.person))]
+        case ComplaintContactLinked() | ComplaintWithdrawn():
+            speaker = speaker_of(recorded.data)
+            if speaker is None:
+                return ()
+            return [To(recorded.subject, Reach(at=recorded.time, person=speaker))]
         case _:
             return ()

@@ -20,6 +20,7 @@ from contracts.intake import (
     ComplaintRegistered,
     ComplaintReopened,
     ComplaintUnmerged,
+    ComplaintWithdrawn,
     NotedState,
 )
 from libs.decider import Recorded, Row
@@ -65,6 +66,15 @@ SPEAKER = Table(
 
 TABLES = (COMPLAINT, APPEAL, SPEAKER)
 
+
+def speaker_of(told: ComplaintContactLinked | ComplaintWithdrawn) -> UUID | None:
+    """Whose words came with it, a merge's copy included; None: it does not say."""
+    if told.contact is not None and told.contact.speaker is not None:
+        return told.contact.speaker
+    alone = told.standalone if isinstance(told, ComplaintContactLinked) else None
+    return None if alone is None else alone.person
+
+
 TIER_REGULATOR = 4
 
 Place = tuple[int, int]
@@ -98,8 +108,10 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
                 category=registration.profile.category.value,
                 counts_from=recorded.time if history else registration.clock_from,
             )
-        case ComplaintContactLinked(standalone=speaker) if speaker is not None:
-            yield Row.of("speaker", {**key, "person": speaker.person})
+        case ComplaintContactLinked() | ComplaintWithdrawn():
+            speaker = speaker_of(recorded.data)
+            if speaker is not None:
+                yield Row.of("speaker", {**key, "person": speaker})
         case ComplaintClosed():
             yield Row.of("complaint", key, closed_at=recorded.at, kept_from=recorded.time)
         case ComplaintReopened():

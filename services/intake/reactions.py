@@ -44,6 +44,7 @@ from services.intake.domain.commands import (
     RegisterComplaint,
     UnlinkMerged,
 )
+from services.intake.domain.merging import speakers_of
 from services.intake.domain.person import NoteComplaint, NoteErasure
 
 HEARD: tuple[type[Event], ...] = (
@@ -135,10 +136,15 @@ def on_contact_unlinked(recorded: Recorded[ComplaintContactUnlinked]) -> list[To
 
 
 def on_merged(recorded: Recorded[ComplaintMerged]) -> list[To]:
-    """The survivor links the contacts: another key, so a second hop through the log (EVENTS 6)."""
+    """The survivor links the contacts: another key, so a second hop through the log (EVENTS 6).
+
+    From now on it holds their words, whatever became of the merge meanwhile.
+    """
     told = recorded.data
     command = LinkMerged(at=recorded.at, origin=UUID(recorded.subject), contacts=told.contacts)
-    return [To(str(told.into), command)]
+    noted = NoteComplaint(at=recorded.at, complaint=told.into)
+    speakers = (To(str(one), noted) for one in sorted(speakers_of(told.contacts)))
+    return [To(str(told.into), command), *speakers]
 
 
 def on_unmerged(recorded: Recorded[ComplaintUnmerged]) -> list[To]:

@@ -158,6 +158,7 @@ class Told:
             source=self.source,
             message=self.message,
             at=self.at,
+            speaker=self.person,
         )
 
 

@@ -167,18 +167,14 @@ def choose_merge(subject: UUID, command: Merge, lookups: Lookups) -> Sequence[To
         arriving, leaving = _under_way(subject, merged, lookups)
         command = command.model_copy(update={"arriving": arriving, "leaving": leaving})
         noted = NoteComplaint(at=command.at, complaint=command.into)
-        speakers = (To(str(one), noted) for one in sorted(speakers_of(merged, lookups)))
-        return (To(str(subject), command), *speakers)
+        speakers = merged.speakers | speakers_of(arriving)
+        return (To(str(subject), command), *(To(str(one), noted) for one in sorted(speakers)))
     return (To(str(subject), command),)
 
 
-def speakers_of(complaint: Complaint, lookups: Lookups) -> frozenset[UUID]:
-    """Everybody whose words the complaint holds, those that earlier merges brought included."""
-    others = (one.standalone.person for one in complaint.contacts if one.standalone is not None)
-    found = {complaint.registration.correspondent.person, *others}
-    for origin in {one.merged_from for one in complaint.contacts if one.merged_from is not None}:
-        found |= speakers_of(lookups.state(STREAM, str(origin)), lookups)
-    return frozenset(found)
+def speakers_of(contacts: Sequence[MergedContact]) -> frozenset[UUID]:
+    """Whose words these are."""
+    return frozenset(one.contact.speaker for one in contacts if one.contact.speaker is not None)
 
 
 def choose_unmerge(subject: UUID, command: Unmerge, lookups: Lookups) -> Sequence[To]:

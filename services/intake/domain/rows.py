@@ -28,10 +28,9 @@ def complaint_rows(subject: str, complaint: Complaint) -> Iterator[Row]:
     told = complaint.registration
     receipt = told.correspondent.receipt
     first = Linked(told.contact, 1, told.summary, evidence=told.evidence)
-    person = told.correspondent.person
-    yield _contact_row(identity, first, receipt, person)
+    yield _contact_row(identity, first, receipt, complaint)
     for linked in complaint.contacts:
-        yield _contact_row(identity, linked, receipt, person)
+        yield _contact_row(identity, linked, receipt, complaint)
         if linked.becomes is not None and linked.becomes_receipt is not None:
             yield _receipt_row(linked.becomes_receipt, identity, linked.becomes, complaint)
     yield _receipt_row(receipt, identity, identity, complaint)
@@ -50,7 +49,7 @@ def complaint_rows(subject: str, complaint: Complaint) -> Iterator[Row]:
     yield from _desk_rows(identity, complaint)
 
 
-def _contact_row(identity: UUID, linked: Linked, receipt: str, person: UUID) -> Row:
+def _contact_row(identity: UUID, linked: Linked, receipt: str, complaint: Complaint) -> Row:
     contact = linked.contact
     return Row.of(
         CONTACTS,
@@ -63,7 +62,7 @@ def _contact_row(identity: UUID, linked: Linked, receipt: str, person: UUID) -> 
         cycle=linked.cycle,
         words=linked.text,
         merged_from=linked.merged_from,
-        person=person if linked.standalone is None else linked.standalone.person,
+        person=linked.speaker or complaint.registration.correspondent.person,
         evidence=[one.model_dump() for one in linked.evidence] or None,
     )
 

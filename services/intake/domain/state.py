@@ -52,6 +52,13 @@ class Linked:
         """Whether it still belongs to this complaint."""
         return self.becomes is None
 
+    @property
+    def speaker(self) -> UUID | None:
+        """Whose words they are; None: the complaint's own customer's."""
+        if self.contact.speaker is None and self.standalone is not None:
+            return self.standalone.person
+        return self.contact.speaker
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -157,6 +164,12 @@ class Complaint(State):
     def accepted_case(self) -> bool:
         """Whether an officer of the 10015 desk has a case of it."""
         return any(case in self.cases_accepted for case, _ in self.cases_open)
+
+    @property
+    def speakers(self) -> frozenset[UUID]:
+        """Everybody whose words it holds, those included that merges copied here."""
+        customer = self.registration.correspondent.person
+        return frozenset(one.speaker or customer for one in self.contacts) | {customer}
 
     def linked(self, contact: UUID) -> Linked | None:
         """The contact with this id, the first one excepted."""

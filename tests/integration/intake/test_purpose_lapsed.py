@@ -7,10 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import psycopg
 
+from contracts.catalogue import DECODE
 from contracts.housekeeping import Head
-from libs.eventlog.envelope import digest
+from libs.eventlog.envelope import decode, digest
 from libs.eventlog.purging import Purge
 from services.intake.lapsing import Lapsing
 from tests.integration.intake.desk import Desk, desk
@@ -55,6 +57,17 @@ def erased(playing: Desk) -> list[tuple[str, str]]:
     return [(one["subject"], one["data"]["basis"]) for one in events]
 
 
+def heard(playing: Desk, answer: httpx.Response) -> None:
+    """Intake hears what it has just decided, as it would from the log."""
+    assert answer.is_success, answer.text
+    with playing.writer.store.connection() as conn:
+        rows = conn.execute(
+            "SELECT state FROM stored_events WHERE topic LIKE 'complaint.%merged.v1' "
+            "ORDER BY notification_id DESC LIMIT 1"
+        ).fetchall()
+    playing.react([decode(bytes(row["state"]), DECODE) for row in rows])
+
+
 def lapse(playing: Desk) -> None:
     """The chore, as often as it is due."""
 
@@ -92,3 +105,23 @@ def test_a_key_goes_with_the_last_purge_and_not_before(tmp_path: Path) -> None:
         assert erased(playing) == [(mine, "purpose_lapsed"), (other, "purpose_lapsed")]
         lapse(playing)
         assert len(erased(playing)) == 2
+
+
+def test_a_merge_copied_the_words_so_the_key_goes_with_the_copy(tmp_path: Path) -> None:
+    """Whoever purges the copy last destroys the key; and undone, the copy is still there."""
+    with desk(tmp_path) as playing:
+        with psycopg.connect(playing.owners_dsn) as conn:
+            conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
+        vault = playing.channel.door._vault  # type: ignore[attr-defined]  # a FakeVault
+        survivor = told(playing, "a", THEIRS, "billing.overcharge")
+        merged = told(playing, "b", MINE, "billing.overcharge")
+        mine, other = str(vault.persons[MINE]), str(vault.persons[THEIRS])
+        why = {"reason": "same_matter", "into": survivor, "same_customer": True}
+        heard(playing, playing.post(f"/complaints/{merged}/merge", why))
+        heard(playing, playing.post(f"/complaints/{merged}/unmerge", {"reason": "not_so"}))
+        purged(playing, merged)
+        lapse(playing)
+        assert erased(playing) == []
+        purged(playing, survivor)
+        lapse(playing)
+        assert erased(playing) == [(one, "purpose_lapsed") for one in sorted((mine, other))]

@@ -1,10 +1,12 @@
 """A legal hold stops every deletion until it is lifted, or its own date comes (DOMAIN, Audit)."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from pydantic_core import from_json, to_json
 
 from contracts.catalogue import DECODE
@@ -31,7 +33,8 @@ from services.audit.domain.holds import (
     PlaceStanding,
     Reach,
 )
-from services.audit.reactions import react
+from services.audit.reactions import HEARD, react
+from services.audit.views import heard_rows
 
 SAMPLES = Path(__file__).parents[3] / "contracts" / "samples"
 STORY = Story(HOLDS)
@@ -187,6 +190,18 @@ def test_whoever_speaks_on_a_complaint_is_asked_about() -> None:
     said = heard("complaint.contact_linked.v1", DAWN)
     (to,) = react(said)
     assert to == To(SUBJECT, Reach(at=DAWN, person=said.data.standalone.person))
+
+
+@pytest.mark.parametrize("kind", ["complaint.contact_linked.v1", "complaint.withdrawn.v1"])
+def test_whoevers_words_a_merge_or_a_withdrawal_brings_is_asked_about_and_kept(kind: str) -> None:
+    said = heard(kind, DAWN)
+    contact = said.data.contact.model_copy(update={"speaker": PERSON})
+    alone = {"standalone": None} if kind == "complaint.contact_linked.v1" else {}
+    said = replace(said, data=said.data.model_copy(update={"contact": contact, **alone}))
+    assert list(react(said)) == [To(SUBJECT, Reach(at=DAWN, person=PERSON))]
+    assert said.type in {one.type for one in HEARD}
+    row = Row.of("speaker", {"complaint": SUBJECT, "person": PERSON})
+    assert list(heard_rows(said)) == [row]
 
 
 def test_a_lift_told_twice_is_known_to_have_been_on() -> None:

@@ -1,5 +1,6 @@
 """Locked at once, destroyed when nothing keeps it any more (DOMAIN, Audit; EVENTS race 15)."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from contracts.intake import (
 )
 from contracts.keeping import floor_ends
 from contracts.values import ChannelKind, ContactKind, ReplyTo
-from libs.decider import To
+from libs.decider import Event, To
 from libs.decider.story import Story
 from services.intake.domain import rows
 from services.intake.domain.commands import AwaitErasure, Merge, NoteHold, Unmerge
@@ -399,6 +400,87 @@ def test_a_merge_while_the_erasure_waits_makes_the_survivor_keep_the_data() -> N
         world.apply(to)
     assert world.state("person", str(person)).keeping == {merged, survivor}
     assert complaints_of(person, world) == ((merged,), (survivor,))
+
+
+# -- who spoke counts, wherever a merge copied the words ------------------------------------------
+
+
+@dataclass
+class Two:
+    """Two people's complaints about one matter, the later merged into the earlier."""
+
+    world: World
+    survivor: UUID
+    merged: UUID
+
+    def merge(self) -> None:
+        now = self.world.clock.now()
+        command = Merge(at=now, into=self.survivor, reason="same_matter", same_customer=True)
+        for to in choose_merge(self.merged, command, self.world):
+            self.world.apply(to)
+
+    def unmerge(self) -> None:
+        self.world.apply(To(str(self.merged), Unmerge(at=self.world.clock.now(), reason="not_so")))
+
+    def hear(self, kind: type[Event]) -> None:
+        """Intake hears its own event of this type: the second hop."""
+        (told,) = [one for one in self.world.log if isinstance(one.data, kind)]
+        self.world.react(told)
+
+
+@pytest.fixture
+def two() -> Two:
+    world = World()
+    survivor = said(world, "a", THEIRS, time="2025-10-11T09:00:00+08:00")
+    return Two(world, survivor, said(world, "b", MINE, time="2025-10-11T10:00:00+08:00"))
+
+
+def test_words_that_a_merge_copied_keep_their_speaker_after_it_is_undone(two: Two) -> None:
+    """The survivor's stream holds them for ever, so it keeps the data as long as it is kept."""
+    two.merge()
+    two.hear(ComplaintMerged)
+    two.unmerge()
+    two.hear(ComplaintUnmerged)
+    mine, theirs = person_of(two.world, two.merged), person_of(two.world, two.survivor)
+    assert complaints_of(mine, two.world) == ((two.merged,), (two.survivor,))
+    assert complaints_of(theirs, two.world) == ((two.survivor,), ())
+
+
+def test_erased_between_an_undone_merge_and_its_second_hop_the_survivor_keeps_the_data(
+    two: Two,
+) -> None:
+    two.merge()
+    two.unmerge()
+    mine = person_of(two.world, two.merged)
+    own, others = complaints_of(mine, two.world)
+    told = Erase(at=two.world.clock.now(), basis="asked", complaints=own, others=others)
+    two.world.apply(To(str(mine), told))
+    two.hear(ComplaintMerged)
+    two.hear(ComplaintUnmerged)
+    assert two.world.state("person", str(mine)).keeping == {two.merged, two.survivor}
+
+
+def test_a_guests_words_are_theirs_however_often_they_are_merged_on(two: Two) -> None:
+    receipt = two.world.complaint(two.merged).registration.correspondent.receipt
+    told = {"kind": "urge", "receipt": receipt, "time": "2025-10-11T11:00:00+08:00"}
+    assert said(two.world, "g", "13900000009", **told) == two.merged
+    guest = two.world.vault.persons["13900000009"]
+    two.merge()
+    two.hear(ComplaintMerged)
+    two.unmerge()
+    two.hear(ComplaintUnmerged)
+    both = tuple(sorted((two.survivor, two.merged)))
+    assert complaints_of(guest, two.world) == ((), both)
+
+
+def test_a_representative_who_takes_a_complaint_back_spoke_on_it() -> None:
+    world = World()
+    complaint = said(world, "a", THEIRS)
+    receipt = world.complaint(complaint).registration.correspondent.receipt
+    back = {"kind": "withdrawal", "receipt": receipt, "representative": True, "text": "不投诉了"}
+    assert said(world, "b", MINE, **back) == complaint
+    assert world.complaint(complaint).withdrawn
+    assert complaints_of(world.vault.persons[MINE], world) == ((), (complaint,))
 
 
 # -- the purpose has lapsed -----------------------------------------------------------------------
