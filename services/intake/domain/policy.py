@@ -208,6 +208,23 @@ class When(_Data):
     other_operator: bool | None = None
     evidence: str | None = None
 
+    @cached_property
+    def asked(self) -> Mapping[str, frozenset[Any]]:
+        """The values that would do of each thing it asks; what it does not ask is not in it."""
+        among = self.categories or ()
+        wanted: dict[str, frozenset[Any] | None] = {
+            "kind": None if self.kinds is None else frozenset(self.kinds),
+            "category": None
+            if self.categories is None
+            else frozenset(one for one in Category if any(one.within(above) for above in among)),
+            "channel": None if self.channels is None else frozenset(self.channels),
+        }
+        for flag in ("anonymous", "representative", "other_operator"):
+            wanted[flag] = None if (one := getattr(self, flag)) is None else frozenset((one,))
+        if self.evidence is not None:  # there may be several: each sort is there or not
+            wanted[f"evidence {self.evidence}"] = frozenset((True,))
+        return {thing: values for thing, values in wanted.items() if values is not None}
+
     def holds(self, registration: Registration) -> bool:
         """Whether all that is said here is so; a category covers those below it."""
         profile = registration.profile

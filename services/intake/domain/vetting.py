@@ -6,7 +6,8 @@ Reading a version back asks none of this (docs/decisions/0008-the-law-is-no-poli
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from contracts.values import Language
+from contracts.values import Category, ChannelKind, Kind, Language
+from libs.decider.first_match import never_first
 from libs.decider.policy import Fault
 from services.intake.domain.policy import (
     KEYWORDS,
@@ -15,7 +16,6 @@ from services.intake.domain.policy import (
     KeywordsPolicy,
     ReopeningPolicy,
     VerificationPolicy,
-    When,
 )
 
 
@@ -50,19 +50,37 @@ def _keywords(policy: KeywordsPolicy) -> Iterator[Fault]:
 
 
 def _verification(policy: VerificationPolicy) -> Iterator[Fault]:
-    """The first rule that holds decides, so none stands below one that asks as much or nothing."""
-    seen: dict[str, str] = {}
+    """The first rule that holds decides, so none stands below what always holds before it."""
     ids: set[str] = set()
     for number, rule in enumerate(policy.rules):
         if rule.id in ids:
             problem = f"two rules have one id, {rule.id!r}: give this one another"
             yield Fault("overlap", ("rules", number, "id"), problem)
         ids.add(rule.id)
-        above = seen.get(When().model_dump_json()) or seen.get(rule.when.model_dump_json())
-        if above is not None:
-            problem = f"{above} above it holds whenever this does: take it out, or put it above"
-            yield Fault("overlap", ("rules", number), problem)
-        seen.setdefault(rule.when.model_dump_json(), rule.id)
+    asked = [rule.when.asked for rule in policy.rules]
+    for number, one in enumerate(asked):
+        for thing in (thing for thing, values in one.items() if not values):
+            problem = f"an empty list of what its {thing} may be holds for nobody: leave it out"
+            yield Fault("gap", ("rules", number), problem)
+    for number, above in never_first(asked, _everything(asked)):
+        named = " and ".join(policy.rules[one].id for one in above)
+        holds = "holds" if len(above) == 1 else "between them hold"
+        last = number == len(policy.rules) - 1
+        todo = "take one of those above out" if last else "take it out, or put it above"
+        yield Fault(
+            "overlap", ("rules", number), f"{named} above it {holds} whenever this does: {todo}"
+        )
+
+
+def _everything(asked: Sequence[Mapping[str, frozenset[Any]]]) -> Mapping[str, frozenset[Any]]:
+    """All that a registration can be like, as far as the rules ask."""
+    either = frozenset((True, False))
+    known = {
+        "kind": frozenset(Kind),
+        "category": frozenset(Category),
+        "channel": frozenset(ChannelKind),
+    }
+    return {thing: known.get(thing, either) for one in asked for thing in one}
 
 
 def _reopening(policy: ReopeningPolicy) -> Iterator[Fault]:

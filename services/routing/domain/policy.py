@@ -105,6 +105,16 @@ class When(Schema):
         }
         return tuple((name, frozenset(values)) for name, values in wanted.items() if values)
 
+    @cached_property
+    def asked(self) -> Mapping[str, frozenset[Any]]:
+        """The values that would do of each thing it asks; what it does not ask is not in it."""
+        more: dict[str, frozenset[Any]] = {
+            "route": frozenset(self.routes),
+            "about_staff": frozenset(() if self.about_staff is None else (self.about_staff,)),
+            "cross_region": frozenset(() if self.cross_region is None else (self.cross_region,)),
+        }
+        return {**dict(self._members), **{thing: one for thing, one in more.items() if one}}
+
     def holds(self, profile: Profile, route: ReopenRoute | None) -> bool:
         """Whether a complaint of this profile, reopened on this route if at all, matches."""
         if self.routes and route not in self.routes:

@@ -3,11 +3,25 @@
 Reading a version back asks none of this (docs/decisions/0008-the-law-is-no-policy.md).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from contracts.values import (
+    Category,
+    CustomerClass,
+    DistrictType,
+    Kind,
+    Language,
+    ReopenRoute,
+    Urgency,
+    ValueTier,
+)
+from libs.decider.first_match import never_first
 from libs.decider.policy import Fault
-from services.routing.domain.policy import ROUTING, TEAMS, RoutingTable, Teams, When
+from services.routing.domain.policy import ROUTING, TEAMS, RoutingTable, Teams
+
+ELSE = "else"
+"""Stands for every province, and every product, that no rule names."""
 
 
 def vet_policy(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
@@ -65,14 +79,37 @@ def _teams(content: Mapping[str, Any]) -> Teams:
 
 
 def _never_reached(table: RoutingTable, below: tuple[str, ...]) -> Iterator[Fault]:
-    """The first rule that holds decides, so none stands below one that asks as much or nothing."""
-    seen: dict[str, str] = {}
-    for number, rule in enumerate(table.rules):
-        above = seen.get(When().model_dump_json()) or seen.get(rule.when.model_dump_json())
-        if above is not None:
-            problem = f"{above} above it holds whenever {rule.code} does: put the narrower first"
-            yield Fault("overlap", (*below, "rules", number), problem)
-        seen.setdefault(rule.when.model_dump_json(), rule.code)
+    """The first rule that holds decides, so none stands below what always holds before it."""
+    asked = [rule.when.asked for rule in table.rules]
+    for number, above in never_first(asked, _everything(asked)):
+        code = table.rules[number].code
+        named = " and ".join(table.rules[one].code for one in above)
+        holds = "holds" if len(above) == 1 else "between them hold"
+        problem = (
+            f"{named} above it {holds} whenever {code} does, so {code} is never reached: "
+            "put the narrower first, or take it out"
+        )
+        yield Fault("overlap", (*below, "rules", number), problem)
+
+
+def _everything(asked: Sequence[Mapping[str, frozenset[Any]]]) -> Mapping[str, frozenset[Any]]:
+    """All that a complaint can be like; codes that no rule names are as good as one, ELSE."""
+    either = frozenset((True, False))
+    known: dict[str, Iterable[Any]] = {
+        "kind": Kind,
+        "category": Category,
+        "urgency": Urgency,
+        "district_type": (*DistrictType, None),
+        "customer_class": CustomerClass,
+        "value_tier": ValueTier,
+        "language": Language,
+        "route": (*ReopenRoute, None),
+        **dict.fromkeys(("about_staff", "cross_region", "other_operator", "media"), either),
+    }
+    for thing in ("handling_province", "product"):
+        named = (one.get(thing, frozenset()) for one in asked)
+        known[thing] = frozenset((ELSE, None)).union(*named)
+    return {thing: frozenset(values) for thing, values in known.items()}
 
 
 def _nobody_goes_there(table: RoutingTable, below: tuple[str, ...]) -> Iterator[Fault]:
