@@ -10,6 +10,7 @@ import typer
 import yaml
 from rich.markup import escape
 
+from cli import showing
 from cli.client import Client
 from cli.operate import ACTOR, ROLE
 from cli.places import Places
@@ -25,6 +26,7 @@ from cli.policy_check import (
     seed,
 )
 from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, speaking
+from contracts.policy_words import NAMES, SORTS
 from libs.decider.decider import wire_instant
 from libs.eventlog.policies import content_digest
 from libs.eventlog.policy_files import PolicyFile, read_policy_file, seed_instant
@@ -61,6 +63,33 @@ def policy_check(
             out.print(f"[green]✓[/green] {len(files)} checked, nothing wrong 检查通过")
     if found:
         raise typer.Exit(FOUND)
+
+
+@policy.command("words")
+def policy_words(
+    sort: Annotated[str | None, typer.Argument(help=f"One of {', '.join(NAMES)}.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the words that policies are written in: each code with its Chinese and English name.
+
+    Needs no running system. With --json: {words: [{sort, code, zh, en}]}.
+    """
+    if sort is not None and sort not in NAMES:
+        problem = f"no sort of word is called {sort!r}: known are {', '.join(NAMES)}"
+        fail(problem, code=MISUSED, as_json=as_json)
+    sorts = [sort] if sort else list(NAMES)
+    if as_json:
+        rows = [(one, code, names) for one in sorts for code, names in NAMES[one].items()]
+        emit(
+            {"words": [{"sort": one, "code": code, **names._asdict()} for one, code, names in rows]}
+        )
+        return
+    for one in sorts:
+        zh, en, keys = SORTS[one]
+        table = showing.grid(f"{en} {zh}: {', '.join(keys)}", "code", "中文", "English")
+        for code, names in NAMES[one].items():
+            table.add_row(code, names.zh, names.en)
+        out.print(table)
 
 
 @policy.command("diff")

@@ -133,7 +133,7 @@ def _faults(file: PolicyFile) -> list[Fault]:
     if service is None:
         told = ", ".join(sorted(known()))
         return [Fault("unknown", ("name",), f"unknown policy {name!r}: known are {told}")]
-    return faults_of(name, file.content, service.compile_policy, service.vet_policy)
+    return faults_of(name, file.content, service.compile_policy, service.vet_policy, service.names)
 
 
 def _overlapping(files: Sequence[PolicyFile]) -> Iterator[Found]:

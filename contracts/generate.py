@@ -10,10 +10,12 @@ from typing import Any
 from contracts.asyncapi import document
 from contracts.events_page import page
 from contracts.json_schema import Json, all_schemas
+from contracts.words_page import page as words_page
 
 ROOT = Path(__file__).parent.parent
 GENERATED = Path("contracts/generated")
 PAGE = Path("docs/events.md")
+WORDS = Path("docs/words.md")
 OPENAPI = GENERATED / "openapi"
 SCHEMAS = GENERATED / "schemas"
 
@@ -28,6 +30,7 @@ def files() -> dict[Path, str]:
     found = {SCHEMAS / f"{name}.json": as_json(schema) for name, schema in all_schemas().items()}
     found[GENERATED / "asyncapi.json"] = as_json(document())
     found[PAGE] = page()
+    found[WORDS] = words_page()
     return found
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from libs.decider.policy import FLOOR, Fault, as_read
 from libs.eventlog.envelope import originator
 from libs.eventlog.policy_faults import Compile, Together, Vet, faults_of
 from libs.eventlog.policy_files import SHANGHAI, nearest, read_policy_file
+from libs.eventlog.policy_wordings import Names
 
 KIND = "policy"
 """The kind of stream that holds a policy's versions."""
@@ -156,14 +158,16 @@ def policy_decider(
     read: Callable[[Recorded[Any]], PolicyInForce],
     vet: Vet = no_more_faults,
     together: Together = alone,
+    names: Names = MappingProxyType({}),
 ) -> Decider[PolicyStream]:
     """The decider of policy streams, writing the given `policy.activated` event class.
 
-    A version is held against the others as they will be in force when it begins.
+    A version is held against the others as they will be in force when it begins. `names`: what
+    people call the words that it is written in.
     """
 
     def faults(command: ActivatePolicy) -> list[Fault]:
-        found = faults_of(command.name, command.content, compile_policy, vet)
+        found = faults_of(command.name, command.content, compile_policy, vet, names)
         return located(found, command.lines)
 
     def decide(

@@ -2,43 +2,81 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from libs.decider.policy import Fault, Unsound
+from libs.eventlog.policy_wordings import PROVINCE, PROVINCES_IN, Names, instead, unknown
 
 LANGUAGES = {"zh": "Chinese", "en": "English"}
 Together = Callable[[str, Mapping[str, Any], Mapping[str, Mapping[str, Any]]], Sequence[Fault]]
 """(name, content, others): the faults of a policy beside the others that will count with it."""
-
-KNOWN_MAX = 12
-"""How many known values are listed for a word that is none of them."""
 
 Compile = Callable[[str, Mapping[str, Any]], Any]
 Vet = Callable[[str, Mapping[str, Any]], Sequence[Fault]]
 
 
 def faults_of(
-    name: str, content: Mapping[str, Any], compile_policy: Compile, vet: Vet
+    name: str,
+    content: Mapping[str, Any],
+    compile_policy: Compile,
+    vet: Vet,
+    names: Names = MappingProxyType({}),
 ) -> list[Fault]:
-    """Everything wrong with this content; what cannot be read at all is not looked at further."""
+    """Everything wrong with this content; what cannot be read at all is not looked at further.
+
+    `names`: what people call the words that policies are written in, for who writes them so.
+    """
+    places = list(_unknown_provinces(content, names))
     try:
         compile_policy(name, content)
     except ValidationError as error:
         below = ("content",) if "content" in content else ()
-        return [
+        found = [
             fault
-            for one in error.errors(include_url=False)
-            for fault in _faults(one, content, below)
+            for one in _told_once(error.errors(include_url=False))
+            for fault in _faults(one, content, below, names)
         ]
+        named = {one.where for one in places}
+        return [*places, *(one for one in found if one.where not in named)]
     except Unsound as error:
-        return [replace(one, where=_known(one.where, content)) for one in error.faults]
+        return [*places, *(replace(one, where=_known(one.where, content)) for one in error.faults)]
     except ValueError as error:
-        return [Fault("unsound", (), str(error))]
-    return [*one_language_only(content), *vet(name, content)]
+        return [*places, Fault("unsound", (), str(error))]
+    return [*places, *one_language_only(content), *vet(name, content)]
+
+
+def _unknown_provinces(
+    content: Any, names: Names, where: tuple[str | int, ...] = ()
+) -> Iterator[Fault]:
+    """Every province named anywhere that is none of ours: its rule would hold for nobody."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _unknown_provinces(value, names, (*where, str(key)))
+    elif isinstance(content, list | tuple):
+        for number, value in enumerate(content):
+            yield from _unknown_provinces(value, names, (*where, number))
+    elif isinstance(content, str) and (known := names.get(PROVINCE)) and content not in known:
+        named_by = next((one for one in reversed(where) if isinstance(one, str)), "")
+        if named_by in PROVINCES_IN:
+            yield Fault("unknown", where, unknown(PROVINCE, content, known, names))
+
+
+def _told_once(errors: Sequence[ErrorDetails]) -> Sequence[ErrorDetails]:
+    """A word that may be of this sort or of that is unknown once, not once for each."""
+    found: dict[object, ErrorDetails] = {}
+    for number, one in enumerate(errors):
+        place = tuple(step for step in one["loc"] if not str(step).startswith("str-enum["))
+        key: object = place if one["type"] == "enum" and place != one["loc"] else number
+        if key in found:
+            expected = f"{found[key]['ctx']['expected']}, {one['ctx']['expected']}"
+            found[key] = {**found[key], "ctx": {"expected": expected}}
+        else:
+            found[key] = {**one, "loc": place}
+    return list(found.values())
 
 
 def one_language_only(content: Any, where: tuple[str | int, ...] = ()) -> Iterator[Fault]:
@@ -56,16 +94,18 @@ def one_language_only(content: Any, where: tuple[str | int, ...] = ()) -> Iterat
             yield from one_language_only(value, (*where, number))
 
 
-def _faults(error: ErrorDetails, content: Any, below: tuple[str, ...]) -> Sequence[Fault]:
+def _faults(
+    error: ErrorDetails, content: Any, below: tuple[str, ...], names: Names
+) -> Sequence[Fault]:
     """A reader that found out more names every place itself."""
     told = error.get("ctx", {}).get("error")
     if not isinstance(told, Unsound):
-        return [_fault(error, content, below)]
+        return [_fault(error, content, below, names)]
     at = (*below, *(step for step in error["loc"] if isinstance(step, str | int)))
     return [replace(one, where=_known((*at, *one.where), content)) for one in told.faults]
 
 
-def _fault(error: ErrorDetails, content: Any, below: tuple[str, ...]) -> Fault:
+def _fault(error: ErrorDetails, content: Any, below: tuple[str, ...], names: Names) -> Fault:
     where = tuple(step for step in error["loc"] if isinstance(step, str | int))
     if below and not (where and where[0] in content):
         where = (*below, *where)
@@ -73,7 +113,7 @@ def _fault(error: ErrorDetails, content: Any, below: tuple[str, ...]) -> Fault:
     name = f"`{error['loc'][-1]}`" if error["loc"] else "the policy"
     match error["type"]:
         case "enum" | "literal_error":
-            return Fault("unknown", where, _unknown(error))
+            return Fault("unknown", where, _unknown(error, names))
         case "missing":
             language = LANGUAGES.get(str(error["loc"][-1]))
             wanted = (
@@ -93,8 +133,8 @@ def _fault(error: ErrorDetails, content: Any, below: tuple[str, ...]) -> Fault:
             said = f"{name} is {_short(error['input'])}; {problem}" if one else problem
             return Fault("unsound", where, said)
         case _:
-            problem = error["msg"].replace("Input should be", "it should be")
-            return Fault("unsound", where, f"{name} is {_short(error['input'])}; {problem}")
+            said = _short(error["input"])
+            return Fault("unsound", where, f"{name} is {said}; {instead(error)}")
 
 
 def _known(where: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
@@ -109,15 +149,11 @@ def _known(where: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
     return tuple(reached)
 
 
-def _unknown(error: ErrorDetails) -> str:
+def _unknown(error: ErrorDetails, names: Names) -> str:
     expected = str(error.get("ctx", {}).get("expected", ""))
     known = [one.strip(" '\"") for one in expected.replace(" or ", ", ").split(",")]
-    said = str(error["input"])
-    near = get_close_matches(said, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known[:KNOWN_MAX])}"
-    more = " …" if not near and len(known) > KNOWN_MAX else ""
     place = next((str(one) for one in reversed(error["loc"]) if isinstance(one, str)), "value")
-    return f"unknown {place} {said!r}: {hint}{more}"
+    return unknown(place, error["input"], known, names)
 
 
 def _short(value: Any) -> str:

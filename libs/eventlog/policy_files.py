@@ -24,6 +24,20 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 HEADS = ("name", "version", "effective_from")
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 but for its numbers to the base of 60: `21:00` is a time of day, never 1260."""
+
+
+_SIXTY = frozenset(("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"))
+_Loader.yaml_implicit_resolvers = {
+    sign: [
+        (tag, re.compile(rf"(?!.*:)(?:{known.pattern})", known.flags) if tag in _SIXTY else known)
+        for tag, known in resolvers
+    ]
+    for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 @dataclass(frozen=True)
 class PolicyFile:
     """A policy as written: its content as plain JSON, and the line (from 1) of each path in it."""
@@ -70,7 +84,7 @@ def read_policy(text: str) -> PolicyFile:
     if len(text.encode()) > BYTES_MAX:
         return _unreadable(f"it is larger than {BYTES_MAX} bytes: nobody can activate it")
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is not None and _things(node, {}) > THINGS_MAX:
             return _unreadable("its `*` references stand for too much: write them out")

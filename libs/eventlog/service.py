@@ -12,6 +12,7 @@ from libs.eventlog.envelope import decode
 from libs.eventlog.housekeeping import housekeeping_decider
 from libs.eventlog.policies import alone, no_more_faults, policy_decider, version_of
 from libs.eventlog.policy_faults import Together, Vet
+from libs.eventlog.policy_wordings import Names
 from libs.eventlog.purging import AlsoPurge
 from libs.eventlog.tables import KeptTable, Table
 
@@ -106,6 +107,7 @@ class Service:
       force: gaps, overlaps, what the law forbids. Asked at activation, never when reading back.
     - `vet_together(name, content, others)`: its faults beside the service's other policies as they
       will be in force when it begins; asked at activation.
+    - `names`: what people call the codes that its policies are written in, in both languages.
     - `seed_policies`: in force from 2004-01-01 once recorded by this service's first start.
     - `kept`: tables beside its events that no row may leave; `ddl`: others of its own.
     - `also_purge`: what it deletes besides its streams and rows when complaints are purged.
@@ -127,6 +129,7 @@ class Service:
     compile_policy: Callable[[str, Mapping[str, Any]], Any] = plain_policy
     vet_policy: Vet = no_more_faults
     vet_together: Together = alone
+    names: Names = field(default_factory=dict)
     seed_policies: tuple[Mapping[str, Any], ...] = ()
     copies: Mapping[str, str] = field(default_factory=dict)
     ddl: tuple[str, ...] = ()
@@ -187,6 +190,7 @@ class Service:
                 self.policy,
                 self.vet_policy,
                 self.vet_together,
+                self.names,
             ),
             housekeeping_decider(
                 (

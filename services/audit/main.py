@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from contracts.catalogue import DECODE
+from contracts.policy_words import NAMES
 from contracts.runtime import ACCESS, HOUSEKEEPING
 from contracts.upcasters import UPCASTERS
 from libs.eventlog.policies import read_policies
@@ -98,6 +99,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         also_purge=kept.purge,
         archive_rebuilt=tiles.catch_up,
         compile_policy=compile_policy,
+        names=NAMES,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
         ddl=(*archive.DDL, *export.DDL),
         kept=(*archive.KEPT, *tiles.KEPT),

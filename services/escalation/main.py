@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from contracts.catalogue import DECODE
+from contracts.policy_words import NAMES
 from contracts.runtime import ACCESS, HOUSEKEEPING
 from contracts.upcasters import UPCASTERS
 from libs.eventlog.policies import read_policies
@@ -34,6 +35,7 @@ def describe() -> Service:
         tables=views.TABLES,
         compile_policy=compile_policy,
         vet_policy=vet_policy,
+        names=NAMES,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
     )
     return access.following(service, ACCESS)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from contracts.catalogue import DECODE
 from contracts.feedback_survey import NoticeIssued
+from contracts.policy_words import NAMES
 from contracts.runtime import ACCESS, HOUSEKEEPING
 from contracts.upcasters import UPCASTERS
 from libs.eventlog.policies import read_policies
@@ -36,6 +37,7 @@ def describe() -> Service:
         tables=views.TABLES,
         compile_policy=compile_policy,
         vet_policy=vet_policy,
+        names=NAMES,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
         copies={NoticeIssued.type: topics.OUTBOUND},
     )

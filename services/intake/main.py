@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.catalogue import DECODE
+from contracts.policy_words import NAMES
 from contracts.runtime import ACCESS, HOUSEKEEPING
 from contracts.upcasters import UPCASTERS
 from libs.decider import Recorded, To
@@ -50,6 +51,7 @@ def describe() -> Service:
         tables=views.TABLES,
         compile_policy=compile_policy,
         vet_policy=vet_policy,
+        names=NAMES,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
         also_purge=lapsing.note,
         ddl=(lapsing.DDL,),

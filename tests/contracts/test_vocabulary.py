@@ -10,6 +10,7 @@ import yaml
 
 from contracts.categories import CATEGORY_NAMES, Category, Names
 from contracts.messages import ChannelWords
+from contracts.policy_words import NAMES, SORTS
 from contracts.values import (
     CHANNELS,
     PROVINCES,
@@ -160,6 +161,22 @@ PREFIX = {ValueTier: "value_tier.", DistrictType: "district_type."}
 def test_every_kind_urgency_class_and_tier_has_two_names(kind: type) -> None:
     named = {code.value: word(PREFIX.get(kind, "") + code.value) for code in kind}
     assert named == ENUMERATED[kind]
+
+
+@pytest.mark.parametrize(
+    "sort", ["kind", "urgency", "customer_class", "value_tier", "district_type"]
+)
+def test_who_writes_a_policy_calls_them_as_the_timeline_does(sort: str) -> None:
+    assert isinstance(WORDS, dict)
+    called = {code: WORDS.get(f"{sort}.{code}", WORDS.get(code)) for code in NAMES[sort]}
+    assert {code: names._asdict() for code, names in NAMES[sort].items()} == called
+
+
+def test_every_word_that_a_policy_may_say_is_listed() -> None:
+    kinds = (Kind, Urgency, CustomerClass, ValueTier, DistrictType, Category, ChannelKind)
+    listed = [set(codes) for codes in NAMES.values()]
+    assert all({one.value for one in kind} in listed for kind in kinds)
+    assert set(NAMES) == set(SORTS)
 
 
 # --- categories (DOMAIN rule 4) -------------------------------------------------------------------

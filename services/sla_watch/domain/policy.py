@@ -3,6 +3,7 @@
 Everything is checked and worked out once, when a version is read; deciding only looks things up.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -117,11 +118,40 @@ class _Schema(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_LIMIT = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*([^\d\s.,]+(?: [^\d\s]+)?)?", re.ASCII)
+_UNITS = {
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes", "分", "分钟"), "minutes"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "时", "小时", "个小时"), "hours"),
+    **dict.fromkeys(("d", "day", "days", "天", "日", "工作日", "个工作日", "working days"), "days"),
+}
+"""How people write a unit, and how the file does."""
+
+
 def _limit(text: object) -> object:
-    if not isinstance(text, str):
+    """`30 hours` as its parts; what people write instead is refused with what to write."""
+    if text is None or isinstance(text, Mapping):
         return text
-    amount, _, unit = text.partition(" ")
-    return {"amount": amount, "unit": unit}
+    said = str(text).strip()
+    amount, _, unit = said.partition(" ")
+    if unit in ("minutes", "hours", "days") and re.fullmatch(r"-?\d+", amount, re.ASCII):
+        return {"amount": amount, "unit": unit}
+    raise Unsound.at("unsound", (), f"{said!r} is no limit: {_as_a_limit(said)}")
+
+
+def _as_a_limit(said: str) -> str:
+    form = "write a whole number and `minutes`, `hours` or `days`, like `30 hours`"
+    found = _LIMIT.fullmatch(said)
+    if found is None:
+        return form
+    amount = Fraction(found[1].replace(",", "."))
+    if not found[2]:
+        return f"{said} of what? write `{said} minutes`, `{said} hours` or `{said} days`"
+    unit = _UNITS.get(found[2].lower())
+    if unit is None:
+        return form
+    if unit == "hours" and amount.denominator != 1:
+        amount, unit = amount * 60, "minutes"
+    return f"write `{amount} {unit}`" if amount.denominator == 1 else form
 
 
 class LimitText(_Schema):

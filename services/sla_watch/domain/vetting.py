@@ -7,12 +7,10 @@ says later. Only activating, and `bihuan policy check`, ask.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from itertools import product
 from typing import Any, NamedTuple
 
 from contracts.values import (
-    PROVINCES,
     Category,
     ChannelKind,
     ClockPurpose,
@@ -108,7 +106,7 @@ def vet_policy(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
         holding: _Holding = {}
         started = {one: _starting(table, one, holding) for one in _situations(table)}
         return [
-            *_provinces(table),
+            *_titles(table),
             *_floors(table),
             *_coverage(table, started),
             *_other_starts(table),
@@ -117,23 +115,22 @@ def vet_policy(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
     return list(_calendar(WorkingDaysContent.model_validate(content)))
 
 
-# --- provinces ----------------------------------------------------------------------------------
+# --- what people call them ----------------------------------------------------------------------
 
 
-def _provinces(table: ClocksContent) -> Iterator[Fault]:
-    for number, row in enumerate(table.clocks):
-        for place, condition in enumerate(row.when):
-            for key in ("provinces", "except_provinces"):
-                for index, province in enumerate(getattr(condition, key)):
-                    if province in PROVINCES:
-                        continue
-                    near = get_close_matches(province, PROVINCES, n=1)
-                    hint = f"did you mean {near[0]}?" if near else "see contracts, PROVINCES"
-                    yield Fault(
-                        "unknown",
-                        ("clocks", number, "when", place, key, index),
-                        f"unknown province {province!r}: {hint}",
-                    )
+def _titles(table: ClocksContent) -> Iterator[Fault]:
+    """Reports, texts and desks name a clock by its title: in no language two share one."""
+    for language in ("zh", "en"):
+        titled: dict[str, str] = {}
+        for number, row in enumerate(table.clocks):
+            said = getattr(row.title, language)
+            other = titled.setdefault(" ".join(said.split()).casefold(), row.code)
+            if other != row.code:
+                problem = (
+                    f"{row.code} has the title of {other}, {said!r}: give this one a title of its "
+                    "own, for reports name clocks by their titles"
+                )
+                yield Fault("overlap", ("clocks", number, "title", language), problem)
 
 
 # --- the law ------------------------------------------------------------------------------------

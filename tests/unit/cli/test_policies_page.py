@@ -1,5 +1,6 @@
 """docs/policies.md: who follows its steps gets a sound file; one forgotten step is told."""
 
+import re
 from pathlib import Path
 
 from cli.policy_check import owners
@@ -7,6 +8,7 @@ from libs.web.access import SHIPPED
 from tests.unit.cli.test_policy_check import CLOCKS, SEEDS, bihuan
 
 PAGE = Path(__file__).parents[3] / "docs" / "policies.md"
+TITLE = 'title: {zh: 宽带修障(青海郊县), en: "Broadband repair, rural Qinghai"}'
 ROW = "  - code: repair.broadband.rural\n"
 DISTRICTS = "        districts: [rural]\n"
 
@@ -29,6 +31,7 @@ def followed(folder: Path, *, leaving_out: str = "") -> Path:
     old = f"{ROW}{head}{DISTRICTS}{f'        {spared}' if spared else ''}\n{tail}"
     own = f"  - {step('code: repair.broadband.rural.qinghai')}\n{head}"
     own = own.replace("limit: 36 hours", step("limit: 30 hours"))
+    own = re.sub(r"title: .*", lambda old: step(TITLE) or old[0], own, count=1)
     own += f"{DISTRICTS}        {step('provinces: [qinghai]')}\n{tail}"
     path = folder / "clocks.v2.yaml"
     path.write_text(f"{before}{old}\n\n{own}\n\n{rest}", encoding="utf-8")
@@ -48,6 +51,13 @@ def test_who_follows_the_page_gets_a_sound_version(tmp_path: Path) -> None:
 def test_the_forgotten_exception_is_told(tmp_path: Path) -> None:
     path = followed(tmp_path, leaving_out="except_provinces: [qinghai]")
     assert "overlap" in bihuan("check", path).stderr
+
+
+def test_the_forgotten_title_is_told(tmp_path: Path) -> None:
+    path = followed(tmp_path, leaving_out=TITLE)
+    assert (
+        "has the title of repair.broadband.rural, '宽带修障(郊县)'" in bihuan("check", path).stderr
+    )
 
 
 def test_the_page_names_every_policy_and_its_file() -> None:

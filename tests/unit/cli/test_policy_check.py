@@ -1,6 +1,7 @@
 """`bihuan policy check` and `diff`: each bad file with its line and what to do."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -406,7 +407,150 @@ OF_EVERY_POLICY: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
 ]
 """The other policies: each with what DOMAIN's and issue 4's "Bad input" names, where it can be."""
 
+IN_OTHER_WORDS: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
+    (
+        *(
+            "a province misspelt in routing",
+            ROUTING,
+            ("district_types: [rural]", "provinces: [qinhai]"),
+        ),
+        *("unknown", "[qinhai]", "did you mean qinghai? (青海, Qinghai)"),
+    ),
+    (
+        *("a province misspelt in teams", TEAMS, ("province: xinjiang", "province: xingjiang")),
+        *("unknown", "province: xingjiang", "did you mean xinjiang?"),
+    ),
+    (
+        *("a province that is none", TEAMS, ("province: xinjiang", "province: atlantis")),
+        *("unknown", "province: atlantis", "`bihuan policy words` lists all"),
+    ),
+    (
+        *("a province in capitals", CLOCKS, ("[rural]", "[rural]\n        provinces: [Qinghai]")),
+        *("unknown", "[Qinghai]", "write `qinghai` (青海, Qinghai)"),
+    ),
+    (
+        *("a province in Chinese", CLOCKS, ("[rural]", "[rural]\n        provinces: [青海省]")),
+        *("unknown", "[青海省]", "write `qinghai` (青海, Qinghai)"),
+    ),
+    (
+        *("a province with a blank", TEAMS, ("province: xinjiang", "province: Inner Mongolia")),
+        *("unknown", "Inner Mongolia", "write `inner-mongolia` (内蒙古, Inner Mongolia)"),
+    ),
+    (
+        *("a category in Chinese", CLOCKS, ("[broadband.install]", "[宽带装移机]")),
+        *("unknown", "[宽带装移机]", "write `broadband.install`"),
+    ),
+    (
+        *(
+            "a category by its English name",
+            ROUTING,
+            ("[roaming.international.emergency]", "[Emergency abroad]"),
+        ),
+        *("unknown", "[Emergency abroad]", "write `roaming.international.emergency` (境外紧急求助"),
+    ),
+    (
+        *("a channel in Chinese", VERIFICATION, ("{anonymous: true}", "{channels: [微信]}")),
+        *("unknown", "channels: [微信]", "write `wechat` (微信, WeChat)"),
+    ),
+    (
+        *("a channel misspelt", VERIFICATION, ("{anonymous: true}", "{channels: [wechta]}")),
+        *("unknown", "channels: [wechta]", "did you mean wechat?"),
+    ),
+    (
+        *("a class misspelt", ROUTING, ("[enterprise]", "[entreprise]")),
+        *("unknown", "[entreprise]", "did you mean enterprise? (政企"),
+    ),
+    (
+        *("a district in Chinese", CLOCKS, ("districts: [rural]", "districts: [郊县]")),
+        *("unknown", "districts: [郊县]", "write `rural` (郊县, rural)"),
+    ),
+    (
+        *("a limit without a unit", CLOCKS, ("limit: 36 hours", "limit: 30")),
+        *("unsound", "limit: 30", "write `30 minutes`, `30 hours` or `30 days`"),
+    ),
+    (
+        *("a limit in short", CLOCKS, ("limit: 36 hours", "limit: 30h")),
+        *("unsound", "limit: 30h", "write `30 hours`"),
+    ),
+    (
+        *("a limit in Chinese", CLOCKS, ("limit: 36 hours", "limit: 30小时")),
+        *("unsound", "limit: 30小时", "write `30 hours`"),
+    ),
+    (
+        *("working days in Chinese", CLOCKS, ("limit: 5 days", "limit: 3个工作日")),
+        *("unsound", "limit: 3个工作日", "write `3 days`"),
+    ),
+    (
+        *("a limit of half an hour more", CLOCKS, ("limit: 36 hours", "limit: 30.5 hours")),
+        *("unsound", "limit: 30.5 hours", "write `1830 minutes`"),
+    ),
+    (
+        *("a limit that says nothing", CLOCKS, ("limit: 36 hours", "limit: soon")),
+        *("unsound", "limit: soon", "like `30 hours`"),
+    ),
+    (
+        *("one word for a list", CLOCKS, ("districts: [rural]", "districts: rural")),
+        *("unsound", "districts: rural", "it is a list, so write `[rural]`"),
+    ),
+    (
+        *("a number with its unit", FEEDBACK, ("ends_after_hours: 72", "ends_after_hours: 72h")),
+        *("unsound", "ends_after_hours: 72h", "without its unit: `72`"),
+    ),
+    (
+        *("an hour without its nought", TEAMS, ('opens: "09:00"', 'opens: "9:00"')),
+        *("unsound", 'opens: "9:00"', 'write hours and minutes in quotes, `"09:00"`'),
+    ),
+    (
+        *("a code in Chinese", ROUTING, ("{code: privacy, names", "{code: 隐私, names")),
+        *("unsound", "{code: 隐私, names", "people's words for it go into `names`"),
+    ),
+    (
+        *("neither yes nor no", ROUTING, ("about_staff: true", "about_staff: perhaps")),
+        *("unsound", "about_staff: perhaps", "write `true` or `false`"),
+    ),
+    (
+        *(
+            "a condition that is no table",
+            ROUTING,
+            ("when: {about_staff: true}", "when: about_staff"),
+        ),
+        *("unsound", "when: about_staff", "write each as `name: value`"),
+    ),
+    (
+        *("two clocks of one title", CLOCKS, ("zh: 宽带修障(郊县)", "zh: 宽带修障(城区)")),
+        *("overlap", "Broadband repair, rural", "has the title of repair.broadband.urban"),
+    ),
+    (
+        *(
+            "two clocks of one title in English",
+            CLOCKS,
+            ('"Broadband repair, rural"', '"broadband repair,  urban"'),
+        ),
+        *("overlap", "broadband repair,  urban", "has the title of repair.broadband.urban"),
+    ),
+    (
+        "a family above one of its own",
+        ROUTING,
+        (
+            "categories: [broadband, fixed_line], district_types: [rural]}",
+            "categories: [mobile.coverage, interconnection]}",
+        ),
+        *("overlap", "{code: broadband-rural, when", "mobile-network above it holds whenever"),
+    ),
+    (
+        "a narrower rule of verification below a wider one",
+        VERIFICATION,
+        ("{anonymous: true}", "{representative: true, kinds: [complaint]}"),
+        *("overlap", "id: anonymous", "take it out, or put it above"),
+    ),
+]
+"""What somebody writes who knows the rules of the telecom, and neither the codes nor Python."""
+
+OF_PROGRAMMERS = ("tuple", "instance of", "dictionary", "None", "parse", "Input should", "pattern")
+"""What a reader written in Python would say of a value."""
+
 BAD += OF_EVERY_POLICY
+BAD += IN_OTHER_WORDS
 
 
 @pytest.mark.parametrize(
@@ -428,6 +572,8 @@ def test_a_bad_policy_is_told_with_file_line_and_what_to_do(
     told = [one for one in faults if one["line"] == place and todo in one["problem"]]
     assert told, (place, faults)
     assert told[0]["file"] == str(path)
+    inside = [word for word in OF_PROGRAMMERS for one in faults if word in one["problem"]]
+    assert not inside, faults
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=[one.stem for one in SEEDS])
@@ -673,3 +819,26 @@ def test_the_order_of_the_files_does_not_matter_to_what_is_told(order: list[int]
         *[("routing.v1.yaml", "gap")] * 2,
         *[("teams.v1.yaml", "gap")] * 2,
     ]
+
+
+def test_hours_that_nobody_put_in_quotes_are_hours(tmp_path: Path) -> None:
+    """YAML 1.1 would read 19:00 as 1140, and the hall would close at 00:19."""
+    path = changed(
+        TEAMS, tmp_path, ('{opens: "10:00", closes: "19:00"}', "{opens: 10:00, closes: 19:00}")
+    )
+    assert bihuan("check", path).exit_code == 0, bihuan("check", path).stderr
+    hours = read_policy_file(path).content["content"]["calendars"]["hall-kashgar"]
+    assert hours == {"opens": "10:00", "closes": "19:00"}
+
+
+def test_every_word_of_a_policy_can_be_looked_up() -> None:
+    """31 provinces and 33 categories among them, each with both names."""
+    told = json.loads(bihuan("words", "--json").stdout)["words"]
+    counted = Counter(one["sort"] for one in told)
+    assert (counted["province"], counted["category"]) == (31, 33)
+    assert all(one["zh"] and one["en"] for one in told)
+    assert {"sort": "province", "code": "qinghai", "zh": "青海", "en": "Qinghai"} in told
+    shown = bihuan("words", "category").stdout
+    assert "宽带故障" in shown
+    assert "青海" not in shown
+    assert bihuan("words", "planet").exit_code == 2
