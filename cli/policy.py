@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.console import Console
 from rich.markup import escape
 
 from cli import showing
@@ -31,7 +33,8 @@ from libs.decider.decider import wire_instant
 from libs.eventlog.policies import content_digest
 from libs.eventlog.policy_files import PolicyFile, read_policy_file, seed_instant
 
-SHOWN_CHARACTERS_MAX = 300
+LINE_CHARACTERS_MAX = 60
+"""A value that takes more than these is told on lines of its own."""
 
 policy = typer.Typer(no_args_is_help=True, help="Rules as data: check, compare, activate, look up.")
 
@@ -127,7 +130,7 @@ def policy_diff(
         )
         return
     for one in found:
-        out.print(_line(one), soft_wrap=True)
+        say(out, _line(one))
     if not found:
         out.print("no difference 无差异")
 
@@ -135,7 +138,7 @@ def policy_diff(
 def tell_faults(found: list[Found]) -> None:
     """Each fault on a line of its own, as editors and people read it."""
     for one in found:
-        err.print(escape(str(one)), soft_wrap=True)
+        say(err, escape(str(one)))
     if found:
         err.print(f"[red]✗[/red] {len(found)} wrong 发现 {len(found)} 处问题")
 
@@ -206,22 +209,33 @@ def _told(content: Any) -> dict[str, str]:
     return {"version": str(content["version"]), "sha256": content_digest(content)}
 
 
+def say(where: Console, line: str) -> None:
+    """Wrapped between words for who reads it on a screen, one line for a program that does."""
+    where.print(line, soft_wrap=not where.is_terminal)
+
+
 def _line(one: Difference) -> str:
+    was, becomes = _written(one.was), _written(one.becomes)
     if one.was is None:
-        return f"[green]+[/green] {escape(one.where)}: {escape(_short(one.becomes))}"
+        return f"[green]+[/green] {escape(one.where)}:{escape(becomes)}"
     if one.becomes is None:
-        return f"[red]-[/red] {escape(one.where)}: {escape(_short(one.was))}"
-    both = f"{one.where}: {_short(one.was)} → {_short(one.becomes)}"
-    return f"[yellow]~[/yellow] {escape(both)}"
+        return f"[red]-[/red] {escape(one.where)}:{escape(was)}"
+    if len(was) + len(becomes) <= LINE_CHARACTERS_MAX:
+        return f"[yellow]~[/yellow] {escape(f'{one.where}:{was} →{becomes}')}"
+    both = f"  [red]-[/red]{escape(was)}\n  [green]+[/green]{escape(becomes)}"
+    return f"[yellow]~[/yellow] {escape(one.where)}:\n{both}"
 
 
-def _short(value: Any) -> str:
-    """As the file would say it, on one line."""
-    told = value
-    if not isinstance(value, str):
-        told = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False)
-        told = " ".join(told.removesuffix("...\n").split())
-    return told if len(told) <= SHOWN_CHARACTERS_MAX else f"{told[: SHOWN_CHARACTERS_MAX - 1]}…"
+def _written(value: Any) -> str:
+    """As the file would say it, all of it: on one line where it is short, else indented below."""
+    if isinstance(value, str):
+        return f" {value}"
+    told = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False)
+    line = " ".join(told.removesuffix("...\n").split())
+    if len(line) <= LINE_CHARACTERS_MAX or not isinstance(value, dict | list):
+        return f" {line}"
+    below = yaml.safe_dump(value, default_flow_style=None, allow_unicode=True, sort_keys=False)
+    return "\n" + indent(below.rstrip("\n"), "    ")
 
 
 def _as_json(one: Found) -> dict[str, Any]:

@@ -4,7 +4,7 @@ All of it goes through the services' HTTP, so that it is decided and recorded wh
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from cli import showing
 from cli.client import Refused
-from cli.policy import asking, owner, policy, read_sound
+from cli.policy import asking, owner, policy, read_sound, say
 from cli.policy_check import Found, owners
 from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out
 from libs.decider.decider import wire_instant
@@ -112,7 +112,7 @@ def _refused(file: PolicyFile, error: Refused, as_json: bool) -> None:
         ]
         emit({"error": str(error), "rule": rule, "zh": zh, "faults": told})
     for one in faults:
-        err.print(escape(str(one)), soft_wrap=True)
+        say(err, escape(str(one)))
     err.print(f"[red]✗[/red] {rule}: {zh}" if faults else f"[red]✗[/red] {error} ({zh})")
     raise typer.Exit(FOUND)
 
@@ -149,25 +149,23 @@ def policy_list(
     if as_json:
         emit({"versions": found})
         return
+    out.print(listed(found))
+
+
+def listed(versions: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Versions on record, as `GET /policies` tells them."""
     table = showing.grid(
-        "Policies 规则",
-        "policy",
-        "version",
-        "state",
-        "counts from 生效",
-        "by, when 由谁何时",
-        "sha256",
+        "Policies 规则", "policy, version", "state, sha256", "counts from 生效", "by, when 由谁何时"
     )
-    for one in found:
+    table.padding = (0, 1, 0, 0)  # so that 80 columns hold two instants and a service's name
+    for one in versions:
         table.add_row(
-            one["name"],
-            one["version"],
-            STATES[one["state"]],
+            f"{one['name']}\n{one['version']}",
+            f"{STATES[one['state']]}\n{one['sha256'][:12]}",
             showing.moment(one["active_from"]),
-            f"{one['activated_by']}, {showing.moment(one['activated_at'])}",
-            one["sha256"][:12],
+            f"{one['activated_by']}\n{showing.moment(one['activated_at'])}",
         )
-    out.print(table)
+    return table
 
 
 @policy.command("show")
@@ -228,21 +226,31 @@ def policy_touched(
     if as_json:
         emit(told if each is None else {**told, "clocks": each})
         return
-    out.print(_touched(told))
+    out.print(touched(told))
     if each is not None:
-        out.print(_each(each))
+        out.print(each_clock(each))
 
 
-def _touched(told: Mapping[str, Any]) -> RenderableType:
-    numbers = ("started", "met", "breached", "cancelled", "open")
-    title = f"{told['policy']} {told['version']}, from {showing.moment(told['active_from'])}"
-    table = showing.grid(title, "clock 时限", *numbers, "first start", "last start", right=numbers)
+COUNTED = {
+    "started": "started\n起算",
+    "met": "met\n达标",
+    "breached": "breached\n超时",
+    "cancelled": "cancelled\n取消",
+    "open": "open\n进行中",
+}
+"""What `touched` counts, and how its columns are headed."""
+
+
+def touched(told: Mapping[str, Any]) -> RenderableType:
+    """Which clocks started by a version, as `GET /touched/{policy}/{version}` tells them."""
+    title = f"{told['policy']} {told['version']}, from 生效 {showing.moment(told['active_from'])}"
+    heads = tuple(COUNTED.values())
+    table = showing.grid(title, "clock 时限\nfirst and last start 起算自", *heads, right=heads)
+    table.padding = (0, 0)  # so that 80 columns hold a code, two instants and five numbers
     for one in told["rows"]:
+        first, last = (showing.moment(one[end])[:-3] for end in ("first_from", "last_from"))
         table.add_row(
-            one["clock"],
-            *(str(one[number]) for number in numbers),
-            showing.moment(one["first_from"]),
-            showing.moment(one["last_from"]),
+            f"{one['clock']}\n{first} … {last}", *(str(one[number]) for number in COUNTED)
         )
     others = [
         f"version {one['version']}: {one['started']} clocks, {one['open']} open"
@@ -258,15 +266,16 @@ def _touched(told: Mapping[str, Any]) -> RenderableType:
     )
 
 
-def _each(clocks: list[dict[str, Any]]) -> RenderableType:
-    table = showing.grid("", "complaint", "clock", "cycle", "from", "due", "state")
+def each_clock(clocks: list[dict[str, Any]]) -> RenderableType:
+    """The same, clock by clock."""
+    table = showing.grid(
+        "", "complaint 投诉, clock 时限", "cycle\n轮次", "from 起算\ndue 到期", "state"
+    )
     for one in clocks:
         table.add_row(
-            one["complaint"],
-            one["clock"],
+            f"{one['complaint']}\n{one['clock']}",
             str(one["cycle"]),
-            showing.moment(one["clock_from"]),
-            showing.moment(one["due_at"]),
+            f"{showing.moment(one['clock_from'])}\n{showing.moment(one['due_at'])}",
             one["state"],
         )
     return table

@@ -731,6 +731,9 @@ def test_a_diff_tells_entries_by_their_code_not_their_place(tmp_path: Path) -> N
     lines = bihuan("diff", "clocks", for_qinghai(tmp_path)).stdout.splitlines()
     excepted = "+ clocks[repair.broadband.rural].when[1].except_provinces: [qinghai]"
     assert excepted in lines, "as the file says it, and nothing else of the row"
+    new = lines.index("+ clocks[repair.broadband.rural.qinghai]:")
+    row_told = [line.strip(" -") for line in lines[new + 1 :]]
+    assert {"limit: 30 hours", "provinces: [qinghai]", "source: CFG"} <= set(row_told), lines
     assert bihuan("diff", "clocks", CLOCKS).stdout.startswith("no difference")
     assert bihuan("diff", "clocks", ESCALATION).exit_code == 2
 
