@@ -37,7 +37,8 @@ def bundle(
 
     Whoever gets it checks it with the verify_bundle.py in it and needs nothing of ours. Each bundle
     is itself on record; --opened also each text that was opened. Exit 1: no checkpoint covers it
-    yet, or nothing is known of it. With --json: {file, bytes, digest}.
+    yet, or nothing is known of it. What the archive no longer has as it was sealed is in it all the
+    same, so that the verifier can name it. With --json: {file, bytes, digest, harmed}.
     """
     if bool(which) == bool(since and until) or bool(since) != bool(until):
         fail("name a complaint, or both --from and --to", code=MISUSED, as_json=as_json)
@@ -49,11 +50,14 @@ def bundle(
             body["complaint"] = which if is_uuid(which) else _by_receipt(client, which)
         data, headers = client.download("audit", f"/bundles{'/opened' if opened else ''}", body)
     to.write_bytes(data)
-    told = {"file": str(to), "bytes": len(data), "digest": headers["digest"]}
+    harmed = int(headers["bihuan-harmed"])
+    told = {"file": str(to), "bytes": len(data), "digest": headers["digest"], "harmed": harmed}
     if as_json:
         emit(told)
     else:
         out.print(f"[green]✓[/green] {to}: {len(data):,} bytes, {headers['digest']}")
+        if harmed:
+            out.print(f"[red]{harmed} of its events are not as they were sealed[/red]: see verify")
         out.print(
             f"Check it: python -I -S verify_bundle.py {to.name} KEY (both are described in it)"
         )

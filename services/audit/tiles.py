@@ -299,13 +299,9 @@ class Leaves:
 
     def of(self, partition: int, place: LogPlace) -> int | None:
         """Its number; None while no checkpoint covers it."""
-        spans = self._spans.get(partition)
-        if spans is None:
-            spans = self._spans[partition] = _spans(self._archived.conn, partition)
-        at = bisect_left(spans, place, key=lambda span: span.upto)
-        if at == len(spans) or place <= spans[at].after:
+        span = self.span(partition, place)
+        if span is None:
             return None
-        span = spans[at]
         places = self._places.get(span.first)
         if places is None:
             places = self._places[span.first] = self._archived.places(
@@ -313,6 +309,14 @@ class Leaves:
             )
         found = bisect_left(places, place)
         return span.first + found if places[found : found + 1] == [place] else None
+
+    def span(self, partition: int, place: LogPlace) -> Span | None:
+        """The run of leaves that it belongs to; None while no checkpoint covers it."""
+        spans = self._spans.get(partition)
+        if spans is None:
+            spans = self._spans[partition] = _spans(self._archived.conn, partition)
+        at = bisect_left(spans, place, key=lambda span: span.upto)
+        return None if at == len(spans) or place <= spans[at].after else spans[at]
 
 
 def _spans(conn: Connection[Any], partition: int) -> list[Span]:

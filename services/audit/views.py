@@ -218,6 +218,17 @@ def timeline(records: Records, complaint: UUID, after: Place | None, limit: int)
     return _Resolver(records, heads).steps([_step(one) for one in found])
 
 
+def steps_alone(rows: Sequence[Record]) -> list[Step]:
+    """Rows as steps; of their causes only those are found that are among them."""
+    steps = [_step(one) for one in rows]
+    known = {
+        str(one.id): Named(one.source, row.subject, one.sequence, one.type, one.time)
+        for one, row in zip(steps, rows, strict=True)
+        if one.id is not None and one.sequence is not None
+    }
+    return [replace(one, cause=replace(one.cause, event=known.get(one.cause.ref))) for one in steps]
+
+
 def records_of(records: Records, complaint: UUID) -> list[bytes]:
     """The bytes of a complaint's events from all services, in the order of the log."""
     return [one.state for one in records.of([str(complaint)])]

@@ -15,10 +15,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from services.audit.evidence import verify_bundle
 from tests.e2e.commands import bihuan, told
 from tests.e2e.world import DATABASES, World, read_log, world
-from tests.stack import room
+from tests.stack import UNGUARDED, room
 
 START = "2025-10-09 09:00:00"
 PHONE, WORDS = "13800000771", "上个月的漫游费太贵了, 我姓欧阳"
@@ -47,10 +49,13 @@ def opened_up(bundle: Path) -> Files:
 
 
 def packed(files: Files) -> bytes:
+    """As bundles are packed, so that a tampered one is found for its own reason."""
     out = BytesIO()
     with zipfile.ZipFile(out, "w") as file:
-        for name, data in files.items():
-            file.writestr(name, data)
+        for name, data in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            file.writestr(entry, data)
     return out.getvalue()
 
 
@@ -82,7 +87,7 @@ def flip(files: Files, name: str, at: int) -> Files:
 def without_last(files: Files) -> Files:
     """The last event cut off, with its proof and its head: only the signature can tell."""
     proofs = json.loads(files["proofs.json"])
-    proofs["events"].pop()
+    del proofs["events"][sha256(lines(files)[-1][:-1]).hexdigest()]
     cut = {
         **files,
         "events.jsonl": b"".join(lines(files)[:-1]),
@@ -159,6 +164,7 @@ def test_tampered_bundles_are_told_from_true_ones_by_plain_python(tmp_path: Path
         nobody = ("bundle", "5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11", "--out", f"{out}.no")
         assert (await bihuan(data, *nobody))[0] == 1
         await on_record(playing, first)
+        await bundles_of_a_harmed_archive(playing, first, tmp_path)
         return made
 
     async def whole() -> tuple[dict[str, Path], str]:
@@ -197,7 +203,8 @@ def named_by_their_own(shown: dict[str, tuple[int, str]], files: Files) -> None:
     assert f"{gone['source']} {gone['subject']} number {gone['sequence']}: " in middle
     assert "ALL HOLDS" in shown["one"][1]
     assert "complaint.registered.v1" in shown["one"][1]
-    assert "clock=acknowledge" in shown["one"][1]  # which promise was kept is said
+    (kept,) = [one for one in shown["one"][1].splitlines() if "  acknowledge  " in one]
+    assert ": KEPT at 2025-10-09T01:00:00" in kept  # which promise was kept is said
 
 
 def another_key(folder: Path, bundle: Path) -> None:
@@ -225,6 +232,51 @@ def the_sealed_ones_hold_nothing_of_persons(made: dict[str, Path]) -> None:
     assert manifest["variant"] == "sealed"
     followed = [json.loads(line) for line in opened_up(made["one"])["policies.jsonl"].splitlines()]
     assert {"clocks", "working-days"} <= {one["subject"] for one in followed}
+
+
+_TEXT = "UPDATE archive SET state = replace(encode(state, 'escape'), {})::bytea"
+HARMED: dict[str, tuple[int, str]] = {
+    "a byte": (2, "UPDATE archive SET state = set_byte(state, 1, get_byte(state, 1) # 1)"),
+    "an actor": (2, _TEXT.format("""'"actor":"', '"actor":"x'""")),
+    "a time": (1, _TEXT.format("""'"time":"2025-10', '"time":"2025-13'""")),
+    "a line end": (2, "UPDATE archive SET state = '\\x0a'::bytea || state"),
+    "nothing left": (1, "UPDATE archive SET state = ''"),
+    "the first gone": (1, "DELETE FROM archive"),
+    "the last gone": (2, "DELETE FROM archive"),
+}
+"""What somebody with the database's keys did to one event of intake's stream."""
+
+
+async def bundles_of_a_harmed_archive(playing: World, complaint: str, folder: Path) -> None:
+    """The bundle is made of what is left; its verifier names that event and no other."""
+    data = playing.system.places.data
+    key = (playing.system.places.keys / "checkpoint.key.pub").read_text("ascii").strip()
+    period = ("--from", "2025-10-09T09:00:00+08:00", "--to", "2025-10-09T10:00:00+08:00")
+    for name, (number, change) in HARMED.items():
+        harm = f"{change} WHERE source = '/bihuan/intake' AND subject = %s AND sequence = %s"
+        with psycopg.connect(playing.system.stack.dsn("bihuan_audit"), options=UNGUARDED) as conn:
+            conn.execute(
+                "CREATE TABLE kept AS SELECT * FROM archive WHERE subject = %s", (complaint,)
+            )
+            assert conn.execute(harm, (complaint, number)).rowcount == 1
+        for words in ((complaint,),) if name.endswith(" gone") else ((complaint,), period):
+            out = folder / "harmed.zip"
+            out.unlink(missing_ok=True)
+            code, answer = await told(data, "bundle", *words, "--out", str(out))
+            assert code == 0, (name, words, answer)
+            assert answer["harmed"] == (not name.endswith(" gone")), (name, words)
+            (folder / "verify_bundle.py").write_bytes(opened_up(out)["verify_bundle.py"])
+            code, said = await asyncio.to_thread(plain_python, out, key)
+            wrong = [line for line in said.splitlines() if line.startswith("WRONG")]
+            assert code == 1, (name, words, said)
+            here = f"/bihuan/intake {complaint} number {number}: "
+            blamed = [line for line in wrong if " number " in line]
+            assert blamed, (name, words, wrong)
+            assert all(here in line for line in blamed), (name, words, wrong)
+        with psycopg.connect(playing.system.stack.dsn("bihuan_audit"), options=UNGUARDED) as conn:
+            conn.execute("DELETE FROM archive WHERE subject = %s", (complaint,))
+            conn.execute("INSERT INTO archive SELECT * FROM kept")
+            conn.execute("DROP TABLE kept")
 
 
 async def on_record(playing: World, complaint: str) -> None:

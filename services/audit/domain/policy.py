@@ -103,6 +103,10 @@ class Words:
         wording = next(one for one in wordings if one.fits(data))
         return Said(self._fill(wording, data, "en"), self._fill(wording, data, "zh"))
 
+    def name(self, field: str, code: str) -> Said:
+        """What a code of such a field is called."""
+        return Said(self._named(field, code, "en"), self._named(field, code, "zh"))
+
     def _fill(self, wording: Wording, data: Mapping[str, Any], language: str) -> str:
         def field_of(match: re.Match[str]) -> str:
             if match[1] == EACH and wording.each is not None and wording.item is not None:
@@ -129,8 +133,8 @@ class Words:
                 return self._listed([self._value(path, one, language) for one in value], language)
             case dict():
                 return " ".join(self._value(path, one, language) for one in value.values() if one)
-            case str() if _INSTANT.fullmatch(value):
-                return local(datetime.fromisoformat(value))
+            case str() if (instant := _instant(value)) is not None:
+                return local(instant)
             case _:
                 return self._named(path, str(value), language)
 
@@ -166,6 +170,15 @@ def local(instant: datetime) -> str:
     """An instant as people in Shanghai read it, to the minute or, where it has any, the second."""
     there = instant.astimezone(SHANGHAI)
     return there.strftime("%Y-%m-%d %H:%M:%S" if there.second else "%Y-%m-%d %H:%M")
+
+
+def _instant(value: str) -> datetime | None:
+    """The instant that a text of the wire names; None where it is none (a harmed record)."""
+    try:
+        known = datetime.fromisoformat(value) if _INSTANT.fullmatch(value) else None
+        return known and known.astimezone(SHANGHAI)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _keys(name: str, code: str) -> Iterator[str]:

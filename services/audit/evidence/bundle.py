@@ -14,13 +14,19 @@ from pathlib import Path
 from typing import Any, Protocol
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from services.audit.evidence.page import Told, page
+from services.audit.evidence.page import Row, Told, page
 
 HERE = Path(__file__).parent
 SHIPPED = ("HOWTO.txt", "verify_bundle.py")
 SIGNED_FIRST = b"bihuan bundle\n"
 EPOCH = (1980, 1, 1, 0, 0, 0)
-FORMAT = "bihuan-bundle-1"
+FORMAT = "bihuan-bundle-2"
+BYTES_MAX = 2**30
+"""The verifier reads no more."""
+
+
+class TooLarge(ValueError):
+    """These events make a bundle that nobody could check; the message says how large."""
 
 
 class Signer(Protocol):
@@ -32,7 +38,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """One event's bytes, the leaf it is, and the path from there to the root."""
+    """One event's bytes, the leaf it is, and the path from there to the root; one line."""
 
     state: bytes
     index: int
@@ -49,15 +55,20 @@ class Content:
     note: str
     key: str
     events: Sequence[Proven]
+    """By the number of their leaf: the log's order within each complaint."""
     policies: Sequence[Proven]
     heads: Sequence[Mapping[str, Any]]
+    """Of each stream: source, subject, `first` and last number (`sequence`), the last's digest."""
     steps: Sequence[Told] = ()
+    promises: Sequence[Row] = ()
+    harmed: int = 0
+    """How many of the events are not as they were sealed."""
     opened: Mapping[str, str | None] | None = None
     """Token -> what was sealed (None: it does not open any more); None: a sealed bundle."""
 
 
 def assemble(content: Content, signer: Signer) -> bytes:
-    """The bundle as one zip file."""
+    """The bundle as one zip file; raises TooLarge."""
     files = {
         "events.jsonl": _lines(content.events),
         "policies.jsonl": _lines(content.policies),
@@ -66,7 +77,9 @@ def assemble(content: Content, signer: Signer) -> bytes:
         ),
         "checkpoint.txt": content.note.encode(),
         "key.txt": f"{content.key}\n".encode(),
-        "page.html": page(content.about, content.steps, len(content.events)).encode(),
+        "page.html": page(
+            content.about, content.steps, content.promises, len(content.events)
+        ).encode(errors="backslashreplace"),
         **{name: (HERE / name).read_bytes() for name in SHIPPED},
     }
     if content.opened is not None:
@@ -83,15 +96,25 @@ def assemble(content: Content, signer: Signer) -> bytes:
         }
     )
     signature = signer.sign_bytes(SIGNED_FIRST + manifest)
-    return _zip({**files, "manifest.json": manifest, "manifest.sig": b64encode(signature)})
+    made = _zip({**files, "manifest.json": manifest, "manifest.sig": b64encode(signature)})
+    if len(made) > BYTES_MAX:
+        raise TooLarge(f"{len(made):,} bytes; a bundle has at most {BYTES_MAX:,}")
+    return made
 
 
 def _lines(events: Sequence[Proven]) -> bytes:
     return b"".join(one.state + b"\n" for one in events)
 
 
-def _proofs(events: Sequence[Proven]) -> list[Any]:
-    return [{"index": one.index, "path": [step.hex() for step in one.path]} for one in events]
+def _proofs(events: Sequence[Proven]) -> dict[str, Any]:
+    """By the digest of the line that each is about, so that a line taken out harms no other."""
+    return {
+        sha256(one.state).hexdigest(): {
+            "index": one.index,
+            "path": [step.hex() for step in one.path],
+        }
+        for one in events
+    }
 
 
 def _json(content: Any) -> bytes:

@@ -1,26 +1,30 @@
 """Reads what a bundle is made of: events by complaint or by period, and what they followed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import dict_row
 from pydantic_core import from_json
 
 from contracts.housekeeping import CheckpointSealed, PolicyActivated
-from libs.decider import NotFound, Refused
+from libs.decider import Conflict, NotFound, Refused
 from libs.decider.decider import wire_instant
 from services.audit import views
 from services.audit.cold.form import Record
 from services.audit.cold.records import Records
 from services.audit.domain.checkpoint import public_key_of, signed_of, verifier_key
-from services.audit.domain.policy import Words
+from services.audit.domain.policy import Said, Words
 from services.audit.domain.shape import policies_in
 from services.audit.domain.telling import channel_of, reason_of
-from services.audit.domain.tree import Tree, inclusion_proof
+from services.audit.domain.tree import NotInTree, Tree, inclusion_proof, leaf_hash
 from services.audit.evidence.bundle import Content, Proven
-from services.audit.evidence.page import Told
+from services.audit.evidence.page import Told, row_of
+from services.audit.evidence.promises import promises
 from services.audit.gone import Purged, absent
 from services.audit.printing import led, plain, service_of
 from services.audit.tiles import Leaves, checkpoint_of, last_checkpoint, tree_at
@@ -29,6 +33,10 @@ EVENTS_MAX = 50_000
 PAGE_STEPS_MAX = 5_000
 CALENDAR = "working-days"
 """The policy that events mean where they name a calendar's version alone."""
+NOT_AS_SEALED = Said(
+    en="This record is no longer as it was sealed; verify_bundle.py names it.",
+    zh="该记录与封存时不一致,以核验程序所列为准。",
+)
 
 
 class NothingSealed(NotFound):
@@ -38,6 +46,13 @@ class NothingSealed(NotFound):
     zh = "尚无检查点包含相关事件,请在下一整点后重试"
 
 
+class Lost(Conflict):
+    """The archive took in records of this complaint and holds none; see what `verify` says."""
+
+    rule = "records-lost"
+    zh = "档案曾收到该投诉的记录,现已全部缺失,请先核验"
+
+
 class TooMuch(Refused):
     """One bundle does not hold so many events; ask for a shorter period."""
 
@@ -45,26 +60,28 @@ class TooMuch(Refused):
     zh = "事件过多,请缩短期间"
 
 
-class NotPlain(Refused):
-    """The archive holds bytes there that are no event of ours; see what `verify` says of them."""
+class TreeHarmed(Conflict):
+    """The tree of checkpoints is not whole, so nothing can be proven; see what `verify` says."""
 
-    rule = "not-plain"
-    zh = "档案中有非本系统事件的字节,请先核验"
+    rule = "tree-harmed"
+    zh = "检查点哈希树不完整,无法出具证据,请先核验"
 
 
 def of_complaint(records: Records, complaint: UUID, size: int | None, words: Words) -> Content:
     """Everything of one complaint that a checkpoint covers, its streams from their beginnings."""
     checkpoint = _checkpoint(records.conn, size)
     found = _few(records.of([str(complaint)]))
-    if not found and isinstance(gone := absent(records.conn, complaint), Purged):
-        raise gone
+    heads = _heads(records.conn, complaint)
+    if not found:
+        gone = absent(records.conn, complaint)
+        raise gone if isinstance(gone, Purged) or not heads else Lost
     about: dict[str, Any] = {"complaint": str(complaint)}
     known = views.about(records.conn, complaint)
     if known is not None:
         about["receipt"] = known["receipt"]
     steps = views.timeline(records, complaint, None, PAGE_STEPS_MAX)
-    made = _Content(records, checkpoint)
-    return made.content(about, found, words, steps, whole=True)
+    made = _content(records, checkpoint, about, found, words, steps, whole=True)
+    return replace(made, heads=whole_streams(made.heads, found, heads))
 
 
 def of_period(
@@ -74,7 +91,8 @@ def of_period(
     checkpoint = _checkpoint(records.conn, size)
     found = _few(records.between(since, until, EVENTS_MAX + 1))
     about = {"from": wire_instant(since), "to": wire_instant(until)}
-    return _Content(records, checkpoint).content(about, found, words, [], whole=False)
+    steps = views.steps_alone(found[:PAGE_STEPS_MAX])
+    return _content(records, checkpoint, about, found, words, steps, whole=False)
 
 
 def _checkpoint(conn: Connection[Any], size: int | None) -> CheckpointSealed:
@@ -90,72 +108,119 @@ def _few(found: list[Record]) -> list[Record]:
     return found
 
 
-class _Content:
-    def __init__(self, records: Records, checkpoint: CheckpointSealed) -> None:
-        self._records = records
-        self._checkpoint = checkpoint
-        self._tree: Tree = tree_at(records.conn, checkpoint.size)
-        self._leaves = Leaves(records)
-
-    def content(
-        self,
-        about: Mapping[str, Any],
-        rows: Sequence[Record],
-        words: Words,
-        steps: Sequence[views.Step],
-        *,
-        whole: bool,
-    ) -> Content:
-        covered = [(row, index) for row in rows if (index := self._index(row)) is not None]
+def _content(
+    records: Records,
+    checkpoint: CheckpointSealed,
+    about: Mapping[str, Any],
+    rows: Sequence[Record],
+    words: Words,
+    steps: Sequence[views.Step],
+    *,
+    whole: bool,
+) -> Content:
+    """What was sealed of these rows; raises NothingSealed, TreeHarmed."""
+    try:
+        proving = _Proving(records, checkpoint)
+        covered = sorted(
+            (one for one in map(proving.sealed, rows) if one is not None),
+            key=lambda one: (one.index, one.row.place),
+        )
         if not covered:
             raise NothingSealed
-        bodies = [_event(row.state) for row, _ in covered]
-        checkpoint = self._checkpoint
-        places = {(row.life, row.offset) for row, _ in covered}
-        told = [_told(step, words) for step in steps if step.place in places]
-        if not steps:
-            told = [_told_plainly(event, words) for event in bodies[:PAGE_STEPS_MAX]]
-        return Content(
-            about=about,
-            whole=whole,
-            note=signed_of(checkpoint).note(),
-            key=verifier_key(checkpoint.origin, public_key_of(checkpoint)),
-            events=[self._proven(row.state, index) for row, index in covered],
-            policies=[self._proven(*one) for one in self._policies(bodies)],
-            heads=_heads([row for row, _ in covered]),
-            steps=told,
-        )
-
-    def _index(self, row: Record) -> int | None:
-        """Its leaf; None where the checkpoint does not cover it."""
-        index = self._leaves.of(row.partition, (row.life, row.offset))
-        return index if index is not None and index < self._checkpoint.size else None
-
-    def _proven(self, state: bytes, index: int) -> Proven:
-        return Proven(state, index, inclusion_proof(index, self._tree.size, self._tree.node))
-
-    def _policies(self, bodies: Sequence[Any]) -> Iterator[tuple[bytes, int]]:
-        """The events that brought into force what these events followed; each once."""
-        wanted = {one for body in bodies for one in policies_in(body["data"])}
-        wanted |= {(CALENDAR, one) for body in bodies for one in _calendars(body["data"])}
-        names = sorted({name for name, _ in wanted})
-        rows = self._records.of(names, kinds=[PolicyActivated.type])
-        for row in rows:
-            data = _event(row.state)["data"]
-            index = self._index(row)
-            if index is not None and (data["name"], str(data["version"])) in wanted:
-                yield row.state, index
+        bodies = [one.body for one in covered if one.true and one.body]
+        policies = [proving.proven(one) for one in _policies(proving, bodies)]
+        events = [proving.proven(one) for one in covered if one.one_line]
+    except NotInTree as error:
+        raise TreeHarmed from error
+    by_place = {(one.row.partition, one.row.place): one for one in covered}
+    told = [(by_place.get((step.partition, step.place)), step) for step in steps]
+    return Content(
+        about=about,
+        whole=whole,
+        note=signed_of(checkpoint).note(),
+        key=verifier_key(checkpoint.origin, public_key_of(checkpoint)),
+        events=events,
+        policies=policies,
+        heads=heads_of([one.row for one in covered]),
+        steps=[told_of(step, words, true=one.true) for one, step in told if one is not None],
+        promises=[row_of(one, words) for one in promises(bodies)],
+        harmed=sum(not (one.true and one.one_line) for one in covered),
+    )
 
 
-def _event(state: bytes) -> Any:
-    """An event's JSON; raises NotPlain for bytes that one line of a file could not hold."""
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A row that a checkpoint covers, and which leaf it is."""
+
+    row: Record
+    index: int
+    true: bool
+    """Its bytes are those that were sealed."""
+    body: Any
+
+    @property
+    def one_line(self) -> bool:
+        """Whether a file of lines can hold it; what cannot is no event of ours and is missing."""
+        return b"\n" not in self.row.state
+
+
+class _Proving:
+    """Finds the leaves of rows, and the paths from there to the checkpoint's root."""
+
+    def __init__(self, records: Records, checkpoint: CheckpointSealed) -> None:
+        self.records = records
+        self._size = checkpoint.size
+        self._tree: Tree = tree_at(records.conn, checkpoint.size)
+        self._leaves = Leaves(records)
+        self._spans: dict[int, dict[bytes, int]] = {}
+
+    def sealed(self, row: Record) -> _Sealed | None:
+        """None where the checkpoint does not cover it."""
+        found = self._leaves.of(row.partition, row.place)
+        if found is None or found >= self._size:
+            return None
+        leaf = leaf_hash(sha256(row.state).digest())
+        index = found if self._tree.node(0, found) == leaf else self._elsewhere(row, leaf)
+        return _Sealed(row, found if index is None else index, index is not None, _body(row.state))
+
+    def proven(self, one: _Sealed) -> Proven:
+        """With its path."""
+        path = inclusion_proof(one.index, self._tree.size, self._tree.node)
+        return Proven(one.row.state, one.index, path)
+
+    def _elsewhere(self, row: Record, leaf: bytes) -> int | None:
+        """Its leaf by its bytes: where rows were taken out, those behind them stand too early."""
+        span = self._leaves.span(row.partition, row.place)
+        if span is None or span.first + span.records > self._size:
+            return None
+        known = self._spans.get(span.first)
+        if known is None:
+            numbers = range(span.first, span.first + span.records)
+            known = {self._tree.node(0, number): number for number in numbers}
+            self._spans[span.first] = known
+        return known.get(leaf)
+
+
+def _policies(proving: _Proving, bodies: Sequence[Any]) -> Iterator[_Sealed]:
+    """The events that brought into force what these events followed, and harmed ones of those."""
+    wanted = {one for body in bodies for one in policies_in(body["data"])}
+    wanted |= {(CALENDAR, one) for body in bodies for one in _calendars(body["data"])}
+    names = sorted({name for name, _ in wanted})
+    rows = proving.records.of(names, kinds=[PolicyActivated.type])
+    found = [one for one in map(proving.sealed, rows) if one is not None and one.one_line]
+    for one in sorted(found, key=lambda one: one.index):
+        data = one.body.get("data", {})
+        if not one.true or (data.get("name"), str(data.get("version"))) in wanted:
+            yield one
+
+
+def _body(state: bytes) -> Any:
+    """An event's JSON; empty for bytes that are none."""
     try:
         event = from_json(state)
-        if b"\n" not in state and isinstance(event["data"], dict):
-            return event
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise NotPlain
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) and isinstance(event.get("data"), dict) else {}
 
 
 def _calendars(data: Any) -> Iterator[str]:
@@ -170,28 +235,52 @@ def _calendars(data: Any) -> Iterator[str]:
             yield from _calendars(inner)
 
 
-def _heads(rows: Sequence[Record]) -> list[dict[str, Any]]:
-    last: dict[tuple[str, str], Record] = {}
+def heads_of(rows: Sequence[Record]) -> list[dict[str, Any]]:
+    """Where each stream begins and ends among these rows."""
+    streams: dict[tuple[str, str], dict[int, Record]] = {}
     for row in rows:
-        known = last.get((row.source, row.subject))
-        if row.sequence is not None and (known is None or row.sequence > (known.sequence or 0)):
-            last[row.source, row.subject] = row
+        if row.sequence is not None:
+            streams.setdefault((row.source, row.subject), {})[row.sequence] = row
     return [
         {
             "source": source,
             "subject": subject,
-            "sequence": row.sequence,
-            "digest": row.digest.hex(),
+            "first": min(stream),
+            "sequence": max(stream),
+            "digest": stream[max(stream)].digest.hex(),
         }
-        for (source, subject), row in sorted(last.items())
+        for (source, subject), stream in sorted(streams.items())
     ]
+
+
+def _heads(conn: Connection[Any], complaint: UUID) -> Sequence[Mapping[str, Any]]:
+    """Where audit, when it took them in, saw each stream of a complaint end."""
+    with conn.cursor(row_factory=dict_row) as curs:
+        return curs.execute(
+            "SELECT source, subject, sequence, encode(digest, 'hex') AS digest FROM head "
+            "WHERE subject = %s ORDER BY source",
+            (str(complaint),),
+        ).fetchall()
+
+
+def whole_streams(
+    found: Sequence[Mapping[str, Any]], rows: Sequence[Record], heads: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Heads from number 1 up to over what the archive lost at an end, so that it is missed."""
+    known = {(one["source"], one["subject"]): {**one, "first": 1} for one in found}
+    there = {(one.source, one.subject, one.sequence) for one in rows}
+    for head in heads:
+        if (head["source"], head["subject"], head["sequence"]) not in there:
+            known[head["source"], head["subject"]] = {**head, "first": 1}
+    return [known[stream] for stream in sorted(known)]
 
 
 # -- as the page tells it -------------------------------------------------------------------------
 
 
-def _told(step: views.Step, words: Words) -> Told:
-    said = words.say(step.type, step.data)
+def told_of(step: views.Step, words: Words, *, true: bool) -> Told:
+    """A step in words; of one that is not as it was sealed nothing is told but that."""
+    said = words.say(step.type, step.data) if true else NOT_AS_SEALED
     event = step.cause.event
     return Told(
         time=step.time,
@@ -207,22 +296,5 @@ def _told(step: views.Step, words: Words) -> Told:
         reason=reason_of(step.type, step.data) or "",
         en=said.en,
         zh=said.zh,
-    )
-
-
-def _told_plainly(event: Mapping[str, Any], words: Words) -> Told:
-    kind, actor, data = str(event["type"]), str(event["actor"]), event["data"]
-    said = words.say(kind, data)
-    return Told(
-        time=datetime.fromisoformat(event["time"]),
-        service=service_of(str(event["source"])),
-        type=kind,
-        number=int(event["sequence"]),
-        actor=actor,
-        channel=channel_of(actor, data) or "",
-        cause=str(event["causationid"]),
-        policies="; ".join(f"{name} {version}" for name, version in policies_in(data)),
-        reason=reason_of(kind, data) or "",
-        en=said.en,
-        zh=said.zh,
+        harmed=not true,
     )

@@ -18,13 +18,15 @@ from libs.web import Caller, Router, allow
 from services.audit.cold.records import Reading
 from services.audit.config import Settings
 from services.audit.domain.policy import WORDS, Words
-from services.audit.evidence.bundle import Content, assemble
-from services.audit.evidence.gather import of_complaint, of_period
+from services.audit.evidence.bundle import Content, TooLarge, assemble
+from services.audit.evidence.gather import TooMuch, of_complaint, of_period
 from services.audit.handed_out import put_on_record
 from services.audit.signing import open_key
 
 TOKEN = re.compile(rb"bs1\.[A-Za-z0-9_-]+")
 ZIP = "application/zip"
+HARMED = "bihuan-harmed"
+"""How many of its events are not as they were sealed; the bundle's verifier names each."""
 
 
 class NothingSigns(NotFound):
@@ -104,9 +106,13 @@ async def _handed_out(app: App, body: BundleAsked, caller: Caller, content: Cont
     if path is None:
         raise NothingSigns
     key = await app.beside(open_key, path, settings.checkpoint_origin)
-    data = await app.beside(assemble, content, key)
+    try:
+        data = await app.beside(assemble, content, key)
+    except TooLarge as error:
+        raise TooMuch(f"{error}; ask for a shorter period.") from error
     digest = sha256(data).hexdigest()
     what = "evidence_bundle" if content.opened is None else "evidence_bundle_opened"
     about = () if body.complaint is None else (body.complaint,)
     await put_on_record(app, caller, what, digest, body.purpose, about)
-    return Response(data, media_type=ZIP, headers={"digest": f"sha-256={digest}"})
+    headers = {"digest": f"sha-256={digest}", HARMED: str(content.harmed)}
+    return Response(data, media_type=ZIP, headers=headers)
