@@ -25,6 +25,7 @@ from infra.databases import PURGE_KEYS, trust_purge_keys
 from infra.local import LocalStack
 from infra.local.stack import BrokerChoice
 from libs.messaging.app import App
+from libs.messaging.catching_up import CATCHING_UP
 from libs.messaging.topics import PARTITIONS_ONE_MACHINE, create_topics, wanted_topics
 from libs.timekeeping.clock import Clock, SystemClock
 from libs.web.auth import SigningKey, issue_token, make_signing_key
@@ -35,6 +36,9 @@ log = logging.getLogger("bihuan.system")
 Progress = Callable[[str, str], None]
 
 READY_SECONDS_MAX = 90.0
+CATCH_UP_SECONDS_MAX = 1800.0
+"""So long a service may take to hear what was told while it was down, before it lets anybody in."""
+
 STOP_SECONDS_MAX = 20.0
 PORT_FIRST = 8100
 """API ports from here in the order of SERVICES, health ports 100 above; free ones if taken."""
@@ -270,19 +274,22 @@ class System:
         self.running = {}
 
     async def _await_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS_MAX
+        began = time.monotonic()
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             for name, urls in self.urls.items():
+                patience = READY_SECONDS_MAX
                 while True:
                     process = self.running.get(name)
                     if process is not None and process.poll() is not None:
                         raise ServiceFailed(f"{name} ended; see {self.places.logs / name}.log")
-                    with contextlib.suppress(httpx.HTTPError):
+                    with contextlib.suppress(httpx.HTTPError, ValueError):
                         answer = await client.get(f"{urls['health']}/health/ready")
                         if answer.status_code == 200:
                             break
-                    if time.monotonic() > deadline:
-                        raise ServiceFailed(f"{name} was not ready in {READY_SECONDS_MAX:.0f} s")
+                        if answer.json()["reasons"] == [CATCHING_UP]:
+                            patience = CATCH_UP_SECONDS_MAX
+                    if time.monotonic() - began > patience:
+                        raise ServiceFailed(f"{name} was not ready in {patience:.0f} s")
                     await asyncio.sleep(0.05)
                 self.progress(name, "ready")
 

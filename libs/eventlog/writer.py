@@ -10,6 +10,8 @@ from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import psycopg
+import psycopg_pool
 from eventsourcing.persistence import InterfaceError, OperationalError
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -32,6 +34,17 @@ class Busy(Exception):
 
 class Unreachable(Exception):
     """The database cannot be reached, or died during the commit: look before trying again."""
+
+
+UNAVAILABLE: tuple[type[Exception], ...] = (
+    Unreachable,
+    Busy,
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg_pool.PoolTimeout,
+)
+"""What means "not now": 503 with Retry-After."""
 
 
 class ComplaintParked(Conflict):

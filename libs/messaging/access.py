@@ -34,6 +34,7 @@ from libs.eventlog.tables import Table
 from libs.eventlog.work import Work
 from libs.web.access import SHIPPED, AccessTable, load_access_table, vet_access_table
 from libs.web.auth import Caller, Shown, TokenRevoked
+from libs.web.problem import Unavailable
 
 ACCESS = "access"
 """The name of the policy that is the table of roles and actions."""
@@ -294,6 +295,12 @@ class AccessInForce:
         self._transact = transact
         self._known = _Known()
         self._strange: list[str] = []
+        self.closed = True
+        """Nobody is let in: what was revoked while the instance was down may not be known yet."""
+
+    def let_in(self) -> None:
+        """From now on callers are let in: what is known is what was on the log at the start."""
+        self.closed = False
 
     # -- the table -------------------------------------------------------------------------------
 
@@ -313,7 +320,8 @@ class AccessInForce:
     # -- callers ---------------------------------------------------------------------------------
 
     def standing(self, digest: str, caller: Caller) -> Caller:
-        """The caller with the roles that may be used; raises TokenRevoked."""
+        """The caller with the roles that may be used; raises TokenRevoked, or Unavailable."""
+        self._refuse_closed()
         known = self._known
         if digest in known.revoked:
             raise TokenRevoked
@@ -321,9 +329,17 @@ class AccessInForce:
         return caller if allowed is None else replace(caller, roles=caller.roles & allowed)
 
     async def shown(self, token: Shown) -> None:
-        """A token this instance sees for the first time: on record before it is obeyed."""
+        """A token this instance sees for the first time: on record before it is obeyed.
+
+        Raises Unavailable, and has then put nothing on record.
+        """
+        self._refuse_closed()
         if not await self._query(_is_on_record, token.digest):
             await self._transact(lambda work: self._put_on_record(work, token))
+
+    def _refuse_closed(self) -> None:
+        if self.closed:
+            raise Unavailable("This service has just started and still catches up with the log.")
 
     def _put_on_record(self, work: Work, token: Shown) -> None:
         event = self._events.token_issued.model_validate(

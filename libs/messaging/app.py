@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import psycopg
-import psycopg_pool
 import uvicorn
 from aiokafka.errors import KafkaError
-from eventsourcing.persistence import InterfaceError, OperationalError
 from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from starlette.applications import Starlette
@@ -24,9 +22,10 @@ from libs.decider import Recorded
 from libs.eventlog.service import Service
 from libs.eventlog.store import Store
 from libs.eventlog.work import Work
-from libs.eventlog.writer import Busy, Unreachable, Writer
+from libs.eventlog.writer import UNAVAILABLE, Writer
 from libs.messaging import topics
 from libs.messaging.access import AccessInForce
+from libs.messaging.catching_up import CATCHING_UP, caught_up
 from libs.messaging.channel import Channel, Door
 from libs.messaging.commands import RuntimeCommands
 from libs.messaging.consumer import Consumer
@@ -54,16 +53,6 @@ GRACE_SECONDS = 5.0
 """How long a batch that is being taken may go on at the end; well under STOP_SECONDS_MAX, for
 FastStream closes its producer and its admin client only after that wait."""
 STOP_SECONDS_MAX = 20.0
-
-UNAVAILABLE: tuple[type[Exception], ...] = (
-    Unreachable,
-    Busy,
-    OperationalError,
-    InterfaceError,
-    psycopg.OperationalError,
-    psycopg_pool.PoolTimeout,
-)
-"""What means "not now": 503 with Retry-After."""
 
 
 class TopicsWrong(RuntimeError):
@@ -249,6 +238,9 @@ class App:
         if not self.clock.stepped:
             self._tasks.append(asyncio.create_task(self._tick(), name="timers"))
         self._tasks.append(asyncio.create_task(self._housekeep(), name="housekeeping"))
+        if self.access is not None:
+            catching_up = asyncio.create_task(self._catch_up(self.access), name="catching up")
+            self._tasks.append(catching_up)
 
     def _consumer(self, taker: Inbox | Channel, topic_id: str) -> Consumer:
         suffix = "" if taker is self.inbox else "-channel"
@@ -416,10 +408,12 @@ class App:
             reasons.append("starting")
         elif self.relay.refusal:
             reasons.append(self.relay.refusal)
+        if self.access is not None and self.access.closed:
+            reasons.append(CATCHING_UP)
         reasons += [
             f"task {task.get_name()} has ended"
             for task in self._tasks
-            if task.done() and not task.cancelled()
+            if task.done() and not task.cancelled() and not _did_its_work(task)
         ]
         try:
             await self.query(lambda conn: conn.execute("SELECT 1"))
@@ -488,9 +482,28 @@ class App:
 
         return AccessInForce(self.access_table, events, self.clock.now, self.query, transact)
 
+    async def _catch_up(self, access: AccessInForce) -> None:
+        """Lets callers in once whatever was revoked while this instance was down is known."""
+
+        async def ends() -> Mapping[int, int]:
+            return await self.ends_of(self.inbox.topic, range(self.settings.partitions))
+
+        await caught_up(self.inbox, ends, self.query)
+        while True:
+            with contextlib.suppress(*UNAVAILABLE):
+                await self.query(access.look)
+                access.let_in()
+                return
+            await asyncio.sleep(TICK_SECONDS)
+
     async def _look_at_access(self) -> None:
         if self.access is not None:
             await self.query(self.access.look)
+
+
+def _did_its_work(task: asyncio.Task[Any]) -> bool:
+    """Whether a task has ended that is meant to end: the others go on until they are stopped."""
+    return task.get_name() == "catching up" and task.exception() is None
 
 
 class _Server(uvicorn.Server):

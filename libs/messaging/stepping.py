@@ -80,6 +80,8 @@ class Stepper:
         # All outboxes first, then all inboxes: what was sent before is then below the ends seen.
         if not all(await asyncio.gather(*(app.all_sent() for app in self.apps))):
             return False
+        if any(app.access is not None and app.access.closed for app in self.apps):
+            return False  # one that has just started, and lets nobody in yet
         wanted: dict[str, set[int]] = {}
         for app in self.apps:
             for consumer in app.consumers:

@@ -18,7 +18,8 @@ from typing import Protocol
 import httpx
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from libs.messaging.app import UNAVAILABLE, App
+from libs.eventlog.writer import UNAVAILABLE
+from libs.messaging.app import App
 from services.audit.cold.records import reading
 from services.audit.cold.store import Store, StoreAway
 from services.audit.domain.checkpoint import signed_of

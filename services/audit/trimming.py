@@ -21,8 +21,9 @@ from psycopg.rows import tuple_row
 
 from contracts.catalogue import SERVICES
 from libs.decider import Conflict
+from libs.eventlog.writer import UNAVAILABLE
 from libs.messaging import topics
-from libs.messaging.app import UNAVAILABLE, App
+from libs.messaging.app import App
 from services.audit.cold.records import Records, reading
 from services.audit.cold.store import Store, StoreAway
 from services.audit.domain.cohorts import NAME, ArchivePolicy

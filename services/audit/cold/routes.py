@@ -21,7 +21,8 @@ from libs.decider import Command, DomainError, To
 from libs.decider.decider import wire_instant
 from libs.eventlog.envelope import Origin
 from libs.eventlog.work import Work
-from libs.messaging.app import UNAVAILABLE, App
+from libs.eventlog.writer import UNAVAILABLE
+from libs.messaging.app import App
 from libs.web import Caller, Router, Unavailable, allow
 from services.audit.cold.asking import QUESTIONS, SQL_CHARACTERS_MAX, Answered, ask
 from services.audit.cold.form import FileBroken

@@ -155,6 +155,7 @@ async def playing(room: Room, keys: Path, **more: Any) -> AsyncIterator[Playing]
     await asyncio.gather(*(app.start() for app in apps))
     try:
         play = Playing(intake, routing, audit, clock, token)
+        await play.stepper.settle()
         await play.get("/openapi.json")
         await play.stepper.settle()
         yield play

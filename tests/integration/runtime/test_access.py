@@ -95,6 +95,7 @@ class Instance:
         self.access = AccessInForce(
             load_access_table(SHIPPED), ACCESS, lambda: self.now, query, transact
         )
+        self.access.let_in()
 
     def hear(self, *recorded: Any) -> None:
         """These come by the log, and a second passes."""
