@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from cli.places import SERVICES
+from libs.eventlog.schema import CannotStart
 from libs.telemetry.logs import configure_logs
 from libs.timekeeping.clock import Clock, SystemClock
 
@@ -32,7 +33,10 @@ def service_modules(name: str) -> "tuple[Callable[[Any, Clock], App], type[Any]]
 
 
 def serve(name: str) -> None:
-    """Runs a service with its settings from the environment; SIGTERM and Ctrl-C stop it."""
+    """Runs a service with its settings from the environment; SIGTERM and Ctrl-C stop it.
+
+    Ends with 1 and a line that says what to do where its database must be seen to first.
+    """
     configure_logs(name)
     # What is imported stays: it is not looked through for garbage, neither meanwhile nor later.
     gc.disable()
@@ -56,7 +60,10 @@ def serve(name: str) -> None:
             await app.stop()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run())
+        try:
+            runner.run(run())
+        except CannotStart as error:
+            sys.exit(f"{name} does not start: {error}")
 
 
 def _owner_gone(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:

@@ -173,7 +173,11 @@ class System:
         for name, app in self.apps.items():
             if name != "intake" and intake is not None:
                 app.settings.intake_url = intake.api_url
-        await asyncio.gather(*(app.start() for name, app in self.apps.items() if name != "intake"))
+        others = (app.start() for name, app in self.apps.items() if name != "intake")
+        # None is stopped amid its start because another one failed.
+        for failed in await asyncio.gather(*others, return_exceptions=True):
+            if isinstance(failed, BaseException):
+                raise failed
         self.urls = {
             name: {"api": app.api_url, "health": app.health_url} for name, app in self.apps.items()
         }

@@ -22,7 +22,13 @@ from pydantic_core import to_json
 from libs.decider import Row
 from libs.eventlog.failpoint import reach
 from libs.eventlog.purging import AlsoPurge, Purge, carry_out, purged_among
-from libs.eventlog.schema import RUNTIME_TABLES, create_view
+from libs.eventlog.schema import (
+    RUNTIME_TABLES,
+    CannotStart,
+    ViewsOutdated,
+    create_view,
+    outdated,
+)
 from libs.eventlog.tables import KeptTable, Table
 
 
@@ -30,7 +36,7 @@ class Moved(Exception):
     """Something this decision rested on has changed since it was read; decide again."""
 
 
-class NotKept(RuntimeError):
+class NotKept(CannotStart):
     """The database has no keeper: its administrator must run infra/postgres/keeper.sql in it."""
 
 
@@ -134,12 +140,14 @@ class UnitRecorder(PostgresApplicationRecorder):
     def __init__(
         self,
         datastore: PostgresDatastore,
+        service: str,
         tables: Sequence[Table],
         ddl: Sequence[str] = (),
         kept: Sequence[KeptTable] = (),
         also_purge: AlsoPurge | None = None,
     ) -> None:
         super().__init__(datastore)
+        self._service = service
         self._tables: Mapping[str, Table] = {table.name: table for table in tables}
         self._ddl = tuple(ddl)
         self._kept = tuple(kept)
@@ -162,11 +170,12 @@ class UnitRecorder(PostgresApplicationRecorder):
         """The read models by name."""
         return self._tables
 
-    def create_table(self) -> None:
+    def create_table(self, *, views_anew: bool = False) -> None:
         """Makes every table this service needs; safe to call at each start, by two at once.
 
         Those that must never lose a row are handed to the database's keeper at once. Raises
-        NotKept where there is none.
+        NotKept where there is none, and ViewsOutdated where another version's read models stand:
+        `views_anew` makes those anew, empty, for who fills them.
         """
         with self.datastore.transaction(commit=True) as curs:
             # CREATE ... IF NOT EXISTS is not safe against itself; one starts after the other.
@@ -181,12 +190,21 @@ class UnitRecorder(PostgresApplicationRecorder):
                     _hand_over(curs, one)
             for statement in RUNTIME_TABLES:
                 curs.execute(statement)
-            for table in self._tables.values():
-                for statement in create_view(table):
-                    curs.execute(statement)
+            self._create_views(curs, anew=views_anew)
             for statement in self._ddl:
                 curs.execute(statement)
         self.datastore.register_type_adapters()
+
+    def _create_views(self, curs: Cursor[DictRow], *, anew: bool) -> None:
+        tables = tuple(self._tables.values())
+        old = outdated(curs, tables)
+        if old and not anew:
+            raise ViewsOutdated(self._service, old)
+        for name in old:
+            curs.execute(f"DROP TABLE {name}")
+        for table in tables:
+            for statement in create_view(table):
+                curs.execute(statement)
 
     def _create_events(self, curs: Cursor[DictRow]) -> None:
         self._create_type_once(curs)

@@ -1,6 +1,26 @@
 """The tables every service's database has beside the event store."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import Cursor
+
 from libs.eventlog.tables import Table
+
+
+class CannotStart(RuntimeError):
+    """The database must be seen to before the service may start; the text says how."""
+
+
+class ViewsOutdated(CannotStart):
+    """Read models of this database were made by another version of the service."""
+
+    def __init__(self, service: str, names: Sequence[str]) -> None:
+        super().__init__(
+            f"read models made by another version of {service}, with other columns: "
+            f"{', '.join(names)}; make them again from the log: bihuan rebuild {service}"
+        )
+
 
 RUNTIME_TABLES: tuple[str, ...] = (
     # How far each partition of each topic has been taken; `topic_id` tells a topic made anew.
@@ -62,3 +82,47 @@ def create_view(table: Table) -> tuple[str, ...]:
             f"CREATE INDEX IF NOT EXISTS {table.name}_{number} ON {table.name} ({index})"
         )
     return tuple(statements)
+
+
+def outdated(curs: Cursor[Any], tables: Sequence[Table]) -> list[str]:
+    """Those of these tables that are there with other columns, types or key than they should have.
+
+    Rows of the cursor are dicts. A table that is missing is not outdated.
+    """
+    if not tables:
+        return []
+    wanted = [
+        (table.name, name, table.type_of(name), "not null" in kind or name in table.key)
+        for table in tables
+        for name, kind in table.columns.items()
+    ]
+    keyed = [(table.name, ",".join(sorted(table.key))) for table in tables]
+    columns = [[*column] for rows in (wanted, keyed) for column in zip(*rows, strict=True)]
+    return [row["name"] for row in curs.execute(_DIFFERENT, columns).fetchall()]
+
+
+_DIFFERENT = """
+WITH want AS (
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bool[])
+        AS w (tab, col, kind, never_null)
+), keyed AS (
+    SELECT * FROM unnest(%s::text[], %s::text[]) AS k (tab, columns)
+), have AS (
+    SELECT keyed.tab, a.attname AS col, format_type(a.atttypid, a.atttypmod) AS kind,
+           a.attnotnull AS never_null
+    FROM keyed JOIN pg_attribute a ON a.attrelid = to_regclass(quote_ident(keyed.tab))
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+), other AS (
+    SELECT coalesce(want.tab, have.tab) AS tab
+    FROM want FULL JOIN have ON (want.tab, want.col) = (have.tab, have.col)
+    WHERE (want.tab IS NULL OR have.tab IS NULL OR want.never_null <> have.never_null
+        OR format_type(to_regtype(want.kind), to_regtypemod(want.kind)) <> have.kind)
+    UNION
+    SELECT keyed.tab FROM keyed WHERE keyed.columns IS DISTINCT FROM (
+        SELECT string_agg(a.attname, ',' ORDER BY a.attname COLLATE "C")
+        FROM pg_index i
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+        WHERE i.indrelid = to_regclass(quote_ident(keyed.tab)) AND i.indisprimary)
+)
+SELECT DISTINCT tab AS name FROM other WHERE to_regclass(quote_ident(tab)) IS NOT NULL ORDER BY 1
+"""

@@ -45,7 +45,12 @@ class Store(Reader):
             connect_timeout=5.0,
         )
         self.recorder = UnitRecorder(
-            self.datastore, service.tables, service.ddl, service.kept, service.also_purge
+            self.datastore,
+            service.name,
+            service.tables,
+            service.ddl,
+            service.kept,
+            service.also_purge,
         )
         self._cache: OrderedDict[UUID, Stream] = OrderedDict()
         self._fresh: dict[UUID, Stream] = {}
@@ -53,9 +58,12 @@ class Store(Reader):
         self._any_purged: bool | None = None
         """Whether anything was ever purged here; None: not known since something moved."""
 
-    def create_tables(self) -> None:
-        """Makes what is missing; safe at each start."""
-        self.recorder.create_table()
+    def create_tables(self, *, views_anew: bool = False) -> None:
+        """Makes what is missing; safe at each start. Raises NotKept, ViewsOutdated.
+
+        `views_anew`: read models with other columns are made anew, empty, instead.
+        """
+        self.recorder.create_table(views_anew=views_anew)
 
     def close(self) -> None:
         """Gives the connections back."""

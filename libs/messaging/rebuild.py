@@ -99,7 +99,7 @@ def offline(
     progress: Progress,
 ) -> Rebuilt:
     """The same, on a database that nobody else uses."""
-    store.create_tables()
+    store.create_tables(views_anew=True)
     if whole:
         refuse_events(store)
     with Spool() as spool:

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from libs.eventlog.schema import ViewsOutdated
 from libs.eventlog.store import Store
 from libs.messaging.app import App
 from libs.messaging.rebuild import NotEmpty, StillRunning
@@ -20,6 +21,7 @@ from tests.integration.runtime.toys import (
     START,
     ball,
     catcher,
+    make_app,
     playing,
     stored,
     throw_ball,
@@ -209,6 +211,44 @@ def test_a_missing_record_stops_its_partition_until_somebody_resolves_it(tmp_pat
                 ).fetchone()
             assert told is not None
             assert told["n"] == 1
+
+    with room(("thrower", "catcher")) as where:
+        asyncio.run(play(where))
+
+
+OTHERWISE = {
+    "hand": (
+        "ALTER TABLE hand ADD COLUMN older int",
+        "ALTER TABLE hand DROP COLUMN thrown",
+        "ALTER TABLE hand ALTER COLUMN thrown TYPE bigint",
+        "ALTER TABLE hand ALTER COLUMN thrown DROP NOT NULL",
+    ),
+    "seen": (
+        "ALTER TABLE seen ALTER COLUMN caught TYPE numeric(14, 2)",
+        "ALTER TABLE seen ALTER COLUMN caught SET NOT NULL",
+        "ALTER TABLE seen DROP CONSTRAINT seen_pkey",
+    ),
+}
+
+
+def test_views_of_another_version_stop_the_start_until_they_are_made_again(tmp_path: Path) -> None:
+    """A service that starts on an earlier release's database says what is to be done."""
+
+    async def play(where: Room) -> None:
+        clock = SteppedClock(START)
+        async with playing(where, tmp_path, clock) as apps:
+            await history(apps, clock)
+            ended, before = apps[0], dump(apps[0].store)
+        for table, changes in OTHERWISE.items():
+            for change in changes:
+                with psycopg.connect(where.service_dsns["thrower"], autocommit=True) as conn:
+                    conn.execute(change)
+                with pytest.raises(ViewsOutdated, match=f": {table}; .*bihuan rebuild thrower"):
+                    await make_app(thrower(), where, tmp_path, clock).start()
+                assert await rebuilt(ended, where, whole=False) == before, change
+        async with playing(where, tmp_path, clock) as apps:
+            await Stepper(apps, clock).settle()
+            assert dump(apps[0].store) == before
 
     with room(("thrower", "catcher")) as where:
         asyncio.run(play(where))
