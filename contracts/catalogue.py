@@ -210,7 +210,10 @@ _INTAKE = _of(
     (i.ComplaintSurveyNoted, {}),
     (
         i.ComplaintErasureNoted,
-        {"intake": "person.erasure_noted; the last one free: person.erased{destroyed} (race 15)"},
+        {
+            "intake": "person.erasure_noted; all free and everything heard: "
+            "person.erased{destroyed} (race 15)"
+        },
     ),
     (i.ComplaintHoldNoted, {}),
     (
@@ -516,8 +519,8 @@ _HOUSEKEEPING = (
         "audit",
         "standing_hold",
         "`standing-holds`",
-        (h.StandingHoldPlaced, {}),
-        (h.StandingHoldLifted, {}),
+        (h.StandingHoldPlaced, {"intake": "destroys nothing that it reaches while it is on"}),
+        (h.StandingHoldLifted, {"intake": "what it kept may be destroyed"}),
     ),
     *_of("audit", "audit", "audit", (h.CheckpointSealed, {})),
     *_of("audit", "connection", "`connection:` and the day", (h.ConnectionEntered, {})),

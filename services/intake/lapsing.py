@@ -5,6 +5,7 @@ a chore then decides on each person's stream, reading what is left as the commit
 (docs/decisions/0018).
 """
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -21,9 +22,11 @@ from services.intake.domain.matching import CONTACTS
 from services.intake.domain.merging import COMPLAINTS
 from services.intake.domain.person import LapsePurpose
 from services.intake.persons import complaints_of
+from services.intake.standing_holds import is_held
 
 DDL = "CREATE TABLE IF NOT EXISTS purpose_lapsing (person uuid PRIMARY KEY)"
 AT_ONCE = 500
+AGAIN_SECONDS = 2.0
 
 
 def note(conn: Connection[Any], event: bytes) -> None:
@@ -46,16 +49,21 @@ class Lapsing:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._not_before = 0.0
 
     def next_due(self) -> datetime | None:
-        """Now, while somebody waits."""
-        return self._app.clock.now() if self._waiting(1) else None
+        """Now, while somebody waits; in a while, if a hold stood against it just now."""
+        if time.monotonic() < self._not_before or not self._waiting(1):
+            return None
+        return self._app.clock.now()
 
     async def run(self) -> None:
         """Decides on those who wait; whoever speaks again meanwhile keeps their key."""
         for person in await self._app.in_thread(self._waiting, AT_ONCE):
-            await self._app.in_thread(self._app.writer.transact, _deciding(person))
-            await self._app.in_thread(self._done, person)
+            if await self._app.in_thread(self._app.writer.transact, _deciding(person)):
+                await self._app.in_thread(self._done, person)
+            else:
+                self._not_before = time.monotonic() + AGAIN_SECONDS
 
     def _waiting(self, limit: int) -> list[UUID]:
         with self._app.store.connection() as conn:
@@ -69,11 +77,16 @@ class Lapsing:
             conn.execute("DELETE FROM purpose_lapsing WHERE person = %s", (person,))
 
 
-def _deciding(person: UUID) -> Callable[[Work], None]:
-    def decide(work: Work) -> None:
+def _deciding(person: UUID) -> Callable[[Work], bool]:
+    """Whether it is decided: not while a standing hold of the person is on."""
+
+    def decide(work: Work) -> bool:
         own, others = complaints_of(person, work)
+        if is_held(person, (), work):
+            return False
         lapse = LapsePurpose(at=work.now, complaints=own, others=others)
         origin = Origin(causation=f"purpose:{person}", actor="system:intake")
         work.apply(To(str(person), lapse), origin)
+        return True
 
     return decide

@@ -1,6 +1,6 @@
 """Puts intake together: the door, the vault behind it, and the streams of complaints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from contracts.catalogue import DECODE
 from contracts.policy_words import NAMES
 from contracts.runtime import ACCESS, HOUSEKEEPING
 from contracts.upcasters import UPCASTERS
-from libs.decider import Recorded, To
+from libs.decider import Recorded, Row, To
 from libs.eventlog.envelope import Origin
 from libs.eventlog.policies import read_policies
 from libs.eventlog.service import Service
@@ -24,9 +24,10 @@ from libs.vault import routes as vault_routes
 from libs.vault.routes import Access
 from libs.vault.store import Vault, read_master_key
 from libs.web import Router
-from services.intake import api, lapsing, reactions, views
+from services.intake import api, lapsing, reactions, standing_holds, views
 from services.intake.access import access_routes
 from services.intake.config import Settings
+from services.intake.destroying import Destroying
 from services.intake.domain import rows
 from services.intake.domain.person import RecordAccess
 from services.intake.domain.policy import compile_policy
@@ -47,8 +48,8 @@ def describe() -> Service:
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
-        heard_rows=rows.heard_rows,
-        tables=views.TABLES,
+        heard_rows=_heard_rows,
+        tables=(*views.TABLES, standing_holds.TABLE),
         compile_policy=compile_policy,
         vet_policy=vet_policy,
         names=NAMES,
@@ -57,6 +58,10 @@ def describe() -> Service:
         ddl=(lapsing.DDL,),
     )
     return following(owned(service), ACCESS)
+
+
+def _heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
+    return (*rows.heard_rows(recorded), *standing_holds.heard_rows(recorded))
 
 
 def build(settings: Settings, clock: Clock) -> App:
@@ -89,6 +94,7 @@ def build(settings: Settings, clock: Clock) -> App:
     )
     app.writer.on_commit.append(erasures.committed)
     app.chores.append(lapsing.Lapsing(app))
+    app.chores.append(Destroying(app))
     return app
 
 

@@ -25,6 +25,7 @@ from services.intake.domain.identity import subscriber_key
 from services.intake.domain.matching import CONTACTS
 from services.intake.domain.merging import COMPLAINTS
 from services.intake.domain.person import Erase, Lock
+from services.intake.standing_holds import is_held
 
 
 class _Body(BaseModel):
@@ -150,6 +151,8 @@ def person_routes(
         def chosen(lookups: Lookups) -> Sequence[To]:
             own, others = complaints_of(person, lookups)
             told = kind(at=now, basis=body.basis, complaints=own, others=others, afresh=afresh)
+            if isinstance(told, Erase) and is_held(person, (), lookups):
+                told = told.model_copy(update={"held": True})
             return [To(str(person), told)]
 
         answer = await ask(chosen)

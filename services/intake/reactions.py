@@ -17,6 +17,8 @@ from contracts.housekeeping import (
     HoldPlaced,
     PersonErased,
     PersonErasureNoted,
+    StandingHoldLifted,
+    StandingHoldPlaced,
 )
 from contracts.intake import (
     ComplaintContactUnlinked,
@@ -66,6 +68,8 @@ HEARD: tuple[type[Event], ...] = (
     ComplaintErasureNoted,
     HoldPlaced,
     HoldLifted,
+    StandingHoldPlaced,
+    StandingHoldLifted,
 )
 """Everything intake does something about. `work.ended` and compensation are not among them: the
 former is never a closing (EVENTS race 3), and a withdrawal takes no money back (race 12)."""

@@ -1,7 +1,8 @@
 """What was done with a person's data: every opening with its purpose, its locking and destroying.
 
 Locked at once when it is asked for; destroyed when the last complaint of the person keeps it no
-more (EVENTS race 15). Each complaint says itself when that is (`erasing.py`).
+more (EVENTS race 15). Each complaint says itself when that is (`erasing.py`); that nothing unheard
+stands against it is seen to by `destroying.py`.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,12 @@ class Lock(Command):
 
 
 class Erase(Lock):
-    """Lock the data, and destroy it as soon as none of the complaints keeps it."""
+    """Lock the data, and destroy it as soon as none of the complaints keeps it.
+
+    `held`: a standing hold reaches the person, whether or not anything of them is on record.
+    """
+
+    held: bool = False
 
 
 class LapsePurpose(Command):
@@ -72,7 +78,13 @@ class NoteErasure(Command):
     state: ErasureState
 
 
-PersonCommand = RecordAccess | Lock | Erase | LapsePurpose | NoteComplaint | NoteErasure
+class Destroy(Command):
+    """No complaint keeps the data, and everything was heard that was on the log when the last one
+    noted it: no hold is on its way, none stands behind a parked record (`destroying.py`).
+    """
+
+
+PersonCommand = RecordAccess | Lock | Erase | LapsePurpose | NoteComplaint | NoteErasure | Destroy
 
 
 class AlreadyDestroyed(Conflict):
@@ -99,6 +111,11 @@ class Person(State):
     """All complaints that the erasure concerns."""
     own: frozenset[UUID] = frozenset()
     """Those of them that are the person's own."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing on record keeps the data from being destroyed any more."""
+        return self.to_be_destroyed and not self.destroyed and not self.keeping
 
     @property
     def destroyed(self) -> bool:
@@ -137,6 +154,8 @@ def decide(person: Person | None, command: PersonCommand, context: Context) -> l
             return [PersonErasureNoted(complaint=command.complaint, state=ErasureState.WAITS)]
         case NoteErasure():
             return _noted(known, command, context)
+        case Destroy():
+            return _destroy(known, context)
 
 
 def _erase(person: Person, command: Erase, context: Context) -> list[Event]:
@@ -145,7 +164,7 @@ def _erase(person: Person, command: Erase, context: Context) -> list[Event]:
         raise AlreadyDestroyed
     if person.to_be_destroyed and not command.afresh:
         return []
-    if not concerned:
+    if not concerned and not command.held:
         return [PersonErased(mode=ErasureMode.DESTROYED, basis=command.basis)]
     return [_locked(command, context, to_be_destroyed=True)]
 
@@ -166,9 +185,9 @@ def _locked(command: Lock, context: Context, *, to_be_destroyed: bool) -> Person
 
 
 def _noted(person: Person, command: NoteErasure, context: Context) -> list[Event]:
-    """The last complaint that kept the data is free: destroyed in the same decision.
+    """One complaint more or less keeps the data.
 
-    What each complaint says at this very moment counts, for a hold may have come since the note,
+    What the complaint says at this very moment counts, for a hold may have come since the note,
     and a note that was parked comes late.
     """
     keeps = command.complaint in person.keeping
@@ -176,20 +195,25 @@ def _noted(person: Person, command: NoteErasure, context: Context) -> list[Event
         return []
     if _says(command.complaint, context) not in (None, command.state):
         return []
-    events: list[Event] = [PersonErasureNoted(complaint=command.complaint, state=command.state)]
-    if person.to_be_destroyed and person.keeping == {command.complaint}:
-        held = [one for one in sorted(person.known) if _says(one, context) is ErasureState.WAITS]
-        events += [PersonErasureNoted(complaint=one, state=ErasureState.WAITS) for one in held]
-        if not held:
-            events.append(
-                PersonErased(
-                    mode=ErasureMode.DESTROYED,
-                    basis=person.basis,
-                    complaints=(own := tuple(sorted(person.own))),
-                    cycles=_cycles(own, context),
-                )
-            )
-    return events
+    return [PersonErasureNoted(complaint=command.complaint, state=command.state)]
+
+
+def _destroy(person: Person, context: Context) -> list[Event]:
+    """Unless a complaint says at this very moment that it keeps the data after all."""
+    if not person.ready:
+        return []
+    held = [one for one in sorted(person.known) if _says(one, context) is ErasureState.WAITS]
+    if held:
+        return [PersonErasureNoted(complaint=one, state=ErasureState.WAITS) for one in held]
+    own = tuple(sorted(person.own))
+    return [
+        PersonErased(
+            mode=ErasureMode.DESTROYED,
+            basis=person.basis,
+            complaints=own,
+            cycles=_cycles(own, context),
+        )
+    ]
 
 
 def _cycles(complaints: Sequence[UUID], context: Context) -> tuple[int, ...]:

@@ -68,6 +68,7 @@ PERSON: Decider[Person] = Decider(
         person.LapsePurpose,
         person.NoteComplaint,
         person.NoteErasure,
+        person.Destroy,
     ),
     events=(PersonAccessed, PersonErased, PersonErasureNoted),
     decide=person.decide,

@@ -26,6 +26,7 @@ from services.intake.domain.commands import AwaitErasure, Merge, NoteHold, Unmer
 from services.intake.domain.merging import choose_merge
 from services.intake.domain.person import (
     AlreadyDestroyed,
+    Destroy,
     Erase,
     LapsePurpose,
     Lock,
@@ -177,6 +178,9 @@ def erase(*complaints: UUID, when: datetime = TOLD) -> Erase:
     return Erase(at=when, basis="asked_by_the_person", complaints=complaints)
 
 
+DESTROY = Destroy(at=TOLD + HOUR)
+
+
 def note(state: ErasureState, complaint: UUID = COMPLAINT) -> NoteErasure:
     return NoteErasure(at=TOLD + HOUR, complaint=complaint, state=state)
 
@@ -196,7 +200,11 @@ def test_locked_now_and_destroyed_when_the_last_ground_goes() -> None:
     story.when(erase(COMPLAINT, OTHER)).then_nothing()
     story = story.when(note(FREE)).then(PersonErasureNoted(complaint=COMPLAINT, state=FREE))
     story.when(note(FREE)).then_nothing()
-    story = story.when(note(FREE, OTHER)).then_types(PersonErasureNoted, PersonErased)
+    story.when(DESTROY).then_nothing()
+    story = story.when(note(FREE, OTHER)).then_types(PersonErasureNoted)
+    assert story.state.ready
+    story = story.when(DESTROY).then_types(PersonErased)
+    assert not story.state.ready
     gone = story.one(PersonErased)
     assert (gone.mode, gone.basis) == (ErasureMode.DESTROYED, "asked_by_the_person")
     assert set(gone.complaints) == {COMPLAINT, OTHER}
@@ -211,6 +219,15 @@ def test_nothing_keeps_it_so_it_is_destroyed_at_once() -> None:
     PERSONS.when(erase()).then(gone)
 
 
+def test_a_standing_hold_of_a_person_of_whom_nothing_is_left_makes_the_erasure_wait() -> None:
+    held = erase().model_copy(update={"held": True})
+    story = PERSONS.when(held).then_types(PersonErased)
+    assert story.one(PersonErased).mode is ErasureMode.LOCKED
+    story.when(held).then_nothing()
+    assert story.state.ready
+    story.when(DESTROY).then_types(PersonErased)
+
+
 def test_a_complaint_made_meanwhile_keeps_the_data_too() -> None:
     joined = NoteComplaint(at=TOLD + HOUR, complaint=OTHER)
     PERSONS.when(joined).then_nothing()
@@ -218,26 +235,27 @@ def test_a_complaint_made_meanwhile_keeps_the_data_too() -> None:
     story = story.when(joined).then(PersonErasureNoted(complaint=OTHER, state=WAITS))
     story.when(joined).then_nothing()
     story = story.when(note(FREE)).then_types(PersonErasureNoted)
-    story.when(note(FREE, OTHER)).then_types(PersonErasureNoted, PersonErased)
+    story.when(DESTROY).then_nothing()
+    story.when(note(FREE, OTHER)).when(DESTROY).then_types(PersonErased)
 
 
 def test_what_was_free_and_is_reopened_keeps_it_again() -> None:
     story = PERSONS.when(erase(COMPLAINT, OTHER)).when(note(FREE))
     story = story.when(note(WAITS)).then_types(PersonErasureNoted)
     story = story.when(note(FREE, OTHER)).then_types(PersonErasureNoted)
-    story.when(note(FREE)).then_types(PersonErasureNoted, PersonErased)
+    story.when(note(FREE)).when(DESTROY).then_types(PersonErased)
 
 
 def test_other_peoples_complaints_that_hold_their_words_keep_the_data_too() -> None:
     told = Erase(at=TOLD, basis="asked_by_the_person", others=(OTHER,))
     story = PERSONS.when(told).then_types(PersonErased)
     assert story.one(PersonErased).mode is ErasureMode.LOCKED
-    story = story.when(note(FREE, OTHER)).then_types(PersonErasureNoted, PersonErased)
+    story = story.when(note(FREE, OTHER)).when(DESTROY).then_types(PersonErased)
     assert story.one(PersonErased).complaints == ()  # nobody else's customer is left unasked
 
 
 def test_whoever_speaks_anew_after_it_can_be_erased_anew() -> None:
-    gone = PERSONS.when(erase(COMPLAINT)).when(note(FREE))
+    gone = PERSONS.when(erase(COMPLAINT)).when(note(FREE)).when(DESTROY)
     gone.when(erase(COMPLAINT)).then_refused(AlreadyDestroyed)
     again = gone.when(erase(COMPLAINT, OTHER)).then_types(PersonErased)
     assert again.one(PersonErased).mode is ErasureMode.LOCKED
@@ -271,7 +289,7 @@ def test_a_hold_between_free_and_destroyed_still_stops_it() -> None:
     assert story.state.keeping == {COMPLAINT}
     lifted = held.when(hold.model_copy(update={"state": HoldState.LIFTED})).fire("erasable")
     story = story.beside("complaint", str(COMPLAINT), lifted.state)
-    story.when(note(FREE)).then_types(PersonErasureNoted, PersonErased)
+    story.when(note(FREE)).when(DESTROY).then_types(PersonErased)
 
 
 def test_a_hold_on_another_complaint_that_was_free_already_stops_it_too() -> None:
@@ -279,17 +297,15 @@ def test_a_hold_on_another_complaint_that_was_free_already_stops_it_too() -> Non
     hold = NoteHold(at=at("2026-05-01 00:00:00"), hold="court-7", state=HoldState.PLACED)
     story = PERSONS.when(erase(COMPLAINT, OTHER)).when(note(FREE))
     story = story.beside("complaint", str(COMPLAINT), free.when(hold).state)
-    story = story.when(note(FREE, OTHER)).then(
-        PersonErasureNoted(complaint=OTHER, state=FREE),
-        PersonErasureNoted(complaint=COMPLAINT, state=WAITS),
-    )
+    story = story.when(note(FREE, OTHER)).when(DESTROY)
+    story.then(PersonErasureNoted(complaint=COMPLAINT, state=WAITS))
     story.when(note(WAITS)).then_nothing()  # as the complaint itself says a moment later
 
 
 def test_a_hold_that_comes_when_it_is_destroyed_is_on_record_and_keeps_nothing() -> None:
     free = closed().when(AWAIT).fire("erasable")
     story = PERSONS.when(erase(COMPLAINT)).beside("complaint", str(COMPLAINT), free.state)
-    story = story.when(note(FREE)).then_types(PersonErasureNoted, PersonErased)
+    story = story.when(note(FREE)).when(DESTROY).then_types(PersonErased)
     story.when(note(WAITS)).then_nothing()
 
 
@@ -299,7 +315,7 @@ def test_an_older_note_does_not_overtake_a_newer() -> None:
     story = PERSONS.when(erase(COMPLAINT, OTHER)).when(note(FREE))
     story = story.beside("complaint", str(COMPLAINT), free.state)
     story = story.when(note(WAITS)).then_nothing()
-    story.when(note(FREE, OTHER)).then_types(PersonErasureNoted, PersonErased)
+    story.when(note(FREE, OTHER)).when(DESTROY).then_types(PersonErased)
 
 
 def test_a_second_lock_reaches_what_was_said_since_the_first() -> None:
@@ -317,14 +333,14 @@ def test_a_second_lock_reaches_what_was_said_since_the_first() -> None:
 def test_locked_anew_while_the_erasure_waits_it_waits_on_for_the_same() -> None:
     story = PERSONS.when(erase(COMPLAINT, OTHER)).when(note(FREE))
     again = erase(COMPLAINT, OTHER, event_id(78)).model_copy(update={"afresh": True})
-    for command in (again, Lock(**dict(again))):
+    for command in (again, Lock(**again.model_dump(exclude={"held"}))):
         locked = story.when(command).then_types(PersonErased)
         assert locked.one(PersonErased).to_be_destroyed
         assert locked.state.keeping == {OTHER, event_id(78)}
 
 
 def test_an_earlier_destroying_stays_on_record_for_a_restored_vault() -> None:
-    gone = PERSONS.when(erase(COMPLAINT)).when(note(FREE))
+    gone = PERSONS.when(erase(COMPLAINT)).when(note(FREE)).when(DESTROY)
     again = gone.when(erase(COMPLAINT, OTHER), now=TOLD + 9 * HOUR)
     (row,) = again.rows
     assert dict(row.values)["destroyed_at"] == TOLD + HOUR
