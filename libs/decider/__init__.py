@@ -15,6 +15,7 @@ from libs.decider.decider import (
     Told,
 )
 from libs.decider.errors import Conflict, DomainError, NotFound, Refused, Stale, Standing
+from libs.decider.given_up import GivenUp
 from libs.decider.policy import Fault, Policies, PolicyInForce, PolicyMissing
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "DomainError",
     "Event",
     "Fault",
+    "GivenUp",
     "Instant",
     "Lookups",
     "NotFound",

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from psycopg import Connection
 
-from libs.decider import Command, Decider, Event, PolicyInForce, Recorded, Row, To
+from libs.decider import Command, Decider, Event, GivenUp, PolicyInForce, Recorded, Row, To
 from libs.eventlog.envelope import decode
 from libs.eventlog.housekeeping import housekeeping_decider
 from libs.eventlog.policies import alone, no_more_faults, policy_decider, version_of
@@ -51,6 +51,11 @@ class LogRecord:
     position: str
     after: str
     value: bytes
+
+
+def nothing_stays(_given_up: GivenUp) -> Sequence[To]:
+    """Whatever is discarded leads to nothing."""
+    return ()
 
 
 class Upcasts(Protocol):
@@ -110,6 +115,8 @@ class Service:
     - `names`: what people call the codes that its policies are written in, in both languages.
     - `seed_policies`: in force from 2004-01-01 once recorded by this service's first start.
     - `kept`: tables beside its events that no row may leave; `ddl`: others of its own.
+    - `stays`: what a record must lead to although it is discarded, e.g. the hold that it may be; it
+      raises DomainError for what nobody may discard.
     - `also_purge`: what it deletes besides its streams and rows when complaints are purged.
     - `access`: set by `libs.messaging.access.following`: it keeps what the log says of access.
     - `copies`: event type -> topic that gets a copy of the record (the only door out).
@@ -135,6 +142,7 @@ class Service:
     ddl: tuple[str, ...] = ()
     kept: tuple[KeptTable, ...] = ()
     also_purge: AlsoPurge | None = None
+    stays: Callable[[GivenUp], Sequence[To]] = nothing_stays
     access: AccessEvents | None = None
 
     @property

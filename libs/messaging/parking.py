@@ -11,9 +11,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg import Connection
+from pydantic_core import from_json
 
-from libs.decider import Conflict, NotFound
-from libs.eventlog.envelope import Unreadable
+from libs.decider import Conflict, DomainError, GivenUp, NotFound
+from libs.eventlog.envelope import Origin, Unreadable
 from libs.eventlog.purging import purge_of
 from libs.eventlog.recorder import ParkedRow
 from libs.eventlog.work import Work
@@ -211,6 +212,7 @@ class _Settling:
         discarded: list[str] = []
         for number, row in enumerate(rows):
             if number == 0 and discard:
+                self._let_stay(row)
                 self._mark(row, "discarded")
                 discarded.append(row.record_id)
                 continue
@@ -225,6 +227,30 @@ class _Settling:
             self._mark(row, "released")
             released.append(row.record_id)
         return Settled(subject, tuple(released), tuple(discarded), 0)
+
+    def _let_stay(self, row: ParkedRow) -> None:
+        """What the service says of a record of another one that is given up (`Service.stays`).
+
+        Raises what it raises, and StillFails where it cannot be decided.
+        """
+        if not row.source:
+            return
+        recorded, kind = None, ""
+        if row.value is not None:
+            try:
+                recorded = self._service.read(row.value)
+                kind = recorded.type
+            except Unreadable:
+                kind = _type_in(row.value)
+        given_up = GivenUp(self._work.now, row.subject, row.source, row.record_id, kind, recorded)
+        origin = Origin(f"record:{row.record_id}", f"system:{self._service.name}")
+        for to in self._service.stays(given_up):
+            try:
+                self._work.apply(to, origin)
+            except DomainError:
+                continue  # a rule's refusal is a no-op, as in hearing
+            except Exception as error:
+                raise StillFails(describe(error)[1]) from error
 
     def _park(self, row: ParkedRow) -> None:
         """What waited is the one that cannot be taken now: on record, or a rebuild would take it
@@ -281,6 +307,15 @@ class _Settling:
             }
         )
         note_on(self._service, self._work, row.subject, event, f"operator:{self._by}")
+
+
+def _type_in(value: bytes) -> str:
+    try:
+        told = from_json(value)
+    except ValueError:
+        return ""
+    found = told.get("type") if isinstance(told, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 async def fetch(

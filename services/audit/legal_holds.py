@@ -21,16 +21,19 @@ from libs.eventlog.work import Work
 from libs.messaging.app import App
 from libs.web import Ask, Caller, Page, Paging, Router, allow, command, page_of
 from services.audit.domain.holds import (
+    HOLDS,
     LEGAL_HOLDS,
     LEGAL_HOLDS_OVER,
     STANDING,
     STANDING_KIND,
     STANDING_ROWS,
+    Held,
     HoldUnknown,
     LiftHold,
     LiftStanding,
     PlaceHold,
     PlaceStanding,
+    Standing,
 )
 from services.audit.domain.purging import GONE_ROWS
 
@@ -258,12 +261,11 @@ def routes(app: App) -> Router:
             return [*_standing(body, told), *(To(str(one), told) for one in meant)]
 
         answer = await ask(chosen)
-        if answer.status_code < 400:
-            # What was taken between the look and the commit had no standing hold to reach it yet.
-            missed = sorted(set(await of_the_time(body)) - set(found))
-            await app.in_thread(
-                app.writer.transact, lambda work: _place_too(work, missed, told, by)
-            )
+        if answer.status_code < 400 and body.told is not None:
+            # What was taken between the look and the commit had no standing hold to reach it yet,
+            # and whoever looked a second time may have died of it: told again, it is done again.
+            meant = await of_the_time(body)
+            await app.in_thread(app.writer.transact, lambda work: _place_too(work, meant, told, by))
         return answer
 
     @router.command("/{hold}/lift")
@@ -306,7 +308,17 @@ def _standing(body: Placing, told: PlaceHold) -> Sequence[To]:
 
 
 def _place_too(work: Work, complaints: Sequence[UUID], told: PlaceHold, by: str) -> None:
+    """On those too, where it is not on yet; nor once it is over, for a repeated request is old."""
+    standing: Standing | None = work.state(STANDING_KIND, STANDING)
+    on = None if standing is None else standing.by_name.get(told.hold)
+    if on is None or on.ground != told.ground or (on.until or work.now) < work.now:
+        return
     for one in complaints:
+        held: Held | None = work.state(HOLDS.kind, str(one))
+        if held is not None and told.hold in held.by_name:
+            continue
+        if work.rows(GONE_ROWS, complaint=one):
+            continue
         work.apply(To(str(one), told), Origin(causation="request", actor=by))
 
 

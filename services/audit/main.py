@@ -82,6 +82,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         housekeeping=HOUSEKEEPING,
         hears=frozenset(event.type for event in reactions.HEARD),
         react=reactions.react,
+        stays=reactions.stays,
         heard_rows=lambda heard: (
             *views.heard_rows(heard),
             *reports.heard_rows(heard),

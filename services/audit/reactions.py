@@ -3,7 +3,9 @@ standing legal holds reach, and what keeps a complaint from going.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from contracts.intake import (
     ComplaintClosed,
@@ -13,10 +15,10 @@ from contracts.intake import (
     ComplaintReopened,
     ComplaintWithdrawn,
 )
-from libs.decider import Event, Recorded, To
+from libs.decider import Event, GivenUp, Recorded, To
 from services.audit.domain import reporting
 from services.audit.domain.access import ABOUT_ACCESS
-from services.audit.domain.holds import Reach
+from services.audit.domain.holds import Reach, ReachUnread
 from services.audit.views import speaker_of
 
 HEARD: tuple[type[Event], ...] = tuple(
@@ -55,3 +57,23 @@ def react(recorded: Recorded[Any]) -> Sequence[To]:
             return [To(recorded.subject, Reach(at=recorded.time, person=speaker))]
         case _:
             return ()
+
+
+_REACHED = tuple(
+    one.type.removesuffix("1")  # of every version
+    for one in (ComplaintRegistered, ComplaintContactLinked, ComplaintWithdrawn)
+)
+
+
+def stays(given_up: GivenUp) -> Sequence[To]:
+    """A standing hold reaches a record that is discarded all the same; unread, each of them may."""
+    if given_up.type and not given_up.type.startswith(_REACHED):
+        return ()
+    if given_up.recorded is not None:
+        with suppress(Exception):  # the rule that parked it; then it is as if unread
+            return react(given_up.recorded)
+    try:
+        UUID(given_up.subject)
+    except ValueError:
+        return ()
+    return [To(given_up.subject, ReachUnread(at=given_up.at))]

@@ -21,6 +21,7 @@ from libs.eventlog.work import Work
 from libs.messaging.app import App
 from services.intake.domain.person import Destroy, Person
 from services.intake.domain.rows import ERASURES
+from services.intake.reactions import STANDING_HOLDS
 from services.intake.standing_holds import is_held
 
 AT_ONCE = 500
@@ -96,11 +97,11 @@ def _deciding(person: UUID) -> Callable[[Work], bool]:
         state: Person | None = work.state("person", str(person))
         if state is None or not state.ready:
             return True
-        subjects = {str(person), *map(str, state.known)}
+        subjects = {str(person), STANDING_HOLDS, *map(str, state.known)}
         if subjects & work.blocked or is_held(person, state.known, work):
             return False
-        for one in sorted(state.known):
-            work.state("complaint", str(one))  # parked until the commit, it would be another
+        # Whatever is parked until the commit makes this another decision.
+        work.extra.subjects |= dict.fromkeys(subjects, False)
         origin = Origin(causation=f"erasure:{person}", actor="system:intake")
         work.apply(To(str(person), Destroy(at=work.now)), origin)
         return True

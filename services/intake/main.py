@@ -55,6 +55,7 @@ def describe() -> Service:
         names=NAMES,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
         also_purge=lapsing.note,
+        stays=reactions.stays,
         ddl=(lapsing.DDL,),
     )
     return following(owned(service), ACCESS)

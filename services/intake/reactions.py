@@ -1,5 +1,6 @@
 """What intake does when it hears of answers, askings, cases and notices; pure."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +31,7 @@ from contracts.intake import (
 )
 from contracts.routing import WorkAnswered
 from contracts.values import NoticeKind
-from libs.decider import Event, Recorded, To
+from libs.decider import Conflict, Event, GivenUp, Recorded, To
 from services.intake.domain.commands import (
     AwaitErasure,
     ConcludeSurvey,
@@ -73,6 +74,18 @@ HEARD: tuple[type[Event], ...] = (
 )
 """Everything intake does something about. `work.ended` and compensation are not among them: the
 former is never a closing (EVENTS race 3), and a withdrawal takes no money back (race 12)."""
+
+
+AUDIT = "/bihuan/audit"
+STANDING_HOLDS = "standing-holds"
+"""The subject of audit's standing holds."""
+
+
+class HoldNotDiscarded(Conflict):
+    """A standing hold is not given up unread; mend what parked it, then replay it."""
+
+    rule = "hold-not-discarded"
+    zh = "常设留存保全的记录不得作废,请修复后重放"
 
 
 def react(recorded: Recorded[Any]) -> list[To]:
@@ -126,6 +139,23 @@ def on_erasing(recorded: Recorded[Any]) -> list[To]:
             return [To(recorded.subject, NoteHold(at=at, hold=told.hold, state=on))]
         case _:
             return []
+
+
+def stays(given_up: GivenUp) -> Sequence[To]:
+    """A hold stands although its record is discarded; unread, it may be one, under a name of its
+    own (`bihuan hold place` and `lift` of that name end it). Raises HoldNotDiscarded.
+    """
+    if given_up.source != AUDIT:
+        return ()
+    if given_up.subject == STANDING_HOLDS:
+        raise HoldNotDiscarded
+    if given_up.recorded is not None:
+        is_hold = isinstance(given_up.recorded.data, HoldPlaced)
+        return on_erasing(given_up.recorded) if is_hold else ()
+    if given_up.type and not given_up.type.startswith(HoldPlaced.type.removesuffix("1")):
+        return ()
+    hold = f"discarded:{given_up.record}"[:96]
+    return [To(given_up.subject, NoteHold(at=given_up.at, hold=hold, state=HoldState.PLACED))]
 
 
 def on_contact_unlinked(recorded: Recorded[ComplaintContactUnlinked]) -> list[To]:

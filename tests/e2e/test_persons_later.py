@@ -6,9 +6,12 @@ Scenes that share the world of all scenes; `test_persons.py` plays one person's 
 import json
 from typing import Any
 
+import pytest
+
 from libs.decider import To
 from libs.eventlog.envelope import Origin
 from libs.eventlog.work import Work
+from services.audit import legal_holds
 from services.intake.domain.person import Erase
 from tests.e2e.commands import bihuan, told
 from tests.e2e.scenes import Stage, scene
@@ -67,6 +70,32 @@ async def test_a_hold_by_person_or_time_holds_what_comes_while_it_is_on(stage: S
     await stage.say(text="语音不清", category="mobile.noncoverage", subscriber=mine)
     assert await held_by(stage, "court-71") == set()
     assert (await bihuan(data, "hold", "lift", "inquiry-71", "--ground", "settled"))[0] == 0
+
+
+@scene
+async def test_a_hold_whose_second_look_was_lost_is_finished_by_the_same_request(
+    stage: Stage,
+) -> None:
+    """What comes between the look and the commit is looked for once more; that look died here."""
+    await stage.at("2025-10-21 09:07:45")
+    complaint = await stage.say(**BILL, subscriber="18600007103")
+    await stage.settle()
+    span = {"told_from": "2025-10-21T01:07:45Z", "told_to": "2025-10-21T01:07:50Z"}
+    body = {"hold": "inquiry-72", "ground": "inquiry", "told": span}
+
+    async def place() -> None:
+        await stage.player.do("audit", "/holds", body, role="auditor", key="hold-72")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(legal_holds, "told_between", lambda *_: [])
+        await place()
+    assert await held_by(stage, "inquiry-72") == set()
+    await place()
+    assert await held_by(stage, "inquiry-72") == {complaint}
+    lift = {"ground": "settled"}
+    await stage.player.do("audit", "/holds/inquiry-72/lift", lift, role="auditor")
+    await place()  # an old request told again puts nothing back
+    assert await held_by(stage, "inquiry-72") == set()
 
 
 async def words_of(stage: Stage, complaint: str, role: str = "service") -> str:

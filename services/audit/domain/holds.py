@@ -69,6 +69,10 @@ class Reach(Command):
     moments: tuple[Instant, ...] = ()
 
 
+class ReachUnread(Command):
+    """A record of the complaint was given up unread: it may be one that a standing hold reaches."""
+
+
 class PlaceStanding(PlaceHold):
     """Keep whatever comes of this person, or was told or comes on record in this time."""
 
@@ -124,10 +128,15 @@ class OnWhatComes(On):
     told_from: datetime | None
     told_to: datetime | None
 
-    def reaches(self, command: Reach, now: datetime) -> bool:
-        """Whether this speaker, or a complaint told then, is meant; not once its end has come."""
+    def reaches(self, command: Reach | ReachUnread, now: datetime) -> bool:
+        """Whether this speaker, or a complaint told then, is meant; not once its end has come.
+
+        What nobody could read may be either.
+        """
         if self.until is not None and self.until <= now:
             return False
+        if isinstance(command, ReachUnread):
+            return True
         if self.person is not None:
             return self.person == command.person
         start, end = self.told_from, self.told_to
@@ -163,7 +172,9 @@ class Held(State):
 
 
 def decide(
-    held: Held | None, command: PlaceHold | LiftHold | Reach | HoldExpired, context: Context
+    held: Held | None,
+    command: PlaceHold | LiftHold | Reach | ReachUnread | HoldExpired,
+    context: Context,
 ) -> Sequence[HoldPlaced | HoldLifted]:
     """On once, over once; told twice is told once."""
     known = held or Held()
@@ -176,7 +187,7 @@ def decide(
             if command.hold in known.over:
                 return []
             raise HoldUnknown
-        case Reach():
+        case Reach() | ReachUnread():
             return _reached(known, command, context)
         case HoldExpired():
             on = known.by_name.get(command.timer)
@@ -198,7 +209,7 @@ def _place(known: Held, command: PlaceHold, now: datetime) -> Sequence[HoldPlace
     ]
 
 
-def _reached(known: Held, command: Reach, context: Context) -> Sequence[HoldPlaced]:
+def _reached(known: Held, command: Reach | ReachUnread, context: Context) -> Sequence[HoldPlaced]:
     standing: Standing | None = context.state_of(STANDING_KIND, STANDING)
     return [
         HoldPlaced(hold=name, ground=on.ground, by=on.by, until=on.until)
@@ -240,7 +251,7 @@ def rows(subject: str, held: Held) -> Iterator[Row]:
 
 HOLDS: Decider[Held] = Decider(
     kind="hold",
-    commands=(PlaceHold, LiftHold, Reach),
+    commands=(PlaceHold, LiftHold, Reach, ReachUnread),
     events=(HoldPlaced, HoldLifted),
     decide=decide,
     evolve=evolve,

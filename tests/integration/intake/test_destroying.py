@@ -4,6 +4,7 @@ DOMAIN, Audit and retention: a legal hold stops every deletion; destroying canno
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from libs.decider import Event, Recorded, To
 from libs.eventlog.envelope import Origin
 from libs.eventlog.recorder import ParkedRow
 from libs.eventlog.work import Work
+from libs.messaging.parking import Parking
 from services.intake import standing_holds
 from services.intake.destroying import Destroying
 from services.intake.domain.person import Erase, NoteErasure
@@ -25,6 +27,7 @@ from services.intake.views import decided_erasures
 from tests.integration.intake.desk import Desk, desk
 from tests.unit.intake.world import TOLD, message
 
+SAMPLES = Path(__file__).parents[3] / "contracts" / "samples"
 MINE = "13800000001"
 TOPIC, TOPIC_ID = "complaints.log", "topic-1"
 PARTITIONS = 12
@@ -74,6 +77,25 @@ def parked(playing: Desk, subject: str, state: str) -> None:
     playing.writer.refresh()
 
 
+def discarded_hold(playing: Desk, complaint: str) -> list[str]:
+    """A hold of audit was parked, and its record is discarded; the events of it."""
+    sample = json.loads((SAMPLES / "hold.placed.v1.json").read_bytes())
+    value = json.dumps({**sample, "subject": complaint}).encode()
+    row = ParkedRow(
+        TOPIC, 1, 8, complaint, "/bihuan/audit", sample["id"], "2", "parked", "raised", "x", value
+    )
+
+    def decide(work: Work) -> None:
+        work.extra.subjects[complaint] = complaint in work.blocked
+        work.extra.parked.append(row)
+
+    playing.writer.transact(decide, always=True)
+    playing.writer.refresh()
+    before = len(playing.events())
+    asyncio.run(Parking(playing.writer, "").discard(complaint, "agent:1", "cannot be mended"))
+    return playing.events()[before:]
+
+
 def heard(playing: Desk, event: Event) -> None:
     recorded = Recorded(
         UUID(int=1), "/bihuan/audit", event.type, "standing-holds", TOLD, 1, "auditor:a", event
@@ -103,6 +125,8 @@ def test_destroyed_only_when_all_is_heard_nothing_parked_and_no_standing_hold_on
             )
             for name, category in (("a", "mobile.coverage"), ("b", "billing.overcharge"))
         ]
+        noted = ["complaint.hold_noted.v1", "record.settled.v1"]
+        assert discarded_hold(playing, str(complaints[1])) == noted
         vault = playing.channel.door._vault  # type: ignore[attr-defined]  # a FakeVault
         person: UUID = vault.persons[MINE]
 

@@ -16,7 +16,7 @@ from contracts.housekeeping import (
     StandingHoldLifted,
     StandingHoldPlaced,
 )
-from libs.decider import Recorded, Row, To
+from libs.decider import GivenUp, Recorded, Row, To
 from libs.decider.story import DAWN, SUBJECT, Story
 from services.audit.domain.holds import (
     HOLDS,
@@ -33,7 +33,7 @@ from services.audit.domain.holds import (
     PlaceStanding,
     Reach,
 )
-from services.audit.reactions import HEARD, react
+from services.audit.reactions import HEARD, react, stays
 from services.audit.views import heard_rows
 
 SAMPLES = Path(__file__).parents[3] / "contracts" / "samples"
@@ -207,3 +207,26 @@ def test_whoevers_words_a_merge_or_a_withdrawal_brings_is_asked_about_and_kept(k
 def test_a_lift_told_twice_is_known_to_have_been_on() -> None:
     over = STORY.when(PLACE).when(LIFT)
     assert over.rows == (Row.of(LEGAL_HOLDS_OVER, {"hold": "court-7", "complaint": UUID(SUBJECT)}),)
+
+
+def given_up(kind: str, recorded: Recorded[Any] | None, subject: str = SUBJECT) -> GivenUp:
+    return GivenUp(DAWN, subject, "/bihuan/intake", "complaints.log/3/17", kind, recorded)
+
+
+def test_a_record_that_is_discarded_is_reached_all_the_same() -> None:
+    said = heard("complaint.registered.v1", DAWN)
+    assert list(stays(given_up(said.type, said))) == list(react(said))
+    other = heard("complaint.closed.v1", DAWN)
+    assert stays(given_up(other.type, other)) == ()
+
+
+@pytest.mark.parametrize("kind", ["", "complaint.registered.v9", "complaint.contact_linked.v2"])
+def test_discarded_unread_it_is_held_by_every_hold_that_might_reach_it(kind: str) -> None:
+    (to,) = stays(given_up(kind, None))
+    both = STANDING_STORY.when(OF_A_PERSON).when(OF_A_TIME)
+    held = STORY.beside("standing_hold", STANDING, both.state).when(to.command)
+    held.then_types(HoldPlaced, HoldPlaced)
+    assert {dict(row.key)["hold"] for row in held.rows} == {"court-7", "regulator-3"}
+    held.when(to.command).then_nothing()
+    assert stays(given_up("person.accessed.v2", None)) == ()
+    assert stays(given_up(kind, None, "standing-holds")) == ()

@@ -8,7 +8,14 @@ from uuid import UUID
 import pytest
 
 from contracts.feedback_survey import SurveyOutcome
-from contracts.housekeeping import ErasureMode, ErasureState, PersonErased, PersonErasureNoted
+from contracts.housekeeping import (
+    ErasureMode,
+    ErasureState,
+    HoldLifted,
+    HoldPlaced,
+    PersonErased,
+    PersonErasureNoted,
+)
 from contracts.intake import (
     ComplaintErasureNoted,
     ComplaintHoldNoted,
@@ -19,7 +26,7 @@ from contracts.intake import (
 )
 from contracts.keeping import floor_ends
 from contracts.values import ChannelKind, ContactKind, ReplyTo
-from libs.decider import Event, To
+from libs.decider import Event, GivenUp, Recorded, To
 from libs.decider.story import Story
 from services.intake.domain import rows
 from services.intake.domain.commands import AwaitErasure, Merge, NoteHold, Unmerge
@@ -35,6 +42,7 @@ from services.intake.domain.person import (
     RecordAccess,
 )
 from services.intake.persons import complaints_of
+from services.intake.reactions import HoldNotDiscarded, stays
 from tests.unit.intake.given import (
     closed,
     link,
@@ -522,3 +530,31 @@ def test_what_an_erasure_waited_for_was_purged_so_it_waits_no_longer() -> None:
     story = PERSONS.when(erase(COMPLAINT)).when(lapse()).then_types(PersonErased)
     assert story.state.destroyed
     assert story.state.keeping == frozenset()
+
+
+# -- a hold whose record was discarded ------------------------------------------------------------
+
+
+def given_up(kind: str, event: Event | None, subject: str = str(COMPLAINT)) -> GivenUp:
+    where, source = "complaints.log/3/17", "/bihuan/audit"
+    told = Recorded(event_id(1), source, kind, subject, TOLD, 1, "x", event) if event else None
+    return GivenUp(TOLD, subject, source, where, kind, told)
+
+
+def test_a_hold_stands_although_its_record_is_discarded() -> None:
+    placed = HoldPlaced(hold="court-7", ground="lawsuit", by="auditor:a")
+    (to,) = stays(given_up(placed.type, placed))
+    story = closed().when(AWAIT).when(to.command)
+    assert (story.state.holds, story.timers) == ({"court-7"}, {})
+    lifted = HoldLifted(hold="court-7", ground="settled", by="auditor:a")
+    assert stays(given_up(lifted.type, lifted)) == ()
+
+
+@pytest.mark.parametrize("kind", ["", "hold.placed.v2"])
+def test_discarded_unread_it_may_be_a_hold_and_stands_until_it_is_lifted_by_name(kind: str) -> None:
+    (to,) = stays(given_up(kind, None))
+    held = closed().when(AWAIT).when(to.command)
+    assert (held.state.holds, held.timers) == ({"discarded:complaints.log/3/17"}, {})
+    assert stays(given_up("checkpoint.sealed.v2", None)) == ()
+    with pytest.raises(HoldNotDiscarded):
+        stays(given_up(kind, None, "standing-holds"))
