@@ -3,8 +3,8 @@
 So that whoever makes it again from the same facts gets the same bytes.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -38,11 +38,15 @@ Cell = str | bool | int | Decimal | date | datetime | Share | None
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name to machines, and its heading in both languages."""
+    """A column: its name to machines, and its heading in both languages.
+
+    `words`: what people read instead of a code in it; JSON, which machines read, has the code.
+    """
 
     name: str
     zh: str
     en: str
+    words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def heading(self) -> str:

@@ -82,10 +82,26 @@ def write(
     """
     rows = sheet.rows if top is None else islice(sheet.rows, top)
     checked = _no_more_than(rows_max, rows)
-    if how is Format.TABLE:
-        _text(sheet, checked, out, width)
+    if how is Format.JSON:
+        _json(sheet, checked, out)
+    elif how is Format.TABLE:
+        _text(sheet, _in_words(sheet, checked), out, width)
     else:
-        _WRITERS[how](sheet, checked, out)
+        _WRITERS[how](sheet, _in_words(sheet, checked), out)
+
+
+def _in_words(sheet: Sheet, rows: Iterator[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
+    """The rows as people read them: no code where its column says what it is called."""
+    words = [column.words for column in sheet.columns]
+    if not any(words):
+        return rows
+    return (
+        [
+            known.get(cell, cell) if isinstance(cell, str) else cell
+            for cell, known in zip(row, words, strict=True)
+        ]
+        for row in rows
+    )
 
 
 def _no_more_than(rows_max: int, rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
@@ -285,7 +301,6 @@ def _cut(text: str) -> str:
 
 
 _WRITERS: Mapping[Format, Callable[[Sheet, Iterator[Sequence[Cell]], IO[bytes]], None]] = {
-    Format.JSON: _json,
     Format.CSV: _csv,
     Format.XLSX: _xlsx,
 }

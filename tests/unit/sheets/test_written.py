@@ -223,3 +223,19 @@ def test_on_a_narrow_terminal_columns_stand_in_blocks_with_their_rows_numbers() 
     write(SHEET, Format.TABLE, wide, width=1_000)
     write(SHEET, Format.TABLE, whole)
     assert wide.getvalue() == whole.getvalue()
+
+
+def test_people_read_words_and_machines_read_codes() -> None:
+    words = {"upheld": "支持 upheld", "=1": "一"}
+    columns = (Column("decision", "处理结果", "decision", words), Column("code", "代码", "code"))
+    rows = (("upheld", "upheld"), (None, None), ("elsewhere", "=1"), ("=1", "x"))
+    sheet = Sheet("records", "记录表", "Records", (), columns, rows)
+    told = json.loads(written(sheet, Format.JSON))["rows"]
+    assert [one["decision"] for one in told] == ["upheld", None, "elsewhere", "=1"]
+    text = written(sheet, Format.CSV).decode("utf-8-sig")
+    found = [row[0] for row in csv.reader(io.StringIO(text))][1:]
+    assert found == ["支持 upheld", "", "elsewhere", "一"]
+    assert "支持 upheld  upheld" in written(sheet, Format.TABLE).decode()
+    book = openpyxl.load_workbook(io.BytesIO(written(sheet, Format.XLSX)))
+    cells = [str(cell.value) for row in book.worksheets[0].iter_rows() for cell in row]
+    assert "支持 upheld" in cells

@@ -10,6 +10,7 @@ from services.audit.domain.reporting.facts import CASE, COMPLAINT, Fact, Facts
 from services.audit.domain.reporting.period import Period
 from services.audit.domain.reporting.repeats import Tallies, is_counted
 from services.audit.domain.reporting.volume import name_of
+from services.audit.domain.reporting.wording import COUNTED_BY
 
 TIERS = (2, 3, 4)
 ENDINGS = {
@@ -43,7 +44,7 @@ CORRECTIONS = {
 }
 
 COLUMNS = (
-    Column("by", "统计口径", "counted by"),
+    Column("by", "统计口径", "counted by", COUNTED_BY),
     Column("key", "代码", "code"),
     Column("name_zh", "名称", "name (zh)"),
     Column("name_en", "英文名称", "name (en)"),

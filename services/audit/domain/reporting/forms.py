@@ -26,6 +26,16 @@ from services.audit.domain.reporting.facts import (
 )
 from services.audit.domain.reporting.period import Period
 from services.audit.domain.reporting.volume import name_of
+from services.audit.domain.reporting.wording import (
+    CLASSES,
+    DECISIONS,
+    MEDIA,
+    OUTCOMES,
+    REVISITS,
+    SURVEY_OUTCOMES,
+    TIERS,
+    URGENCIES,
+)
 
 SEALED = "🔒"
 """Stands for words that are on record and sealed."""
@@ -35,18 +45,18 @@ RECORD_COLUMNS = (
     Column("told_at", "投诉时间", "told at"),
     Column("channel", "受理渠道", "channel"),
     Column("customer", "客户姓名及电话", "customer (sealed)"),
-    Column("customer_class", "客户类型", "customer class"),
-    Column("value_tier", "客户等级", "tier"),
+    Column("customer_class", "客户类型", "customer class", CLASSES),
+    Column("value_tier", "客户等级", "tier", TIERS),
     Column("province", "省份", "province"),
     Column("category", "投诉类别", "category"),
-    Column("urgency", "紧急程度", "urgency"),
+    Column("urgency", "紧急程度", "urgency", URGENCIES),
     Column("words", "投诉内容", "words (sealed)"),
     Column("owner_team", "首问班组", "owner's team"),
     Column("owner", "首问责任人", "owner of record"),
     Column("handler_team", "处理班组", "handled by team"),
     Column("handler", "处理人", "handled by"),
     Column("opinion", "处理意见", "opinion (sealed)"),
-    Column("decision", "处理结果", "decision"),
+    Column("decision", "处理结果", "decision", DECISIONS),
     Column("answered_at", "答复时间", "answered at"),
     Column("refund", "退费(元)", "refund (CNY)"),
     Column("cycle", "办理轮次", "cycles"),
@@ -54,7 +64,7 @@ RECORD_COLUMNS = (
     Column("urges", "催办次数", "urges"),
     Column("score", "满意度评分", "last score"),
     Column("closed_at", "办结时间", "closed at"),
-    Column("outcome", "办结结果", "outcome"),
+    Column("outcome", "办结结果", "outcome", OUTCOMES),
     Column("history", "历史工单", "history"),
 )
 
@@ -138,11 +148,11 @@ def _latest(found: Iterable[Fact], by: str) -> dict[Any, Fact]:
 REVISIT_COLUMNS = (
     Column("asked_at", "回访时间", "asked at"),
     Column("receipt", "受理编号", "receipt"),
-    Column("value_tier", "客户等级", "tier"),
+    Column("value_tier", "客户等级", "tier", TIERS),
     Column("category", "投诉类别", "category"),
-    Column("kind", "回访类型", "kind"),
+    Column("kind", "回访类型", "kind", REVISITS),
     Column("cycle", "办理轮次", "cycle"),
-    Column("by", "回访方式", "by"),
+    Column("by", "回访方式", "by", MEDIA),
     Column("attempts", "呼叫次数", "calls made"),
     Column("reached", "是否接通", "reached"),
     Column("caller", "回访人", "caller"),
@@ -151,7 +161,7 @@ REVISIT_COLUMNS = (
     Column("resolved", "是否解决", "resolved"),
     Column("satisfied", "是否满意", "satisfied"),
     Column("words", "客户意见", "words (sealed)"),
-    Column("outcome", "回访结果", "outcome"),
+    Column("outcome", "回访结果", "outcome", SURVEY_OUTCOMES),
     Column("late_score", "逾期评分", "late score"),
 )
 

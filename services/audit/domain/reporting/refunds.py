@@ -7,18 +7,19 @@ from itertools import groupby
 from libs.sheets import Cell, Column, Sheet
 from services.audit.domain.reporting.facts import REFUND, Facts
 from services.audit.domain.reporting.period import Period
+from services.audit.domain.reporting.wording import AUTHORITIES, CATEGORIES, GROUNDS, ROLES
 
 COLUMNS = (
     Column("granted_at", "批准时间", "granted at"),
     Column("receipt", "受理编号", "receipt"),
-    Column("category", "类别", "category"),
-    Column("basis", "依据", "basis"),
+    Column("category", "类别", "category", CATEGORIES),
+    Column("basis", "依据", "basis", GROUNDS),
     Column("finding", "核查结论号", "finding"),
     Column("supplement_to", "补差对应", "supplement to"),
     Column("amount", "金额(元)", "amount (CNY)"),
     Column("total", "累计(元)", "total of the complaint (CNY)"),
-    Column("under", "权限", "under"),
-    Column("role", "批准角色", "role"),
+    Column("under", "权限", "under", AUTHORITIES),
+    Column("role", "批准角色", "role", ROLES),
 )
 
 
@@ -38,7 +39,7 @@ def refunds(facts: Facts, period: Period) -> Sheet:
 
 SUM_COLUMNS = (
     Column("month", "月份", "month"),
-    Column("basis", "依据", "basis"),
+    Column("basis", "依据", "basis", GROUNDS),
     Column("grants", "笔数", "grants"),
     Column("complaints", "投诉数", "complaints"),
     Column("amount", "金额合计(元)", "amount (CNY)"),

@@ -11,13 +11,14 @@ from contracts.feedback_survey import CallReason, SurveyOutcome
 from libs.sheets import Cell, Column, Sheet, share
 from services.audit.domain.reporting.facts import CALL, SURVEY, Fact, Facts
 from services.audit.domain.reporting.period import Period
+from services.audit.domain.reporting.wording import REVISITS
 
 SCORES = range(1, 11)
 ASKING, VISIT = "survey", "visit"
 
 COLUMNS = (
     Column("month", "月份", "month"),
-    Column("kind", "回访类型", "kind"),
+    Column("kind", "回访类型", "kind", REVISITS),
     Column("cycle", "办理轮次", "cycle"),
     Column("concluded", "回访结束", "askings ended"),
     Column(SurveyOutcome.SATISFIED.value, "满意", "satisfied"),

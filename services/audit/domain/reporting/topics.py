@@ -16,10 +16,11 @@ from services.audit.domain.reporting.facts import (
 from services.audit.domain.reporting.period import Period
 from services.audit.domain.reporting.repeats import is_counted
 from services.audit.domain.reporting.volume import name_of
+from services.audit.domain.reporting.wording import TOPICS_OF
 
 COLUMNS = (
     Column("day", "日期", "day"),
-    Column("of", "统计口径", "counted"),
+    Column("of", "统计口径", "counted", TOPICS_OF),
     Column("department", "部门", "department"),
     Column("category", "类别代码", "category"),
     Column("name_zh", "类别", "category (zh)"),

@@ -8,9 +8,10 @@ from contracts.values import CHANNELS, PROVINCES, ChannelKind, ContactKind, Kind
 from libs.sheets import Cell, Column, Sheet
 from services.audit.domain.reporting.facts import COMPLAINT, CONTACT, Fact, Facts
 from services.audit.domain.reporting.period import Period
+from services.audit.domain.reporting.wording import COUNTED_BY
 
 COLUMNS = (
-    Column("by", "统计口径", "counted by"),
+    Column("by", "统计口径", "counted by", COUNTED_BY),
     Column("key", "代码", "code"),
     Column("name_zh", "名称", "name (zh)"),
     Column("name_en", "英文名称", "name (en)"),
