@@ -153,12 +153,10 @@ def read_sound(path: Path, as_json: bool, since: str | None = None) -> PolicyFil
     if since is not None and not file.faults:
         dated = replace(file, content={**file.content, "effective_from": since})
     found = check([dated], among=False)
-    other = BESIDE.get(str(file.content.get("name")))
-    if not found and other is not None:
-        counts = _in_force(
-            other, as_json, since or wire_instant(seed_instant(file.content["effective_from"]))
-        )
-        found = beside(file, {other: counts})
+    name = str(file.content.get("name"))
+    if not found and name in BESIDE:
+        begins = since or wire_instant(seed_instant(file.content["effective_from"]))
+        found = beside(file, {other: _in_force(other, as_json, begins) for other in BESIDE[name]})
     if found:
         if as_json:
             emit({"error": "the file has faults", "faults": [_as_json(one) for one in found]})

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -18,8 +19,8 @@ from libs.messaging.access import ACCESS
 IDENTITIES = ("code", "id", "team", "agent")
 """By what the entries of a list are told apart when two versions are compared."""
 
-ESCALATION = "escalation"
-BESIDE = {ESCALATION: ACCESS, ACCESS: ESCALATION}
+ESCALATION, CLOCKS = "escalation", "clocks"
+BESIDE = {ESCALATION: (ACCESS, CLOCKS), ACCESS: (ESCALATION,), CLOCKS: (ESCALATION,)}
 """Policies of two services that are held against each other: no service knows the other's."""
 
 _KINDS = {
@@ -109,16 +110,21 @@ def _beginning(file: PolicyFile) -> tuple[datetime, str]:
 def _across(
     name: str, content: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Fault]:
-    """What one service leaves to another: the desks of escalation are roles of access."""
+    """What one service leaves to another: escalation names roles of access, and clocks."""
     if name not in BESIDE:
         return
-    escalation = content if name == ESCALATION else others[ESCALATION]
-    roles = (content if name == ACCESS else others[ACCESS])["roles"]
-    desks = escalation.get("content", escalation)["desks"]
+    told = {**others, name: content}
+    if name != CLOCKS:
+        yield from _desks(name, told[ESCALATION], told[ACCESS])
+    if name != ACCESS:
+        yield from _promises(name, told[ESCALATION], told[CLOCKS])
+
+
+def _desks(name: str, escalation: Mapping[str, Any], access: Mapping[str, Any]) -> Iterator[Fault]:
     below = ("content",) if "content" in escalation else ()
-    for tier, named in desks.items():
+    for tier, named in escalation.get("content", escalation)["desks"].items():
         for number, role in enumerate(named):
-            if role in roles:
+            if role in access["roles"]:
                 continue
             where = (*below, "desks", tier, number) if name == ESCALATION else ("roles",)
             problem = (
@@ -126,6 +132,23 @@ def _across(
                 "actions (policy access) does not have: name a role that it has, or add it there"
             )
             yield Fault("unknown", where, problem)
+
+
+def _promises(
+    name: str, escalation: Mapping[str, Any], clocks: Mapping[str, Any]
+) -> Iterator[Fault]:
+    below = ("content",) if "content" in escalation else ()
+    promises = escalation.get("content", escalation)["resolution_promises"]
+    codes = [str(row["code"]) for row in clocks["clocks"]]
+    for key in ("clocks", "except"):
+        for number, code in enumerate(promises.get(key, ())):
+            if code in codes:
+                continue
+            at = (*below, "resolution_promises", key, number)
+            near = get_close_matches(code, codes, n=1)
+            hint = f"did you mean {near[0]}?" if near else "name a `code` of the policy clocks"
+            problem = f"escalation goes by the unknown clock {code!r}: {hint}"
+            yield Fault("unknown", at if name == ESCALATION else ("clocks",), problem)
 
 
 def _faults(file: PolicyFile) -> list[Fault]:

@@ -4,6 +4,7 @@ Reading a version back asks none of this (docs/decisions/0008-the-law-is-no-poli
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from contracts.values import (
@@ -43,11 +44,12 @@ def vet_together(
     if name == ROUTING and TEAMS in others:
         table, teams = _table(content), _teams(others[TEAMS])
         below = ("content",) if "content" in content else ()
-        return [
+        untaken = [
             Fault("gap", (*below, "queues", number, "code"), _untaken(queue.code))
             for number, queue in enumerate(table.queues)
             if queue.code not in _taken(teams)
         ]
+        return [*untaken, *_unskilled(table, teams, below)]
     if name == TEAMS and ROUTING in others:
         teams, table = _teams(content), _table(others[ROUTING])
         below = ("content",) if "content" in content else ()
@@ -57,6 +59,18 @@ def vet_together(
             if queue.code not in _taken(teams)
         ]
     return ()
+
+
+def _unskilled(table: RoutingTable, teams: Teams, below: tuple[str, ...]) -> Iterator[Fault]:
+    """A skill that no seat anywhere has is misspelt, and its rule would find nobody for ever."""
+    had = {skill for team in teams.teams for seat in team.seats for skill in seat.skills}
+    for number, rule in enumerate(table.rules):
+        for place, skill in enumerate(rule.skills):
+            if skill not in had:
+                near = get_close_matches(skill, had, n=1)
+                hint = f"did you mean {near[0]}?" if near else "give it to a seat first (teams)"
+                problem = f"no seat of any team has the skill {skill!r}: {hint}"
+                yield Fault("unknown", (*below, "rules", number, "skills", place), problem)
 
 
 def _untaken(queue: str) -> str:

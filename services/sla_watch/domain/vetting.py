@@ -109,6 +109,7 @@ def vet_policy(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
             *_titles(table),
             *_floors(table),
             *_coverage(table, started),
+            *_in_vain(table, started),
             *_other_starts(table),
             *_alike(table, {**started, **_other_situations(table, holding)}),
         ]
@@ -236,6 +237,21 @@ def _coverage(table: ClocksContent, started: Started) -> Iterator[Fault]:
             f"{codes} promise the same thing twice; {_count(found)} both: "
             "leave it out of one of them (except_provinces, except_categories, …)",
         )
+
+
+def _in_vain(table: ClocksContent, started: Started) -> Iterator[Fault]:
+    """A row that starts with a cycle, and for no complaint: its conditions exclude each other."""
+    starting = {number for rows in started.values() for number in rows}
+    looked_at = {situation.kind for situation in started}
+    for number, row in enumerate(table.clocks):
+        if number in starting or not all(OF_A_CYCLE & {*one.upon} for one in row.when):
+            continue
+        if all(not one.kinds or looked_at & {*one.kinds} for one in row.when):
+            problem = (
+                f"no complaint ever starts {row.code}: what its `when` names it excepts as well, "
+                "so mend it or take the row out"
+            )
+            yield Fault("gap", ("clocks", number), problem)
 
 
 def _count(found: Sequence[Situation]) -> str:

@@ -529,6 +529,15 @@ IN_OTHER_WORDS: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
         *("overlap", "broadband repair,  urban", "has the title of repair.broadband.urban"),
     ),
     (
+        "a clock whose conditions exclude each other",
+        CLOCKS,
+        (
+            "categories: [broadband.install]",
+            "categories: [broadband.install]\n        except_categories: [broadband]",
+        ),
+        *("gap", "code: install.broadband", "no complaint ever starts install.broadband"),
+    ),
+    (
         "a family above one of its own",
         ROUTING,
         (
@@ -778,6 +787,27 @@ def test_a_queue_that_no_team_takes_from_is_told_beside_the_teams(tmp_path: Path
     fewer = changed(TEAMS, tmp_path, ("queues: [emergency, roaming]", "queues: [roaming]"))
     said = bihuan("check", fewer)
     assert (said.exit_code, "the queue emergency" in said.stderr) == (1, True)
+
+
+def test_a_skill_that_no_seat_has_is_told_beside_the_teams(tmp_path: Path) -> None:
+    """Its rule would find nobody for ever, whoever is at work."""
+    table = changed(ROUTING, tmp_path, ("skills: [rural]", "skills: [rurl]"))
+    said = bihuan("check", table).stderr
+    assert f"{table}:{line_of(table, 'skills: [rurl]')}: unknown" in said
+    assert "no seat of any team has the skill 'rurl': did you mean rural?" in said
+
+
+def test_a_clock_that_escalation_goes_by_is_one_that_there_is(tmp_path: Path) -> None:
+    named = ("    clocks: []", "    clocks: [reply.mobil]")
+    path = changed(ESCALATION, tmp_path, named, name="escalation.yaml")
+    said = bihuan("check", path).stderr
+    assert f"{path}:{line_of(path, 'clocks: [reply.mobil]')}: unknown" in said
+    assert "the unknown clock 'reply.mobil': did you mean reply.mobile?" in said
+    right = ("    clocks: []", "    clocks: [reply.mobile]")
+    path = changed(ESCALATION, tmp_path, right, name="escalation.yaml")
+    assert bihuan("check", path).exit_code == 0
+    other = changed(CLOCKS, tmp_path, ("code: reply.mobile", "code: reply.cellular"))
+    assert "the unknown clock 'reply.mobile'" in bihuan("check", path, other).stderr
 
 
 def test_the_desk_of_a_tier_is_a_role_that_there_is(tmp_path: Path) -> None:
