@@ -1,8 +1,8 @@
 """`bihuan import` takes over an older system's closed cases: every row once, verdicts row by row.
 
-What is expected is counted here from the file itself with the standard library's calendar and the
-public list of days off, not by the code that imports. All six services run. The test takes a sample
-of the file with every oddity in it; `BIHUAN_IMPORT_ROWS=all` takes the whole of it.
+What is expected comes from `tests/hotline.py`. All six services run. The test takes a sample of the
+file with every oddity in it; `BIHUAN_IMPORT_ROWS=all` takes the whole of it, as
+`tests/unit/cli/test_import_every_row.py` always does, without servers.
 """
 
 import asyncio
@@ -11,65 +11,28 @@ import json
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-import chinese_calendar
 import openpyxl
-import pytest
 
 from tests.e2e.rebuilt import assert_rebuilt_equal
 from tests.e2e.test_send import now, sent
-from tests.e2e.world import DATABASES, SHANGHAI, World, read_log, world
+from tests.e2e.world import DATABASES, World, read_log, world
+from tests.hotline import DAY_ONLY, HOTLINE, NEEDS_THE_FILE, ROWS, cases, legal_verdict
 from tests.stack import Room, room
 
-HOTLINE = Path(__file__).parents[3] / "shared" / "data" / "hotline_messages_with_replies.xlsx"
-ROWS = 2816
 COMPLAINTS = UUID("0e2f5c2b-53c1-5c0e-8f6e-6a3a6f2c9d11")
 """DESIGN, The event: a complaint's id is the UUIDv5 of channel source and message id."""
-DAY_ONLY = "27610"
-"""The one row whose reply is dated to the day only, so that no instant is known."""
 SAMPLE = 250
 
-pytestmark = pytest.mark.skipif(
-    not HOTLINE.is_file(),
-    reason="the public file that this runs on is no part of the project; put it in ../shared/data",
-)
-
-
-def instant(cell: Any) -> datetime | None:
-    """A cell's instant in Shanghai; None where it tells only a day."""
-    if isinstance(cell, datetime):
-        return cell.replace(tzinfo=SHANGHAI)
-    day, _, time = str(cell).strip().replace("/", "-").partition(" ")
-    if not time:
-        return None
-    year, month, of_month = map(int, day.split("-"))
-    hour, minute, second = map(int, time.split(":"))
-    return datetime(year, month, of_month, hour, minute, second, tzinfo=SHANGHAI)
-
-
-def legal_due(told: datetime) -> datetime:
-    """DOMAIN, counting 4: the 15th date after, until 24:00; a day off: the next working date."""
-    last: date = told.date() + timedelta(days=15)
-    while not chinese_calendar.is_workday(last):
-        last += timedelta(days=1)
-    return datetime(last.year, last.month, last.day, tzinfo=SHANGHAI) + timedelta(days=1)
+pytestmark = NEEDS_THE_FILE
 
 
 def complaint_of(number: str) -> str:
     return str(uuid5(COMPLAINTS, f"history/hotline-messages {number}"))
-
-
-def cases() -> list[tuple[str, datetime | None, datetime | None]]:
-    """Number, told, answered."""
-    sheet = openpyxl.load_workbook(HOTLINE).worksheets[0]
-    return [
-        (str(cells[0]), instant(cells[3]), instant(cells[6]))
-        for cells in sheet.iter_rows(min_row=2, values_only=True)
-    ]
 
 
 def sampled(folder: Path, rows: int) -> Path:
@@ -171,10 +134,8 @@ def row_ends(row: dict[str, str]) -> tuple[str, str, str, datetime | None]:
 
 
 def expected(told: datetime | None, answered: datetime | None) -> tuple[str, datetime]:
-    assert told is not None
-    assert answered is not None
-    due = legal_due(told)
-    return ("clock.met.v1" if answered <= due else "clock.breached.v1", due)
+    state, due = legal_verdict(told, answered)
+    return f"clock.{state}.v1", due
 
 
 def verdicts(log: list[dict[str, Any]]) -> dict[str, tuple[str, datetime]]:
