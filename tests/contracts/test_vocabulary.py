@@ -275,3 +275,26 @@ def two_names_each(names: Mapping[str, Names]) -> None:
         assert re.search(r"[\u4e00-\u9fff]", one.zh)
         assert re.fullmatch(r"[A-Za-z0-9 ,'-]+", one.en)
     assert len({one.zh for one in found}) == len({one.en for one in found}) == len(found)
+
+
+# --- terms (DOMAIN, Terms) ------------------------------------------------------------------------
+
+TERMS = {
+    "audit/policy/words.v1.yaml": (
+        *("投诉", "受理编号", "工单", "首问责任人", "催办", "改派分类", "转派", "挂起", "处理意见"),
+        *("升级", "回访", "满意度", "补偿", "申诉", "留存保全", "整改"),
+    ),
+    "feedback_survey/policy/texts.v1.yaml": ("受理编号", "申诉"),
+    "sla_watch/policy/clocks.v1.yaml": ("异地", "满意度", "申诉"),
+    "sla_watch/api.py": ("工作日",),
+}
+"""Where people read each: timelines, what customers are told, clocks, and what a route answers."""
+
+
+def test_every_term_of_domain_is_a_word_that_people_read() -> None:
+    for path, terms in TERMS.items():
+        text = (ROOT / "services" / path).read_text(encoding="utf-8")
+        assert [term for term in terms if term not in text] == [], path
+    calendar = (ROOT / "cli" / "versions.py").read_text(encoding="utf-8")
+    assert "调休上班" in calendar
+    assert len({term for terms in TERMS.values() for term in terms} | {"调休上班日"}) == 19

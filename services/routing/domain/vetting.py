@@ -49,7 +49,11 @@ def vet_together(
             for number, queue in enumerate(table.queues)
             if queue.code not in _taken(teams)
         ]
-        return [*untaken, *_unskilled(table, teams, below)]
+        skills = _unskilled(table, teams)
+        return [
+            *untaken,
+            *(Fault("unknown", (*below, *where), problem) for where, problem in skills),
+        ]
     if name == TEAMS and ROUTING in others:
         teams, table = _teams(content), _table(others[ROUTING])
         below = ("content",) if "content" in content else ()
@@ -61,16 +65,22 @@ def vet_together(
     return ()
 
 
-def _unskilled(table: RoutingTable, teams: Teams, below: tuple[str, ...]) -> Iterator[Fault]:
-    """A skill that no seat anywhere has is misspelt, and its rule would find nobody for ever."""
-    had = {skill for team in teams.teams for seat in team.seats for skill in seat.skills}
+def _unskilled(table: RoutingTable, teams: Teams) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Rules that would find nobody: no seat of their queue has the skills they ask.
+
+    A team may lose its last skilled seat all the same: then the queue behind takes what comes.
+    """
+    anywhere = {skill for team in teams.teams for seat in team.seats for skill in seat.skills}
     for number, rule in enumerate(table.rules):
-        for place, skill in enumerate(rule.skills):
-            if skill not in had:
-                near = get_close_matches(skill, had, n=1)
-                hint = f"did you mean {near[0]}?" if near else "give it to a seat first (teams)"
-                problem = f"no seat of any team has the skill {skill!r}: {hint}"
-                yield Fault("unknown", (*below, "rules", number, "skills", place), problem)
+        seats = [seat for team in teams.of_queue.get(rule.queue, ()) for seat in team.seats]
+        if not seats or any({*rule.skills} <= {*seat.skills} for seat in seats):
+            continue
+        asked = " and ".join(rule.skills)
+        strange = next((skill for skill in rule.skills if skill not in anywhere), "")
+        near = get_close_matches(strange, anywhere, n=1)
+        hint = f"did you mean {near[0]}?" if near else "give them to a seat of such a team first"
+        problem = f"{rule.code}: no seat that takes from {rule.queue} has the skill {asked}: {hint}"
+        yield ("rules", number, "skills"), problem
 
 
 def _untaken(queue: str) -> str:

@@ -794,7 +794,10 @@ def test_a_skill_that_no_seat_has_is_told_beside_the_teams(tmp_path: Path) -> No
     table = changed(ROUTING, tmp_path, ("skills: [rural]", "skills: [rurl]"))
     said = bihuan("check", table).stderr
     assert f"{table}:{line_of(table, 'skills: [rurl]')}: unknown" in said
-    assert "no seat of any team has the skill 'rurl': did you mean rural?" in said
+    assert "no seat that takes from broadband has the skill rurl: did you mean rural?" in said
+    elsewhere = ("queue: billing, skills: [billing]", "queue: billing, skills: [rural]")
+    known = changed(ROUTING, tmp_path, elsewhere)
+    assert "no seat that takes from billing has the skill rural" in bihuan("check", known).stderr
 
 
 def test_a_clock_that_escalation_goes_by_is_one_that_there_is(tmp_path: Path) -> None:

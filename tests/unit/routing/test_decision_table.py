@@ -77,6 +77,54 @@ def test_category_class_tier_language_and_district_choose_the_queue(
     assert event.policy == PolicyRef(name="routing", version="v1")
 
 
+@pytest.mark.parametrize(
+    ("when", "about", "route"),
+    [
+        ({"kinds": ["praise"]}, {"kind": "praise"}, None),
+        ({"categories": ["broadband"]}, {"category": "broadband.fault"}, None),
+        ({"urgencies": ["urgent"]}, {"urgency": "urgent"}, None),
+        ({"provinces": ["qinghai"]}, {"home_province": "qinghai"}, None),
+        (
+            {"provinces": ["qinghai"]},
+            {"home_province": "gansu", "visited_province": "qinghai"},
+            None,
+        ),
+        ({"district_types": ["rural"]}, {"district_type": "rural"}, None),
+        ({"customer_classes": ["enterprise"]}, {"customer_class": "enterprise"}, None),
+        ({"value_tiers": ["important"]}, {"value_tier": "important"}, None),
+        ({"products": ["fibre-1000"]}, {"product": "fibre-1000"}, None),
+        ({"languages": ["en"]}, {"language": "en"}, None),
+        ({"routes": ["tier1"]}, {}, "tier1"),
+        ({"about_staff": True}, {"about": {"agent": "8812"}}, None),
+        (
+            {"cross_region": True},
+            {"home_province": "gansu", "visited_province": "qinghai"},
+            None,
+        ),
+        ({"other_operator": True}, {"other_operator": True}, None),
+        ({"media": True}, {"media": True}, None),
+    ],
+    ids=lambda one: "-".join(one) if isinstance(one, dict) and one else None,
+)
+def test_by_each_thing_that_a_rule_names(
+    when: dict[str, Any], about: dict[str, Any], route: str | None
+) -> None:
+    """DOMAIN rule 6: "by category, province and district type, customer class, product, …"."""
+    content = deepcopy(dict(seed("routing")["content"]))
+    content["rules"] = [{"code": "this", "when": when, "queue": "billing"}]
+    table = RoutingTable.model_validate(content)
+    plain: dict[str, Any] = {
+        "kind": "complaint",
+        "category": "mobile.noncoverage.sms",
+        "urgency": "ordinary",
+        "channel": "sms",
+    }
+    fits = Profile.model_validate({**plain, **about})
+    reopened = None if route is None else ReopenRoute(route)
+    assert table.rule_for(fits, reopened).code == "this"
+    assert table.rule_for(Profile.model_validate(plain), None).code == "fallback"
+
+
 def test_routing_and_asking_a_team_is_one_decision() -> None:
     told = routed(profile(Category.BILLING))
     told.then_types(WorkRouted, WorkAssigned)
