@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from psycopg import Connection
+from psycopg.sql import SQL, Identifier
 
 from libs.vault.errors import WrongVaultKey
 from libs.vault.keyring import KeyRing
@@ -47,11 +48,24 @@ CREATE TABLE IF NOT EXISTS locking (
     locked_at timestamptz NOT NULL,
     PRIMARY KEY (person, locked_at)
 );
+CREATE TABLE IF NOT EXISTS vacuum_due (
+    due bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    since timestamptz NOT NULL DEFAULT now()
+);
 CREATE TABLE IF NOT EXISTS erasure (
     person uuid NOT NULL,
     erased_at timestamptz NOT NULL,
     PRIMARY KEY (person, erased_at)
 );
+"""
+
+
+_IN_STATISTICS: Final = """
+SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relnamespace = 'public'::regnamespace AND (c.relname, a.attname) IN (
+    ('person_key', 'box'), ('person_number', 'number'), ('unreadable', 'key_box'),
+    ('unreadable', 'box')
+) AND a.attstattarget IS DISTINCT FROM 0
 """
 
 
@@ -63,10 +77,23 @@ def prepare(connection: Connection[Any], ring: KeyRing) -> None:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute(_TABLES)
+        _keep_out_of_statistics(connection)
         _refuse_other_keys(connection, ring)
         connection.cursor().executemany(
             "INSERT INTO wrapping_key VALUES (%s, %s) ON CONFLICT DO NOTHING",
             [(version, ring.check_of(version)) for version in ring.versions],
+        )
+
+
+def _keep_out_of_statistics(connection: Connection[Any]) -> None:
+    """ANALYZE copies values of columns into `pg_statistic`, where no erasure would find them."""
+    for table, column in connection.execute(_IN_STATISTICS).fetchall():
+        connection.execute(
+            SQL(
+                # told its own type anew, a column loses the statistics that it has
+                "ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0, "
+                "ALTER COLUMN {column} TYPE bytea"
+            ).format(table=Identifier(table), column=Identifier(column))
         )
 
 

@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import Connection
+from psycopg.errors import LockNotAvailable
 from psycopg_pool import ConnectionPool
 
 from libs.decider import DomainError
@@ -30,6 +31,8 @@ CACHED_KEYS_MAX: Final = 10_000
 CONNECTIONS_MAX: Final = 4
 CONNECTION_TIMEOUT_S: Final = 5.0
 REWRAP_BATCH: Final = 500
+REWRITTEN_BYTES_MAX: Final = 128 * 1024 * 1024
+"""About a million persons, written anew within a second or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,14 +357,52 @@ class Vault:
             fresh = connection.execute(_REMEMBER_ERASURES, (persons, ats)).fetchall()
             erased = sorted({row[0] for row in fresh})
             rows = connection.execute(_DESTROY, (erased,)).fetchall()
-            connection.execute("DELETE FROM person_number WHERE person = ANY(%s)", (erased,))
+            numbers = connection.execute(
+                "DELETE FROM person_number WHERE person = ANY(%s)", (erased,)
+            )
+            if rows or numbers.rowcount:
+                connection.execute("INSERT INTO vacuum_due DEFAULT VALUES")
         for person, key_id in rows:
             self._forget(person, bytes(key_id))
-        if rows:
-            with self._pool.connection() as connection:
-                # the old versions of the overwritten rows leave the table as well
-                connection.execute("VACUUM person_key, person_number")
         return len(rows)
+
+    def vacuum(self) -> bool:
+        """Makes the old versions of destroyed rows leave their tables, if that is due.
+
+        PostgreSQL keeps them while anybody still looks at what was there. Then, or when this dies,
+        it stays due on record; whoever follows the log tries again (`erasures`). A page keeps the
+        bytes of what left it until they are overwritten, so tables of up to `REWRITTEN_BYTES_MAX`
+        are written anew, which nobody may wait for longer than a moment. Returns whether nothing is
+        due any more.
+        """
+        with self._pool.connection() as connection:
+            (due,) = connection.execute("SELECT max(due) FROM vacuum_due").fetchone() or (None,)
+            if due is None:
+                return True
+            connection.execute("VACUUM person_key, person_number")
+            left = connection.execute(
+                "SELECT FROM pg_stat_user_tables WHERE n_dead_tup > 0 "
+                "AND relname IN ('person_key', 'person_number')"
+            ).fetchall()
+            if left or not self._rewritten(connection):
+                return False
+            connection.execute("DELETE FROM vacuum_due WHERE due <= %s", (due,))
+            return True
+
+    def _rewritten(self, connection: Connection[Any]) -> bool:
+        (size,) = connection.execute(
+            "SELECT pg_table_size('person_key') + pg_table_size('person_number')"
+        ).fetchone() or (0,)
+        if size > REWRITTEN_BYTES_MAX:
+            return True
+        connection.execute("SET lock_timeout = '1s'")
+        try:
+            connection.execute("VACUUM FULL person_key, person_number")
+        except LockNotAvailable:
+            return False
+        finally:
+            connection.execute("RESET lock_timeout")
+        return True
 
     def erasures(self) -> list[tuple[UUID, datetime]]:
         """Every erasure applied here, (person, when decided), oldest first."""

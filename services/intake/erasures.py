@@ -96,6 +96,8 @@ class Erasures:
 
     def _apply(self, decided: Sequence[Decided]) -> None:
         carry_out(self._vault, decided)
+        if not self._vault.vacuum():
+            log.info("old versions of destroyed keys cannot leave yet")
 
 
 class Erasing(Protocol):

@@ -16,10 +16,22 @@ Start = Callable[..., Vault]
 
 
 @pytest.fixture
-def dsn() -> Iterator[str]:
-    """A fresh database for a vault."""
+def dsns() -> Iterator[tuple[str, str]]:
+    """A fresh database for a vault: as its service, and as its owner."""
     with room(["vault"], with_topics=False) as here:
-        yield here.service_dsns["vault"]
+        yield here.service_dsns["vault"], here.dsns["vault"]
+
+
+@pytest.fixture
+def dsn(dsns: tuple[str, str]) -> str:
+    """The vault's database, as its service."""
+    return dsns[0]
+
+
+@pytest.fixture
+def owners_dsn(dsns: tuple[str, str]) -> str:
+    """The same, as its owner."""
+    return dsns[1]
 
 
 @pytest.fixture
