@@ -11,6 +11,7 @@ from cli import showing
 from cli.client import Client
 from cli.places import Places
 from cli.telling import MISUSED, AsJson, emit, fail, out, speaking
+from contracts.categories import Category
 
 ROLE, ACTOR = "auditor", "auditor:local"
 
@@ -39,12 +40,19 @@ def place(
     ] = None,
     told_from: Moment = None,
     told_to: Moment = None,
+    category: Annotated[
+        Category | None, typer.Option(help="All of this category, and of those below it.")
+    ] = None,
+    province: Annotated[
+        str, typer.Option(help="All whose customer or cause is in this province, e.g. qinghai.")
+    ] = "",
     until: Moment = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep complaints whatever their age: these, a person's, or all of a time (500 at most).
+    """Keep complaints whatever their age: these, a person's, or all that are so (500 at most).
 
-    By person or time it also reaches what comes on record while it is on.
+    What is said of time, category and province must all be so. By person or so, it also reaches
+    what comes on record while it is on.
 
     Exit 1: unknown complaints, or a hold of this name is on with another ground or date.
     """
@@ -55,8 +63,15 @@ def place(
         body["complaints"] = [str(one) for one in complaint]
     if person is not None:
         body["person"] = str(person)
+    asked: dict[str, Any] = {}
     if told_from is not None and told_to is not None:
-        body["told"] = {"told_from": _instant(told_from), "told_to": _instant(told_to)}
+        asked = {"told_from": _instant(told_from), "told_to": _instant(told_to)}
+    if category is not None:
+        asked["category"] = category.value
+    if province:
+        asked["province"] = province
+    if asked:
+        body["asked"] = asked
     if until is not None:
         body["until"] = _instant(until)
     with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
@@ -77,7 +92,7 @@ def list_(as_json: AsJson = False) -> None:
     """List the holds that are on, a line for each complaint, and those that reach what comes.
 
     With --json: {holds: [{hold, complaint, ground, placed_by, since, until}], standing: [{hold,
-    ground, placed_by, since, person, told_from, told_to, until}]}.
+    ground, placed_by, since, person, asked: {told_from, told_to, category, province}, until}]}.
     """
     with speaking(as_json), Client(Places.here(), actor=ACTOR, roles=(ROLE,)) as client:
         held = list(client.pages("audit", "/holds", limit=200))
@@ -106,15 +121,18 @@ def _standing(standing: Sequence[Mapping[str, Any]]) -> Any:
     columns = ("hold", "reaches what comes", "ground", "by", "since", "until")
     table = showing.grid("Standing holds 持续留存保全", *columns)
     for one in standing:
-        of = f"person {one['person']}" if one["person"] else _span(one)
+        of = f"person {one['person']}" if one["person"] else _asked(one["asked"])
         until = showing.moment(one["until"]) if one["until"] else "lifted"
         since = showing.moment(one["since"])
         table.add_row(one["hold"], of, one["ground"], one["placed_by"], since, until)
     return table
 
 
-def _span(one: Mapping[str, Any]) -> str:
-    return f"told {showing.moment(one['told_from'])} to {showing.moment(one['told_to'])}"
+def _asked(one: Mapping[str, Any]) -> str:
+    said = [one[name] for name in ("category", "province") if one[name]]
+    if one["told_from"]:
+        said.append(f"told {showing.moment(one['told_from'])} to {showing.moment(one['told_to'])}")
+    return ", ".join(said)
 
 
 def _instant(moment: datetime) -> str:

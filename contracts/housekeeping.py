@@ -8,6 +8,8 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 
 from contracts.values import (
+    Asked,
+    Category,
     ChannelKind,
     Code,
     Digest,
@@ -350,7 +352,7 @@ class HoldLifted(HousekeepingEvent):
 
 
 class StandingHoldPlaced(HousekeepingEvent):
-    """A hold reaches what comes on record while it is on: of a person, or told in a time.
+    """A hold reaches what comes on record while it is on: of a person, or as it was asked for.
 
     Each complaint that it reaches has a `hold.placed` of its own.
     """
@@ -369,8 +371,24 @@ class StandingHoldPlaced(HousekeepingEvent):
     """Complaints told or come on record at or after this instant, or None."""
     told_to: Instant | None = None
     """And before this one."""
+    category: Category | None = None
+    """And of this category, or of one below it, or None."""
+    province: Province | None = None
+    """And whose customer or cause is in this province, or None."""
     until: Instant | None = None
     """Until when; None: until lifted."""
+
+    @property
+    def asked(self) -> Asked | None:
+        """Which complaints are meant by what they are; None: a person's."""
+        if self.person is not None:
+            return None
+        return Asked(
+            told_from=self.told_from,
+            told_to=self.told_to,
+            category=self.category,
+            province=self.province,
+        )
 
 
 class StandingHoldLifted(HousekeepingEvent):

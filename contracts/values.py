@@ -1,12 +1,12 @@
 """The words that several events share: enums, constrained texts, and small value objects."""
 
 import re
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 
 from contracts.categories import CATEGORY_NAMES as CATEGORY_NAMES  # noqa: PLC0414 - explicit re-export
@@ -579,6 +580,36 @@ class Profile(Value):
     def handling_province(self) -> str | None:
         """The province where the cause lies (DOMAIN rule 5)."""
         return self.visited_province or self.home_province
+
+
+class Asked(Value):
+    """Which complaints are meant by what they are: all that is said here must be so."""
+
+    told_from: Told | None = None
+    """Told, or come on record, at or after this instant; goes with `told_to`."""
+    told_to: Told | None = None
+    """And before this one."""
+    category: Category | None = None
+    """Of this category, or of one below it."""
+    province: Province | None = None
+    """The customer's own province, or the one where the cause lies."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if (self.told_from is None) is not (self.told_to is None):
+            raise ValueError("told_from and told_to go together")
+        if (self.told_from, self.category, self.province) == (None, None, None):
+            raise ValueError("say at least one of a time, category, province")
+        return self
+
+    def means(self, profile: Profile, moments: Iterable[datetime]) -> bool:
+        """Whether a complaint is meant that is this, told or come on record at these moments."""
+        if self.category is not None and not profile.category.within(self.category):
+            return False
+        if self.province not in (None, profile.home_province, profile.visited_province):
+            return False
+        start, end = self.told_from, self.told_to
+        return start is None or end is None or any(start <= one < end for one in moments)
 
 
 class Correspondent(Value):

@@ -1,10 +1,9 @@
-"""Legal holds over HTTP: placed by complaint, person or time, lifted by name.
+"""Legal holds over HTTP: placed by complaint, person or query, lifted by name.
 
-A hold of a person or a time also stands for what comes on record while it is on (`Reach`).
+A hold of a person or by query also stands for what comes on record while it is on (`Reach`).
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
-from contracts.values import Instant, Reason, Told
+from contracts.values import Asked, Instant, Reason, Told
 from libs.decider import Lookups, NotFound, Refused, To
 from libs.eventlog import Table
 from libs.eventlog.envelope import Origin
@@ -65,8 +64,7 @@ STANDING_TABLE = Table(
         "placed_by": "text not null",
         "since": "timestamptz not null",
         "person": "uuid",
-        "told_from": "timestamptz",
-        "told_to": "timestamptz",
+        "asked": "jsonb",
         "until": "timestamptz",
     },
     key=("hold",),
@@ -90,7 +88,7 @@ class HeldTooLate(Refused):
 
 
 class TooManyToHold(Refused):
-    """More than 500 complaints are meant; place several holds, each for a shorter time."""
+    """More than 500 complaints are meant; place several holds, each for fewer."""
 
     rule = "too-many-to-hold"
     zh = "一次最多保全 500 件投诉,请缩小范围"
@@ -100,21 +98,12 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class Span(_Body):
-    """Complaints that were told in a time, or came on record in it; now or while the hold is on."""
-
-    told_from: Told
-    """At or after this instant."""
-    told_to: Told
-    """Before this instant."""
-
-
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$", max_length=96)]
 """A code without a slash, for it stands in a path when the hold is lifted."""
 
 
 class Placing(_Body):
-    """A hold, and on what: exactly one of complaints, person, told."""
+    """A hold, and on what: exactly one of complaints, person, asked."""
 
     hold: Name
     """Its name, e.g. a court's or a regulator's reference."""
@@ -127,14 +116,14 @@ class Placing(_Body):
     person: UUID | None = None
     """All complaints of this person, and those on which the person spoke; now, and whatever comes
     while the hold is on."""
-    told: Span | None = None
-    """All complaints of this time, those included that come on record later."""
+    asked: Asked | None = None
+    """All complaints that are so, those included that come on record, or become so, later."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        given = [one for one in (self.complaints, self.person, self.told) if one is not None]
+        given = [one for one in (self.complaints, self.person, self.asked) if one is not None]
         if len(given) != 1:
-            raise ValueError("say exactly one of complaints, person, told")
+            raise ValueError("say exactly one of complaints, person, asked")
         return self
 
 
@@ -174,11 +163,9 @@ class StandingShown(_Body):
     since: Instant
     """Since when."""
     person: UUID | None
-    """Whose complaints and words; None: of a time."""
-    told_from: Instant | None
-    """What was told, or came on record, at or after this instant."""
-    told_to: Instant | None
-    """And before this one."""
+    """Whose complaints and words; None: by query."""
+    asked: Asked | None
+    """Which complaints, by time, category, province; None: of a person."""
     until: Instant | None
     """When it ends by itself."""
 
@@ -202,17 +189,27 @@ def holds(conn: Connection[Any], after: tuple[str, UUID] | None, limit: int) -> 
     return [HoldShown.model_validate(row) for row in found]
 
 
-def told_between(conn: Connection[Any], start: datetime, end: datetime) -> list[UUID]:
-    """Complaints told in a time, or come on record in it; one more than may be held at once.
+def asked_for(conn: Connection[Any], asked: Asked) -> list[UUID]:
+    """The complaints that are so; one more than may be held at once.
 
     Without those that were approved to go, which no hold keeps any more.
     """
     found = conn.execute(
-        "SELECT complaint FROM complaint c WHERE ((told_at >= %(start)s AND told_at < %(end)s) "
+        "SELECT complaint FROM complaint c WHERE (%(start)s::timestamptz IS NULL "
+        "OR (told_at >= %(start)s AND told_at < %(end)s) "
         "OR (registered_at >= %(start)s AND registered_at < %(end)s)) "
+        "AND (%(category)s::text IS NULL OR category = %(category)s "
+        "OR starts_with(category, %(category)s || '.')) "
+        "AND (%(province)s::text IS NULL OR %(province)s IN (home_province, visited_province)) "
         f"AND NOT EXISTS (SELECT FROM {GONE_ROWS} g WHERE g.complaint = c.complaint) "
         "ORDER BY complaint LIMIT %(most)s",
-        {"start": start, "end": end, "most": AT_ONCE_MAX + 1},
+        {
+            "start": asked.told_from,
+            "end": asked.told_to,
+            "category": asked.category,
+            "province": asked.province,
+            "most": AT_ONCE_MAX + 1,
+        },
     ).fetchall()
     return [row["complaint"] for row in found]
 
@@ -240,31 +237,29 @@ def routes(app: App) -> Router:
         shown, following = page_of(request, rows, page.limit, lambda one: (one.hold,))
         return Page(items=list(shown), next=following)
 
-    async def of_the_time(body: Placing) -> list[UUID]:
-        if body.told is None:
-            return []
-        return await app.query(told_between, body.told.told_from, body.told.told_to)
+    async def by_query(body: Placing) -> list[UUID]:
+        return [] if body.asked is None else await app.query(asked_for, body.asked)
 
     @router.command("")
     async def place(body: Placing, ask: Annotated[Ask, command("audit.hold")]) -> Response:
         """Keep complaints whatever their age; all of them, or none when one is refused.
 
-        By person or by time, those too that come on record while it is on; what was approved to
+        By person or by query, those too that come on record while it is on; what was approved to
         go after its retention is left out. `GET /holds` lists what the hold is on.
         """
         now, by = ask.now, ask.caller.actor
         told = PlaceHold(at=now, hold=body.hold, ground=body.ground, by=by, until=body.until)
-        found = await of_the_time(body)
+        found = await by_query(body)
 
         def chosen(lookups: Lookups) -> Sequence[To]:
             meant = _meant(body, found, lookups)
             return [*_standing(body, told), *(To(str(one), told) for one in meant)]
 
         answer = await ask(chosen)
-        if answer.status_code < 400 and body.told is not None:
+        if answer.status_code < 400 and body.asked is not None:
             # What was taken between the look and the commit had no standing hold to reach it yet,
             # and whoever looked a second time may have died of it: told again, it is done again.
-            meant = await of_the_time(body)
+            meant = await by_query(body)
             await app.in_thread(app.writer.transact, lambda work: _place_too(work, meant, told, by))
         return answer
 
@@ -297,14 +292,7 @@ def _standing(body: Placing, told: PlaceHold) -> Sequence[To]:
     """The part of a hold that reaches what comes; nothing of one on single complaints."""
     if body.complaints is not None:
         return []
-    span = body.told
-    standing = PlaceStanding(
-        **dict(told),
-        person=body.person,
-        told_from=span.told_from if span else None,
-        told_to=span.told_to if span else None,
-    )
-    return [To(STANDING, standing)]
+    return [To(STANDING, PlaceStanding(**dict(told), person=body.person, asked=body.asked))]
 
 
 def _place_too(work: Work, complaints: Sequence[UUID], told: PlaceHold, by: str) -> None:
@@ -325,7 +313,7 @@ def _place_too(work: Work, complaints: Sequence[UUID], told: PlaceHold, by: str)
 def _meant(body: Placing, found: Sequence[UUID], lookups: Lookups) -> Sequence[UUID]:
     """Which complaints on record are meant; raises NothingToHold, TooManyToHold.
 
-    None need be on record yet of a time; a person of whom there is nothing is more likely a slip.
+    None need be on record yet by query; a person of whom there is nothing is more likely a slip.
     Of either, what was approved to go is left out: no hold keeps it any more.
     """
     meant: Sequence[UUID] = [one for one in found if not lookups.rows(GONE_ROWS, complaint=one)]

@@ -11,6 +11,7 @@ from contracts.intake import (
     ComplaintClosed,
     ComplaintContactLinked,
     ComplaintEscalationNoted,
+    ComplaintReclassified,
     ComplaintRegistered,
     ComplaintReopened,
     ComplaintWithdrawn,
@@ -25,6 +26,7 @@ HEARD: tuple[type[Event], ...] = tuple(
     dict.fromkeys(
         (
             ComplaintRegistered,
+            ComplaintReclassified,
             ComplaintContactLinked,
             ComplaintClosed,
             ComplaintReopened,
@@ -38,7 +40,7 @@ HEARD: tuple[type[Event], ...] = tuple(
 
 
 def react(recorded: Recorded[Any]) -> Sequence[To]:
-    """What comes on record is held where a hold of its person or of its time is on.
+    """What comes on record, or is reclassified, is held where a standing hold reaches it.
 
     Else nothing: audit keeps and proves, and decides nothing about a complaint.
     """
@@ -47,9 +49,13 @@ def react(recorded: Recorded[Any]) -> Sequence[To]:
             reach = Reach(
                 at=recorded.time,
                 person=told.correspondent.person,
+                profile=told.profile,
                 moments=tuple(sorted({told.clock_from, recorded.at, recorded.time})),
             )
             return [To(recorded.subject, reach)]
+        case ComplaintReclassified(profile=profile, clock_from=told_at):
+            moments = tuple(sorted({told_at, recorded.at}))
+            return [To(recorded.subject, Reach(at=recorded.time, profile=profile, moments=moments))]
         case ComplaintContactLinked() | ComplaintWithdrawn():
             speaker = speaker_of(recorded.data)
             if speaker is None:
@@ -61,7 +67,12 @@ def react(recorded: Recorded[Any]) -> Sequence[To]:
 
 _REACHED = tuple(
     one.type.removesuffix("1")  # of every version
-    for one in (ComplaintRegistered, ComplaintContactLinked, ComplaintWithdrawn)
+    for one in (
+        ComplaintRegistered,
+        ComplaintReclassified,
+        ComplaintContactLinked,
+        ComplaintWithdrawn,
+    )
 )
 
 

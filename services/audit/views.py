@@ -43,6 +43,8 @@ COMPLAINT = Table(
         "history": "boolean",
         "kind": "text",
         "category": "text",
+        "home_province": "text",
+        "visited_province": "text",
         "counts_from": "timestamptz",
         "merged_into": "uuid",
     },
@@ -106,6 +108,8 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
                 history=history,
                 kind=registration.profile.kind.value,
                 category=registration.profile.category.value,
+                home_province=registration.profile.home_province,
+                visited_province=registration.profile.visited_province,
                 counts_from=recorded.time if history else registration.clock_from,
             )
         case ComplaintContactLinked() | ComplaintWithdrawn():
@@ -116,8 +120,14 @@ def heard_rows(recorded: Recorded[Any]) -> Iterable[Row]:
             yield Row.of("complaint", key, closed_at=recorded.at, kept_from=recorded.time)
         case ComplaintReopened():
             yield Row.of("complaint", key, closed_at=None, kept_from=None, counts_from=None)
-        case ComplaintReclassified(now=now):
-            yield Row.of("complaint", key, category=now.category.value)
+        case ComplaintReclassified(profile=profile):
+            yield Row.of(
+                "complaint",
+                key,
+                category=profile.category.value,
+                home_province=profile.home_province,
+                visited_province=profile.visited_province,
+            )
         case ComplaintMerged(into=into):
             yield Row.of("complaint", key, merged_into=into)
         case ComplaintUnmerged():

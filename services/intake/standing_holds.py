@@ -1,4 +1,4 @@
-"""Standing holds as intake heard them: of a person or of a time, they reach what comes as well.
+"""Standing holds as intake heard them: of a person or by query, they reach what comes as well.
 
 Audit puts a hold of its own on each complaint that they reach; where it has not yet, for a record
 of it is parked or under way there, nothing of the person may be destroyed all the same.
@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.housekeeping import StandingHoldLifted, StandingHoldPlaced
+from contracts.values import Asked
 from libs.decider import Lookups, Recorded, Row
 from libs.eventlog import Table
 from services.intake.domain.state import Complaint
@@ -21,8 +22,7 @@ TABLE = Table(
         "hold": "text not null",
         "is_on": "boolean not null",
         "person": "uuid",
-        "told_from": "timestamptz",
-        "told_to": "timestamptz",
+        "asked": "jsonb",
     },
     key=("hold",),
     indexes=("is_on",),
@@ -38,8 +38,7 @@ def heard_rows(recorded: Recorded[Any]) -> Iterator[Row]:
                 {"hold": told.hold},
                 is_on=True,
                 person=told.person,
-                told_from=told.told_from,
-                told_to=told.told_to,
+                asked=None if told.asked is None else told.asked.model_dump(mode="json"),
             )
         case StandingHoldLifted() as told:
             yield Row.of(STANDING_HOLDS, {"hold": told.hold}, is_on=False)
@@ -52,13 +51,13 @@ def is_held(person: UUID, complaints: Iterable[UUID], lookups: Lookups) -> bool:
     on = lookups.rows(STANDING_HOLDS, is_on=True)
     if any(one["person"] == person for one in on):
         return True
-    spans = [(one["told_from"], one["told_to"]) for one in on if one["told_from"] is not None]
-    if not spans:
+    queries = [Asked.model_validate(one["asked"]) for one in on if one["asked"] is not None]
+    if not queries:
         return False
     for subject in complaints:
         complaint: Complaint | None = lookups.state("complaint", str(subject))
         if complaint is not None:
             moments = (complaint.registration.clock_from, complaint.registered_at)
-            if any(start <= one < end for start, end in spans for one in moments):
+            if any(one.means(complaint.profile, moments) for one in queries):
                 return True
     return False

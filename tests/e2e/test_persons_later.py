@@ -36,7 +36,7 @@ async def held_by(stage: Stage, hold: str) -> set[str]:
 
 
 @scene
-async def test_a_hold_by_person_or_time_holds_what_comes_while_it_is_on(stage: Stage) -> None:
+async def test_a_hold_by_person_or_query_holds_what_comes_while_it_is_on(stage: Stage) -> None:
     data = stage.system.places.data
     mine, theirs = "18600007101", "18600007102"
     await stage.at("2025-10-21 09:07:00")
@@ -49,17 +49,21 @@ async def test_a_hold_by_person_or_time_holds_what_comes_while_it_is_on(stage: S
     span = ("--told-from", "2025-10-21T09:07:30+0800", "--told-to", "2025-10-21T09:08:00+0800")
     by_time = ("hold", "place", "inquiry-71", "--ground", "inquiry", *span)
     assert (await bihuan(data, *by_time))[0] == 0
+    alike = ("--category", "mobile", "--province", "guangdong")
+    assert (await bihuan(data, "hold", "place", "fcc-71", "--ground", "inquiry", *alike))[0] == 0
     assert await held_by(stage, "court-71") == {first}
     assert await held_by(stage, "inquiry-71") == set()
 
     await stage.at("2025-10-21 09:07:40")
-    second = await stage.say(**SIGNAL, subscriber=mine)
+    second = await stage.say(**SIGNAL, subscriber=mine, home_province="guangdong")
     receipt = (await stage.receipt(other)).replace("-", "")
     await stage.say(**BILL, kind="urge", receipt=receipt, subscriber=mine)
     assert await held_by(stage, "court-71") == {first, second, other}
     assert await held_by(stage, "inquiry-71") == {second}
+    assert second in await held_by(stage, "fcc-71")
+    assert not {first, other} & await held_by(stage, "fcc-71"), "of billing"
     noted = await stage.events(second, "complaint.hold_noted")
-    assert {one.data.hold for one in noted} == {"court-71", "inquiry-71"}
+    assert {one.data.hold for one in noted} == {"court-71", "inquiry-71", "fcc-71"}
 
     lift = ("hold", "lift", "court-71", "--ground", "settled")
     assert (await bihuan(data, *lift))[0] == 0
@@ -69,7 +73,8 @@ async def test_a_hold_by_person_or_time_holds_what_comes_while_it_is_on(stage: S
     await stage.at("2025-10-21 09:09:00")
     await stage.say(text="语音不清", category="mobile.noncoverage", subscriber=mine)
     assert await held_by(stage, "court-71") == set()
-    assert (await bihuan(data, "hold", "lift", "inquiry-71", "--ground", "settled"))[0] == 0
+    for name in ("inquiry-71", "fcc-71"):
+        assert (await bihuan(data, "hold", "lift", name, "--ground", "settled"))[0] == 0
 
 
 @scene
@@ -81,13 +86,13 @@ async def test_a_hold_whose_second_look_was_lost_is_finished_by_the_same_request
     complaint = await stage.say(**BILL, subscriber="18600007103")
     await stage.settle()
     span = {"told_from": "2025-10-21T01:07:45Z", "told_to": "2025-10-21T01:07:50Z"}
-    body = {"hold": "inquiry-72", "ground": "inquiry", "told": span}
+    body = {"hold": "inquiry-72", "ground": "inquiry", "asked": span}
 
     async def place() -> None:
         await stage.player.do("audit", "/holds", body, role="auditor", key="hold-72")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(legal_holds, "told_between", lambda *_: [])
+        patch.setattr(legal_holds, "asked_for", lambda *_: [])
         await place()
     assert await held_by(stage, "inquiry-72") == set()
     await place()

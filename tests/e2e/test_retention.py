@@ -19,8 +19,9 @@ from psycopg.rows import dict_row
 from cli.player import Denied
 from contracts.housekeeping import CohortPurged, Head
 from contracts.purging import text_of
+from contracts.values import Asked
 from libs.eventlog.work import partition_of
-from services.audit.legal_holds import told_between
+from services.audit.legal_holds import asked_for
 from services.audit.purging import ClockAhead, check
 from services.audit.signing import open_purge_key
 from tests.e2e.commands import bihuan, told
@@ -189,7 +190,7 @@ def told_in_august(world: World) -> set[str]:
     """What a hold on the month's time is placed on."""
     start, end = (datetime(2025, month, 1, tzinfo=UTC) for month in (8, 9))
     with psycopg.connect(world.system.stack.dsn("bihuan_audit"), row_factory=dict_row) as conn:
-        return {str(one) for one in told_between(conn, start, end)}
+        return {str(one) for one in asked_for(conn, Asked(told_from=start, told_to=end))}
 
 
 async def gone(world: World, data: Path, all_of: dict[str, str]) -> None:

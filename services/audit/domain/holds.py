@@ -1,8 +1,9 @@
 """Legal holds: while one is on a complaint, nothing of it is deleted (DOMAIN, Audit and retention).
 
 Each hold has a name, a ground and whoever placed it; it ends when it is lifted, or at its own date.
-A standing hold is one of a person or of a time: it also reaches what comes on record while it is
-on, and puts the hold on each complaint that it reaches.
+A standing hold is one of a person, or of whatever is asked for by time, category and province: it
+also reaches what comes on record, or becomes so, while it is on, and puts the hold on each
+complaint that it reaches.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from contracts.housekeeping import (
     StandingHoldLifted,
     StandingHoldPlaced,
 )
-from contracts.values import Code, Instant, Reason
+from contracts.values import Asked, Code, Instant, Profile, Reason
 from libs.decider import (
     Command,
     Conflict,
@@ -60,12 +61,15 @@ class LiftHold(Command):
 
 
 class Reach(Command):
-    """This person speaks on the complaint, or it came on record: do standing holds reach it?
+    """This person speaks on the complaint, or it became what it is: do standing holds reach it?
 
-    `moments`: when it was told and when it came on record; empty for a further contact.
+    `person`: None where nobody spoke. `profile`: what it is, when it came on record or was
+    reclassified, with `moments`: when it was told, and when that came on record; None for a
+    further contact.
     """
 
-    person: UUID
+    person: UUID | None = None
+    profile: Profile | None = None
     moments: tuple[Instant, ...] = ()
 
 
@@ -74,11 +78,10 @@ class ReachUnread(Command):
 
 
 class PlaceStanding(PlaceHold):
-    """Keep whatever comes of this person, or was told or comes on record in this time."""
+    """Keep whatever comes of this person, or is asked for by what it is."""
 
     person: UUID | None = None
-    told_from: Instant | None = None
-    told_to: Instant | None = None
+    asked: Asked | None = None
 
 
 class LiftStanding(LiftHold):
@@ -122,14 +125,13 @@ class On:
 
 @dataclass(frozen=True, slots=True)
 class OnWhatComes(On):
-    """A standing hold that is on, and what it reaches: one person, or a time."""
+    """A standing hold that is on, and what it reaches: one person, or what was asked for."""
 
     person: UUID | None
-    told_from: datetime | None
-    told_to: datetime | None
+    asked: Asked | None
 
     def reaches(self, command: Reach | ReachUnread, now: datetime) -> bool:
-        """Whether this speaker, or a complaint told then, is meant; not once its end has come.
+        """Whether this speaker, or such a complaint, is meant; not once its end has come.
 
         What nobody could read may be either.
         """
@@ -139,10 +141,9 @@ class OnWhatComes(On):
             return True
         if self.person is not None:
             return self.person == command.person
-        start, end = self.told_from, self.told_to
-        if start is None or end is None:
+        if self.asked is None or command.profile is None:
             return False
-        return any(start <= moment < end for moment in command.moments)
+        return self.asked.means(command.profile, command.moments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,11 +288,10 @@ def decide_standing(
 def _place_standing(
     known: Standing, command: PlaceStanding, now: datetime
 ) -> Sequence[StandingHoldPlaced]:
-    reach = (command.person, command.told_from, command.told_to)
     on = known.by_name.get(command.hold)
     if on is not None:
-        meant = (command.ground, command.until, *reach)
-        if (on.ground, on.until, on.person, on.told_from, on.told_to) != meant:
+        meant = (command.ground, command.until, command.person, command.asked)
+        if (on.ground, on.until, on.person, on.asked) != meant:
             raise HoldIsOn
         return []
     if command.until is not None and command.until <= now:
@@ -302,8 +302,7 @@ def _place_standing(
             ground=command.ground,
             by=command.by,
             person=command.person,
-            told_from=command.told_from,
-            told_to=command.told_to,
+            **({} if command.asked is None else dict(command.asked)),
             until=command.until,
         )
     ]
@@ -321,8 +320,7 @@ def evolve_standing(standing: Standing | None, recorded: Recorded[Any]) -> Stand
             recorded.time,
             told.until,
             told.person,
-            told.told_from,
-            told.told_to,
+            told.asked,
         )
         return Standing((*others, (told.hold, on)), known.over - {told.hold})
     return Standing(others, known.over | {told.hold})
@@ -343,8 +341,7 @@ def standing_rows(_subject: str, standing: Standing) -> Iterator[Row]:
             placed_by=on.by,
             since=on.since,
             person=on.person,
-            told_from=on.told_from,
-            told_to=on.told_to,
+            asked=None if on.asked is None else on.asked.model_dump(mode="json"),
             until=on.until,
         )
 

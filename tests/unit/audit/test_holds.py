@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from contracts.catalogue import DECODE
@@ -16,6 +17,7 @@ from contracts.housekeeping import (
     StandingHoldLifted,
     StandingHoldPlaced,
 )
+from contracts.values import Asked, Category, ChannelKind, Kind, Profile, Urgency
 from libs.decider import GivenUp, Recorded, Row, To
 from libs.decider.story import DAWN, SUBJECT, Story
 from services.audit.domain.holds import (
@@ -99,8 +101,15 @@ OF_A_TIME = PlaceStanding(
     hold="regulator-3",
     ground="inquiry",
     by="auditor:a-1",
-    told_from=DAWN,
-    told_to=DAWN + timedelta(days=1),
+    asked=Asked(told_from=DAWN, told_to=DAWN + timedelta(days=1)),
+)
+FAULT = Profile(
+    kind=Kind.COMPLAINT,
+    category=Category.BROADBAND_FAULT,
+    urgency=Urgency.ORDINARY,
+    home_province="qinghai",
+    visited_province="gansu",
+    channel=ChannelKind.HOTLINE_10010,
 )
 LIFT_STANDING = LiftStanding(at=DAWN, hold="court-7", ground="settled", by="auditor:a-2")
 
@@ -112,7 +121,8 @@ def reached(person: UUID, told: timedelta, *past: PlaceStanding) -> Story:
         standing = standing.when(one)
     story = STORY.beside("standing_hold", STANDING, standing.state)
     at = DAWN + told
-    return story.when(Reach(at=at, person=person, moments=(at, at + timedelta(hours=1))))
+    moments = (at, at + timedelta(hours=1))
+    return story.when(Reach(at=at, person=person, profile=FAULT, moments=moments))
 
 
 def test_a_hold_by_person_holds_what_comes_later_while_it_is_on() -> None:
@@ -162,6 +172,46 @@ def test_a_hold_of_a_person_with_a_date_ends_at_that_instant_and_gives_it_on() -
     story.fire("court-7").then(expired)
 
 
+@pytest.mark.parametrize(
+    ("asked", "is_reached"),
+    [
+        ({"category": "broadband"}, True),
+        ({"category": "broadband.fault"}, True),
+        ({"category": "broadband.install"}, False),
+        ({"category": "billing"}, False),
+        ({"province": "qinghai"}, True),
+        ({"province": "gansu"}, True),
+        ({"province": "guangdong"}, False),
+        ({"category": "broadband", "province": "gansu"}, True),
+        ({"category": "broadband", "province": "guangdong"}, False),
+        ({"category": "billing", "province": "gansu"}, False),
+        ({"category": "broadband", "told_from": DAWN, "told_to": END}, True),
+        ({"category": "broadband", "told_from": END, "told_to": END + timedelta(days=1)}, False),
+    ],
+)
+def test_a_hold_by_query_reaches_what_is_all_that_was_asked_for(
+    asked: dict[str, Any], is_reached: bool
+) -> None:
+    """DOMAIN, Audit and retention: "a legal hold stops every deletion"."""
+    by_query = OF_A_TIME.model_copy(update={"asked": Asked.model_validate(asked)})
+    placed = HoldPlaced(hold="regulator-3", ground="inquiry", by="auditor:a-1")
+    story = reached(NOBODY, timedelta(), by_query)
+    if is_reached:
+        story.then(placed)
+    else:
+        story.then_nothing()
+    standing = STORY.beside("standing_hold", STANDING, STANDING_STORY.when(by_query).state)
+    standing.when(Reach(at=DAWN, person=PERSON)).then_nothing()
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"told_from": DAWN}, {"told_to": END, "category": "billing"}]
+)
+def test_a_query_says_something_and_both_ends_of_a_time(asked: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"say at least one|go together"):
+        Asked.model_validate(asked)
+
+
 def test_a_name_is_one_hold_of_one_person() -> None:
     story = STANDING_STORY.when(OF_A_PERSON)
     other = OF_A_PERSON.model_copy(update={"person": NOBODY})
@@ -184,6 +234,22 @@ def test_what_comes_on_record_is_asked_about_with_both_its_moments() -> None:
     (to,) = react(said)
     assert (to.subject, to.command.person) == (SUBJECT, told.correspondent.person)
     assert to.command.moments == (told.clock_from, now)
+    assert to.command.profile == told.profile
+
+
+def test_what_is_reclassified_is_asked_about_as_what_it_is_now() -> None:
+    said = heard("complaint.reclassified.v1", DAWN)
+    (to,) = react(said)
+    moments = tuple(sorted({said.data.clock_from, DAWN}))
+    assert to == To(SUBJECT, Reach(at=DAWN, profile=said.data.profile, moments=moments))
+    assert said.type in {one.type for one in HEARD}
+    (row,) = heard_rows(said)
+    profile = said.data.profile
+    assert dict(row.values) == {
+        "category": profile.category.value,
+        "home_province": profile.home_province,
+        "visited_province": profile.visited_province,
+    }
 
 
 def test_whoever_speaks_on_a_complaint_is_asked_about() -> None:
