@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -66,9 +67,15 @@ def _unknown_provinces(
 
 
 def _told_once(errors: Sequence[ErrorDetails]) -> Sequence[ErrorDetails]:
-    """A word that may be of this sort or of that is unknown once, not once for each."""
+    """A word that may be of this sort or of that is unknown once, not once for each.
+
+    Nor is a list too short because of the entries in it that are wrong.
+    """
     found: dict[object, ErrorDetails] = {}
+    inside = {one["loc"][:depth] for one in errors for depth in range(len(one["loc"]))}
     for number, one in enumerate(errors):
+        if one["type"] == "too_short" and one["loc"] in inside:
+            continue  # what is in it is wrong, and therefore was not counted
         place = tuple(step for step in one["loc"] if not str(step).startswith("str-enum["))
         key: object = place if one["type"] == "enum" and place != one["loc"] else number
         if key in found:
@@ -123,7 +130,7 @@ def _fault(error: ErrorDetails, content: Any, below: tuple[str, ...], names: Nam
             )
             return Fault("missing", where, wanted)
         case "extra_forbidden":
-            return Fault("unknown", where, f"nobody knows {name}: take it out or spell it right")
+            return Fault("unknown", where, f"nobody knows {name}: {_spelling(error, content)}")
         case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
             problem = error["msg"].replace("Input should be", "it must be")
             return Fault("limit", where, f"{name} is {_short(error['input'])}; {problem}")
@@ -152,8 +159,26 @@ def _known(where: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
 def _unknown(error: ErrorDetails, names: Names) -> str:
     expected = str(error.get("ctx", {}).get("expected", ""))
     known = [one.strip(" '\"") for one in expected.replace(" or ", ", ").split(",")]
-    place = next((str(one) for one in reversed(error["loc"]) if isinstance(one, str)), "value")
+    named = (one for one in reversed(error["loc"]) if isinstance(one, str) and one != "[key]")
+    steps = [one for one in named if one != error["input"]]
+    place = steps[0] if steps else "value"
     return unknown(place, error["input"], known, names)
+
+
+def _spelling(error: ErrorDetails, content: Any) -> str:
+    """What is written elsewhere in the file and looks like it, but for provinces' own words."""
+    said = str(error["loc"][-1])
+    known = sorted((_keys(content) | PROVINCES_IN) - {said})
+    near = get_close_matches(said, known, n=1, cutoff=0.75)
+    if near:
+        return f"did you mean `{near[0]}`? else take it out"
+    return "take it out or spell it right"
+
+
+def _keys(content: Any) -> set[str]:
+    if isinstance(content, Mapping):
+        return {str(key) for key in content}.union(*map(_keys, content.values()))
+    return set().union(*map(_keys, content)) if isinstance(content, list | tuple) else set()
 
 
 def _short(value: Any) -> str:

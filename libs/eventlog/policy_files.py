@@ -93,8 +93,7 @@ def read_policy(text: str) -> PolicyFile:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "something is wrong"
         return _unreadable(
-            f"it is not YAML: {problem}; look at the indentation and the quotes here",
-            1 if mark is None else mark.line + 1,
+            f"it is not YAML: {_mending(problem)}", 1 if mark is None else mark.line + 1
         )
     except (RecursionError, ValueError) as error:
         return _unreadable(f"it cannot be read: {type(error).__name__}; write it plainly")
@@ -147,6 +146,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(one) for one in value]
     return value.isoformat() if isinstance(value, date) else value
+
+
+def _mending(problem: str) -> str:
+    """What to do about what the YAML reader stumbled over."""
+    if "'\\t'" in problem:
+        return "there is a tab here: write blanks instead"
+    if "expected ':'" in problem:
+        return f"{problem}; write a blank behind each colon, as in `limit: 30 hours`, here or above"
+    return f"{problem}; look at the indentation and the quotes here"
 
 
 def _unreadable(problem: str, line: int = 1) -> PolicyFile:

@@ -55,9 +55,14 @@ def _as_said(text: str, codes: Iterable[str], called: Mapping[str, tuple[str, st
     """The code that is written a little differently, or has this name in either language."""
     said = _plain(text)
     for code in codes:
-        if said in {_plain(one) for one in (code, *called.get(code, ()))}:
+        if said in {_plain(part) for one in (code, *called.get(code, ())) for part in _parts(one)}:
             return code
     return None
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """A name, and what it says in brackets and before them: `important (VIP)`."""
+    return (name, *(part for part in re.split(r"[()]", name) if part.strip()))
 
 
 def _near(text: str, codes: list[str], called: Mapping[str, tuple[str, str]]) -> str | None:
@@ -92,7 +97,7 @@ def instead(error: ErrorDetails) -> str:
     if kind.startswith("string_"):
         return _text(error)
     if kind.startswith("time_"):
-        return f'write hours and minutes in quotes, `"{_hours(said)}"`'
+        return f"write hours and minutes in quotes, {_hours(said)}"
     if kind.startswith(("date_", "datetime_")):
         return 'write a date in quotes, `"2026-12-31"`'
     if kind == "too_short":
@@ -102,14 +107,18 @@ def instead(error: ErrorDetails) -> str:
 
 def _whole(said: Any) -> str:
     number = re.match(r"\s*(\d+)(?!\d*[.,]\d)", str(said))
-    example = f"`{number[1]}`" if number else "like `24`"
-    return f"write a whole number, in digits and without its unit: {example}"
+    if number:
+        return f"write the number alone, without its unit: `{number[1]}`"
+    return "write a whole number in digits, like `24`"
 
 
 def _text(error: ErrorDetails) -> str:
     said, told = error["input"], error.get("ctx", {})
     if error["type"] == "string_type":
-        return f'write it as text, in quotes: `"{said}"`' if said is not None else "write a text"
+        if isinstance(said, list) and len(said) == 1:
+            return f"it is one word, so write `{said[0]}` without brackets"
+        plain = isinstance(said, str | int | float)
+        return f'write it as text, in quotes: `"{said}"`' if plain else "write a text"
     if error["type"] == "string_too_short":
         return "write something"
     if error["type"] == "string_too_long":
@@ -128,5 +137,5 @@ def _text(error: ErrorDetails) -> str:
 def _hours(said: Any) -> str:
     found = re.fullmatch(r"\s*(\d{1,2})[::.时点]?(\d{2})?分?\s*", str(said))
     if found and int(found[1]) < 24 and int(found[2] or 0) < 60:
-        return f"{int(found[1]):02}:{int(found[2] or 0):02}"
-    return "09:00"
+        return f'`"{int(found[1]):02}:{int(found[2] or 0):02}"`'
+    return 'like `"09:00"`'

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -64,6 +65,7 @@ _RUNS_THROUGH = "7x24"
 _WORKING = "working_days"
 _LEGAL = "legal_days"
 _HOURS = "hours:"
+_PLAIN_WAYS = (_RUNS_THROUGH, _WORKING, _LEGAL)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -175,7 +177,10 @@ def share_of(text: str) -> Fraction:
     """`98/100` exactly, for kept promises are compared as integers (DOMAIN rule 12)."""
     whole, slash, of = text.partition("/")
     if not (slash and whole.isdecimal() and of.isdecimal() and 0 < int(whole) <= int(of)):
-        raise ValueError('a promised share is a fraction like "98/100"')
+        percent_told = re.fullmatch(r"(\d{1,3})\s*[%%]", text, re.ASCII)
+        wanted = f"{percent_told[1]}/100" if percent_told else "98/100"
+        like = "write" if percent_told else "write a fraction like"
+        raise ValueError(f"a promised share is a fraction: {like} `{wanted}`")
     return Fraction(int(whole), int(of))
 
 
@@ -258,9 +263,19 @@ class ClockRow(_Schema):
         days = self.counts_in in (_WORKING, _LEGAL)
         if self.limit is None and days:
             raise Unsound.at("missing", ("limit",), f"{self.code}: who counts days needs a limit")
+        if self.counts_in not in _PLAIN_WAYS and not self.counts_in.startswith(_HOURS):
+            near = get_close_matches(self.counts_in.replace(" ", "_"), _PLAIN_WAYS, n=1)
+            known = f"known are {', '.join(_PLAIN_WAYS)} and {_HOURS}NAME of `service_hours`"
+            hint = f"did you mean {near[0]}?" if near else known
+            problem = f"{self.code}: nobody knows how to count in {self.counts_in!r}: {hint}"
+            raise Unsound.at("unknown", ("counts_in",), problem)
         if self.limit is not None and days != (self.limit.unit == "days"):
-            problem = f"{self.code}: {self.counts_in} does not count {self.limit.unit}"
-            raise Unsound.at("unsound", ("counts_in",), problem)
+            wanted = "days, like `5 days`" if days else "hours or minutes, like `24 hours`"
+            problem = (
+                f"{self.code}: {self.counts_in} does not count {self.limit.unit}: write its limit "
+                f"in {wanted}, or count in another way"
+            )
+            raise Unsound.at("unsound", ("limit",), problem)
         if KEEP_NOTHING & {*self.met_by}:
             problem = f"{self.code}: a pause, an end or a denial keeps no promise: take it out"
             raise Unsound.at("unsound", ("met_by",), problem)

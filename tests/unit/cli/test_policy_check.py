@@ -485,6 +485,46 @@ IN_OTHER_WORDS: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
         *("unsound", "limit: 30.5 hours", "write `1830 minutes`"),
     ),
     (
+        *(
+            "a word for a way of counting",
+            CLOCKS,
+            ("counts_in: working_days", "counts_in: working days"),
+        ),
+        *("unknown", "counts_in: working days", "did you mean working_days?"),
+    ),
+    (
+        *("a share in per cent", CLOCKS, ("promised: 98/100", "promised: 98%")),
+        *("unsound", "promised: 98%", "write `98/100`"),
+    ),
+    (
+        *("hours in working days", CLOCKS, ("limit: 5 days", "limit: 30 hours")),
+        *("unsound", "limit: 30 hours", "write its limit in days, like `5 days`"),
+    ),
+    (
+        *(
+            "a key misspelt",
+            CLOCKS,
+            ("districts: [rural]", "districts: [rural]\n        province: [qinghai]"),
+        ),
+        *("unknown", "province: [qinghai]", "did you mean `provinces`?"),
+    ),
+    (
+        *("a class by another name", FEEDBACK, ("value_tiers: [important]", "value_tiers: [VIP]")),
+        *("unknown", "value_tiers: [VIP]", "write `important` (重要, important (VIP))"),
+    ),
+    (
+        *("a key in Chinese", ROUTING, ("urgency: {urgent: 300", "urgency: {紧急: 300")),
+        *("unknown", "紧急: 300", "unknown urgency '紧急': write `urgent`"),
+    ),
+    (
+        *("a list for one word", TEAMS, ("province: xinjiang", "province: [xinjiang]")),
+        *("unsound", "province: [xinjiang]", "write `xinjiang` without brackets"),
+    ),
+    (
+        *("a tab", CLOCKS, ("    limit: 36 hours", "\tlimit: 36 hours")),
+        *("unreadable", "limit: 36 hours", "there is a tab here: write blanks"),
+    ),
+    (
         *("a limit that says nothing", CLOCKS, ("limit: 36 hours", "limit: soon")),
         *("unsound", "limit: soon", "like `30 hours`"),
     ),
@@ -854,6 +894,14 @@ def test_the_order_of_the_files_does_not_matter_to_what_is_told(order: list[int]
         ("escalation.v1.yaml", "unknown"),
         *[("routing.v1.yaml", "gap")] * 2,
         *[("teams.v1.yaml", "gap")] * 2,
+    ]
+
+
+def test_a_list_is_not_too_short_because_of_a_wrong_word_in_it(tmp_path: Path) -> None:
+    path = changed(CLOCKS, tmp_path, ("districts: [rural]", "districts: [rural, 城区]"))
+    told = json.loads(bihuan("check", path, "--json").stdout)["faults"]
+    assert [one["problem"] for one in told] == [
+        "unknown districts '城区': write `urban` (城区, urban)"
     ]
 
 
