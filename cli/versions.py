@@ -315,8 +315,8 @@ def _year(told: Mapping[str, Any]) -> RenderableType:
     days = told["working_days"]
     table = showing.grid(
         f"{told['year']}  working-days {told['version']}",
-        *("month 月", "working days 工作日", "holidays 节假日", "worked 调休上班"),
-        right=("month 月", "working days 工作日"),
+        *("month\n月", "working days\n工作日", "holidays 节假日", "worked 调休上班"),
+        right=("month\n月", "working days\n工作日"),
     )
     for one in told["months"]:
         table.add_row(

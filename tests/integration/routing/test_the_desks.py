@@ -338,6 +338,11 @@ def test_a_changed_team_counts_for_the_next_complaint(desk: Office) -> None:
     for odd in ({"calendar": "never"}, {"seats": [seat, seat]}):
         answer = put(desk, "/teams/odd", {**body, **odd})
         assert (answer.status_code, answer.json()["rule"]) == (422, "team-unsound")
+    nowhere = put(desk, "/teams/hainan-mobile", {**body, "province": "hainnan"})
+    assert (nowhere.status_code, nowhere.json()["rule"]) == (422, "policy-unsound")
+    assert "unknown province 'hainnan': did you mean hainan? (海南, Hainan)" in nowhere.text
+    [same] = desk.query(lambda conn: conn.execute("SELECT * FROM team").fetchall())
+    assert same == row, "nothing of it is on record"
 
 
 def put(desk: Office, url: str, body: dict[str, Any]) -> Any:
