@@ -106,7 +106,11 @@ def approve(
     role: As = Role.PRIVACY,
     as_json: AsJson = False,
 ) -> None:
-    """Approve exactly this plan, which another person proposed. It cannot be taken back.
+    """Approve exactly this plan, which another person proposed.
+
+    Every service then stops adding to what it names, and says so; what was taken up again by then
+    stays, the rest goes. `retention list` says how far it is; until it is *under way* it can be
+    withdrawn, after that it cannot be taken back.
 
     Exit 1: it changed meanwhile (a hold, a reopening), or nothing is proposed.
     """
@@ -115,16 +119,14 @@ def approve(
     if as_json:
         emit(done)
     else:
-        out.print(
-            f"[green]✓[/green] approved 已批准: {len(done['tombstones'])} event(s) say what goes"
-        )
+        out.print("[green]✓[/green] approved 已批准; how far it is 进度: bihuan retention list")
 
 
 @retention.command("withdraw")
 def withdraw(
     cohort: Cohort, ground: Ground, role: As = Role.AUDITOR, as_json: AsJson = False
 ) -> None:
-    """Withdraw what is proposed for a month. Exit 1: nothing is."""
+    """Withdraw what is proposed or approved for a month and not under way. Exit 1: nothing is."""
     with _asking(role, as_json) as client:
         done = client.post("audit", f"/retention/purges/{cohort}/withdraw", {"ground": ground})
     if as_json:
@@ -135,10 +137,11 @@ def withdraw(
 
 @retention.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List proposals and purges, by month.
+    """List proposals and purges, by month: how far each is, and which services it waits for.
 
     With --json: {purges: [{cohort, stage, plan, ground, complaints, streams, events, kept,
-    proposed_by, proposed_at, settled_by, settled_at, tombstone, parts}]}.
+    proposed_by, proposed_at, settled_by, settled_at, tombstone, parts, done, waits_for,
+    taken_up}]}.
     """
     with _asking(Role.AUDITOR, as_json) as client:
         found = _purges(client)
@@ -155,7 +158,7 @@ def list_(as_json: AsJson = False) -> None:
         when = showing.moment(one["settled_at"] or one["proposed_at"])
         shown.add_row(
             one["cohort"],
-            _STAGES[one["stage"]],
+            _stage(one),
             str(one["complaints"]),
             str(one["events"]),
             one["proposed_by"],
@@ -166,9 +169,24 @@ def list_(as_json: AsJson = False) -> None:
     out.print(shown)
 
 
+def _stage(one: Mapping[str, Any]) -> str:
+    told = [_STAGES[one["stage"]]]
+    if one["waits_for"]:
+        told.append("waits for 等待 " + ", ".join(_service(name) for name in one["waits_for"]))
+    if one["taken_up"]:
+        told.append(f"{len(one['taken_up'])} taken up again, stay 重新处理、留存")
+    return "; ".join(told)
+
+
+def _service(source: str) -> str:
+    return source.rpartition("/")[2]
+
+
 _STAGES = {
     "proposed": "proposed 待批准",
     "withdrawn": "withdrawn 已撤回",
+    "approved": "approved 已批准",
+    "under_way": "under way 清除中",
     "purged": "purged 已清除",
 }
 

@@ -108,6 +108,8 @@ _ACCESS: frozenset[type[Event]] = frozenset(
         h.CohortArchived,
         h.CohortRestored,
         h.PurgeProposed,
+        h.PurgeApproved,
+        h.PurgeAnswered,
         h.PurgeWithdrawn,
         h.CohortPurged,
     }
@@ -536,8 +538,15 @@ _HOUSEKEEPING = (
         "purge",
         "`purge:` and the cohort month",
         (h.PurgeProposed, {}),
-        (h.PurgeWithdrawn, {}),
+        (h.PurgeApproved, dict.fromkeys(SERVICES, "adds nothing more to those streams")),
+        (h.PurgeWithdrawn, dict.fromkeys(SERVICES, "adds to those streams again")),
         (h.CohortPurged, dict.fromkeys(SERVICES, "deletes exactly those streams")),
+    ),
+    *_of(
+        SERVICES,
+        "housekeeping",
+        "`purge:` and the cohort month",
+        (h.PurgeAnswered, {"audit": "signs what goes once all have answered"}),
     ),
     *_of(
         SERVICES,

@@ -483,8 +483,57 @@ class PurgeProposed(HousekeepingEvent):
     """Who proposed it: a pseudonym."""
 
 
+class PurgeApproved(HousekeepingEvent):
+    """A second person approved the plan; each service withholds its streams, or says which moved.
+
+    Nothing goes by it: `cohort.purged` follows, once all have answered, for what nobody objected
+    to. What goes at once may need several of these events; together they are `parts`.
+    """
+
+    type: ClassVar[str] = "purge.approved.v1"
+
+    cohort: Month
+    """The month of registration."""
+    part: Annotated[int, Field(ge=1)]
+    """Which part this is, from 1."""
+    parts: Annotated[int, Field(ge=1)]
+    """How many parts there are."""
+    plan: Digest
+    """The digest of the plan that was approved."""
+    heads: Annotated[tuple[Head, ...], Field(min_length=1, max_length=1000)]
+    """The streams that are to go, each with its end, by source and subject."""
+    asked: Annotated[tuple[Source, ...], Field(min_length=1, max_length=20)]
+    """The services that must answer."""
+    by: Code
+    """Who approved it: a pseudonym."""
+
+
+class PurgeStep(StrEnum):
+    """Which of the two a service answers."""
+
+    WITHHELD = "withheld"
+    """The approval: from here on nothing is added to these streams."""
+    GONE = "gone"
+    """The tombstone: they are deleted."""
+
+
+class PurgeAnswered(HousekeepingEvent):
+    """A service has done its part of a purge, but for complaints that were taken up again."""
+
+    type: ClassVar[str] = "purge.answered.v1"
+
+    cohort: Month
+    """The month of registration."""
+    record: UUID
+    """The `purge.approved` or `cohort.purged` that it answers."""
+    step: PurgeStep
+    """Which of the two that is."""
+    kept: Annotated[tuple[UUID, ...], Field(max_length=1000)] = ()
+    """Complaints whose streams do not end as it says, or that wait for a decision: they stay."""
+
+
 class PurgeWithdrawn(HousekeepingEvent):
-    """A proposed purge is off; nothing went."""
+    """A proposed or approved purge is off; nothing went, and what was withheld is free again."""
 
     type: ClassVar[str] = "purge.withdrawn.v1"
 

@@ -4,6 +4,9 @@ from contracts.housekeeping import (
     CohortPurged,
     GapResolved,
     PolicyActivated,
+    PurgeAnswered,
+    PurgeApproved,
+    PurgeWithdrawn,
     RebuildDone,
     RecordParked,
     RecordSettled,
@@ -20,6 +23,9 @@ HOUSEKEEPING = Housekeeping(
     policy_activated=PolicyActivated,
     rebuild_done=RebuildDone,
     cohort_purged=CohortPurged,
+    purge_approved=PurgeApproved,
+    purge_withdrawn=PurgeWithdrawn,
+    purge_answered=PurgeAnswered,
 )
 
 ACCESS = AccessEvents(

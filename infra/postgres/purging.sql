@@ -288,8 +288,11 @@ $$;
 
 -- Deletes the streams of this database that the event names; returns how many events went. A stream
 -- that is gone already is no fault. One that ends elsewhere, or is too young by this server's clock,
--- refuses the whole (KP010): then nothing was deleted.
-CREATE OR REPLACE FUNCTION keeper.purge_streams(event jsonb) RETURNS bigint
+-- refuses the whole (KP010): then nothing was deleted. `kept` are complaints that the service keeps,
+-- for they were taken up again; keeping needs nobody's leave.
+DROP FUNCTION IF EXISTS keeper.purge_streams(jsonb);
+CREATE OR REPLACE FUNCTION keeper.purge_streams(event jsonb, kept uuid[] DEFAULT '{}')
+RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   fault text;
@@ -314,6 +317,7 @@ BEGIN
     FROM (
       SELECT DISTINCT (one ->> 'subject')::uuid AS subject
       FROM jsonb_array_elements(event -> 'data' -> 'heads') AS one
+      WHERE (one ->> 'subject')::uuid <> ALL (kept)
     ) AS complaint
     CROSS JOIN LATERAL (
       SELECT originator_version AS ends_at, encode(sha256(state), 'hex') AS ends_with,
@@ -339,7 +343,9 @@ $$;
 -- The same for audit's archive, which has the streams of all services: of each record its place and
 -- digest stay, in public.purged_record, so that what was sealed can still be shown to be complete.
 -- Gone already, head and all, is no fault; a head whose rows are elsewhere refuses the whole.
-CREATE OR REPLACE FUNCTION keeper.purge_archive(event jsonb) RETURNS bigint
+DROP FUNCTION IF EXISTS keeper.purge_archive(jsonb);
+CREATE OR REPLACE FUNCTION keeper.purge_archive(event jsonb, kept uuid[] DEFAULT '{}')
+RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   fault text;
@@ -373,7 +379,7 @@ BEGIN
       ORDER BY a.sequence DESC NULLS FIRST LIMIT 1
     ) AS last ON true
     LEFT JOIN public.head h ON h.subject = one ->> 'subject' AND h.source = one ->> 'source'
-    WHERE last.there OR h.subject IS NOT NULL
+    WHERE (last.there OR h.subject IS NOT NULL) AND (one ->> 'subject')::uuid <> ALL (kept)
   ) AS named;
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION 'nothing is purged: %', fault USING ERRCODE = 'KP010';
@@ -384,12 +390,15 @@ BEGIN
     a.digest, (event ->> 'id')::uuid
   FROM jsonb_array_elements(event -> 'data' -> 'heads') AS one
   JOIN public.archive a ON a.subject = one ->> 'subject' AND a.source = one ->> 'source'
+  WHERE (one ->> 'subject')::uuid <> ALL (kept)
   ON CONFLICT DO NOTHING;
   DELETE FROM public.archive a USING jsonb_array_elements(event -> 'data' -> 'heads') AS one
-  WHERE a.subject = one ->> 'subject' AND a.source = one ->> 'source';
+  WHERE a.subject = one ->> 'subject' AND a.source = one ->> 'source'
+  AND (one ->> 'subject')::uuid <> ALL (kept);
   GET DIAGNOSTICS gone = ROW_COUNT;
   DELETE FROM public.head h USING jsonb_array_elements(event -> 'data' -> 'heads') AS one
   WHERE h.subject = one ->> 'subject' AND h.source = one ->> 'source'
+  AND (one ->> 'subject')::uuid <> ALL (kept)
   AND h.sequence = (one ->> 'sequence')::bigint AND encode(h.digest, 'hex') = one ->> 'digest';
   RETURN gone;
 END

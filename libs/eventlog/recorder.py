@@ -21,7 +21,15 @@ from pydantic_core import to_json
 
 from libs.decider import Row
 from libs.eventlog.failpoint import reach
-from libs.eventlog.purging import AlsoPurge, Purge, carry_out, purged_among
+from libs.eventlog.moved import Moved
+from libs.eventlog.purging import (
+    Scope,
+    Step,
+    check_steps,
+    check_written,
+    kind_of_subject,
+    take_steps,
+)
 from libs.eventlog.schema import (
     RUNTIME_TABLES,
     CannotStart,
@@ -30,10 +38,6 @@ from libs.eventlog.schema import (
     outdated,
 )
 from libs.eventlog.tables import KeptTable, Table
-
-
-class Moved(Exception):
-    """Something this decision rested on has changed since it was read; decide again."""
 
 
 class NotKept(CannotStart):
@@ -115,8 +119,9 @@ class Unit:
     outcomes: list[tuple[str, str, str, str, datetime]] = field(default_factory=list)
     """Idempotency rows: key, actor, fingerprint, outcome JSON, kept until."""
     written: set[str] = field(default_factory=set)
-    """Subjects that get an event or a row; none of them may have been purged."""
-    purges: list[Purge] = field(default_factory=list)
+    """Subjects that get an event or a row; none of them may have been purged or be withheld."""
+    purges: list[Step] = field(default_factory=list)
+    """What hearing of purges leads to, in order."""
     archive: Any = None
     """Called with the connection inside the transaction, or None."""
 
@@ -141,17 +146,17 @@ class UnitRecorder(PostgresApplicationRecorder):
         self,
         datastore: PostgresDatastore,
         service: str,
-        tables: Sequence[Table],
         ddl: Sequence[str] = (),
         kept: Sequence[KeptTable] = (),
-        also_purge: AlsoPurge | None = None,
+        *,
+        scope: Scope,
     ) -> None:
         super().__init__(datastore)
         self._service = service
-        self._tables: Mapping[str, Table] = {table.name: table for table in tables}
+        self._tables: Mapping[str, Table] = scope.tables
+        self.scope = scope
         self._ddl = tuple(ddl)
         self._kept = tuple(kept)
-        self._also_purge = also_purge
         self._insert = (
             f"INSERT INTO {self.events_table_name} "
             "(originator_id, originator_version, topic, state) "
@@ -264,14 +269,13 @@ class UnitRecorder(PostgresApplicationRecorder):
         _check_versions(curs, self.events_table_name, unit)
         self._check_finds(curs, unit)
         _check_parked(curs, unit)
-        if unit.written and purged_among(curs, unit.written):
-            raise Moved("a complaint was purged meanwhile")
+        check_written(curs, unit.written, unit.purges)
+        check_steps(curs, unit.purges, self.scope)
         self._write_rows(curs, unit)
         _write_timers(curs, unit)
         _write_parked(curs, unit)
         _write_outcomes(curs, unit)
-        for purge in unit.purges:
-            carry_out(curs, purge, self._tables, self._also_purge)
+        take_steps(curs, unit.purges, self.scope)
 
     def _insert_all(
         self, curs: Cursor[DictRow], events: Sequence[StoredEvent], positions: Sequence[int]
@@ -300,12 +304,20 @@ class UnitRecorder(PostgresApplicationRecorder):
         table: str,
         wanted: Sequence[tuple[tuple[str, Any], ...]],
     ) -> list[list[Any]]:
-        """The same for many reads over the same columns of one table, in one statement."""
+        """The same for many reads over the same columns of one table, in one statement.
+
+        Rows about a complaint that is withheld are not found, as if they had gone already.
+        """
         described = self._tables[table]
         columns = [name for name, _ in wanted[0]]
         arrays = ", ".join(f"%s::{described.type_of(name)}[]" for name in columns)
         names = ", ".join(columns)
         on = " AND ".join(f"t.{name} = w.{name}" for name in columns)
+        if kind_of_subject(described) is not None:
+            on += (
+                f" AND NOT EXISTS (SELECT FROM withheld x WHERE x.subject = t.{described.stream}"
+                "::text)"
+            )
         order = ", ".join(f"t.{name}" for name in described.key)
         curs.execute(
             f"SELECT w.nr, t.* FROM unnest({arrays}) WITH ORDINALITY AS w({names}, nr) "

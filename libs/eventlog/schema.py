@@ -57,6 +57,9 @@ RUNTIME_TABLES: tuple[str, ...] = (
     # Complaints whose records were deleted after their retention, and by which event: what the log
     # may still hold of them, or hold again, leads to nothing any more.
     "CREATE TABLE IF NOT EXISTS purged (subject text PRIMARY KEY, record text NOT NULL)",
+    # Complaints to which nothing is added until the purge named (by the subject of its stream) is
+    # carried out here or withdrawn.
+    "CREATE TABLE IF NOT EXISTS withheld (subject text PRIMARY KEY, purge text NOT NULL)",
     "INSERT INTO relay_state (one, generation, sent) VALUES (true, 1, 0) ON CONFLICT DO NOTHING",
 )
 
@@ -69,6 +72,7 @@ RUNTIME_TABLE_NAMES = (
     "purged",
     "relay_sent",
     "relay_state",
+    "withheld",
 )
 
 

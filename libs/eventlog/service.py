@@ -13,7 +13,7 @@ from libs.eventlog.housekeeping import housekeeping_decider
 from libs.eventlog.policies import alone, no_more_faults, policy_decider, version_of
 from libs.eventlog.policy_faults import Together, Vet
 from libs.eventlog.policy_wordings import Names
-from libs.eventlog.purging import AlsoPurge
+from libs.eventlog.purging import AlsoMoved, AlsoPurge
 from libs.eventlog.tables import KeptTable, Table
 
 
@@ -28,6 +28,12 @@ class Housekeeping:
     rebuild_done: type[Event]
     cohort_purged: type[Event]
     """Every service hears it, beside what its own `react` is given: whole streams go."""
+    purge_approved: type[Event]
+    """Every service hears this too: it adds nothing to these streams from here on."""
+    purge_withdrawn: type[Event]
+    """And this: they may be added to again."""
+    purge_answered: type[Event]
+    """What each service says to the approval and to the purge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,8 @@ class Service:
     - `kept`: tables beside its events that no row may leave; `ddl`: others of its own.
     - `stays`: what a record must lead to although it is discarded, e.g. the hold that it may be; it
       raises DomainError for what nobody may discard.
-    - `also_purge`: what it deletes besides its streams and rows when complaints are purged.
+    - `also_purge`: what it deletes besides its streams and rows when complaints are purged;
+      `also_moved`: which of these complaints moved on in what it keeps besides.
     - `access`: set by `libs.messaging.access.following`: it keeps what the log says of access.
     - `copies`: event type -> topic that gets a copy of the record (the only door out).
     """
@@ -142,6 +149,7 @@ class Service:
     ddl: tuple[str, ...] = ()
     kept: tuple[KeptTable, ...] = ()
     also_purge: AlsoPurge | None = None
+    also_moved: AlsoMoved | None = None
     stays: Callable[[GivenUp], Sequence[To]] = nothing_stays
     access: AccessEvents | None = None
 
@@ -165,7 +173,9 @@ class Service:
 
         A purge is heard by everyone.
         """
-        heard = self.hears | {self.housekeeping.cohort_purged.type}
+        keeping = self.housekeeping
+        purging = (keeping.purge_approved, keeping.purge_withdrawn, keeping.cohort_purged)
+        heard = self.hears | {event.type for event in purging}
         return frozenset(one for event_type in heard for one in self.versions_of(event_type))
 
     @cached_property
@@ -206,6 +216,7 @@ class Service:
                     keeping.record_settled,
                     keeping.gap_resolved,
                     keeping.rebuild_done,
+                    keeping.purge_answered,
                 )
             ),
         )

@@ -15,8 +15,8 @@ from psycopg.conninfo import conninfo_to_dict
 from libs.decider import Decider, Policies, Recorded
 from libs.eventlog.envelope import digest, originator
 from libs.eventlog.policies import policy_streams
-from libs.eventlog.purging import purged_among
-from libs.eventlog.recorder import Moved, Unit, UnitRecorder
+from libs.eventlog.purging import End, Scope, moved, purged_among, withheld_among
+from libs.eventlog.recorder import Unit, UnitRecorder
 from libs.eventlog.service import Service
 from libs.eventlog.work import Reader, Stream, Work
 
@@ -47,16 +47,22 @@ class Store(Reader):
         self.recorder = UnitRecorder(
             self.datastore,
             service.name,
-            service.tables,
             service.ddl,
             service.kept,
-            service.also_purge,
+            scope=Scope(
+                service.source,
+                {table.name: table for table in service.tables},
+                service.also_purge,
+                service.also_moved,
+            ),
         )
         self._cache: OrderedDict[UUID, Stream] = OrderedDict()
         self._fresh: dict[UUID, Stream] = {}
         self._broken: dict[UUID, str] = {}
         self._any_purged: bool | None = None
         """Whether anything was ever purged here; None: not known since something moved."""
+        self._any_withheld: bool | None = None
+        """The same of what is withheld now."""
 
     def create_tables(self, *, views_anew: bool = False) -> None:
         """Makes what is missing; safe at each start. Raises NotKept, ViewsOutdated.
@@ -159,7 +165,7 @@ class Store(Reader):
     def forget(self, streams: Iterable[Stream] | None = None) -> None:
         """Drops these streams from the cache (all of them by default)."""
         self._fresh = {}
-        self._any_purged = None
+        self._any_purged = self._any_withheld = None
         if streams is None:
             self._cache.clear()
             return
@@ -189,6 +195,21 @@ class Store(Reader):
                 row = curs.execute("SELECT EXISTS (SELECT FROM purged) AS any").fetchone()
                 self._any_purged = bool(row and row["any"])
             return purged_among(curs, subjects) if self._any_purged else frozenset()
+
+    def withheld(self, subjects: Iterable[str]) -> Mapping[str, str]:
+        """Reader: which of these complaints a purge withholds, and which purge."""
+        if self._any_withheld is False:
+            return {}
+        with self.connection() as conn, conn.cursor() as curs:
+            if self._any_withheld is None:
+                row = curs.execute("SELECT EXISTS (SELECT FROM withheld) AS any").fetchone()
+                self._any_withheld = bool(row and row["any"])
+            return withheld_among(curs, subjects) if self._any_withheld else {}
+
+    def moved(self, ends: Sequence[End]) -> frozenset[str]:
+        """Reader: which of these complaints do not end so here any more."""
+        with self.connection() as conn, conn.cursor() as curs:
+            return moved(curs, ends, self.recorder.scope)
 
     def policies(self) -> Policies:
         """All policies ever activated here, compiled."""
@@ -246,6 +267,3 @@ def activations(conn: Connection[Any], service: Service) -> Iterator[Recorded[An
         (list(service.versions_of(kind)),),
     ).fetchall()
     return (service.read(bytes(row["state"])) for row in rows)
-
-
-__all__ = ["Moved", "Store"]

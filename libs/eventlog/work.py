@@ -28,7 +28,15 @@ from libs.decider import (
 from libs.eventlog.envelope import GENESIS, Origin, digest, encode, originator
 from libs.eventlog.policies import ActivatePolicy, policy_streams
 from libs.eventlog.policy_files import seed_instant
-from libs.eventlog.purging import StreamPurged
+from libs.eventlog.purging import (
+    End,
+    Free,
+    Lift,
+    StreamPurged,
+    StreamWithheld,
+    Withhold,
+    subjects_of,
+)
 from libs.eventlog.recorder import Find, TimerRow, Unit
 from libs.eventlog.service import Service
 
@@ -86,6 +94,14 @@ class Reader:
 
     def purged(self, subjects: Iterable[str]) -> frozenset[str]:
         """Which of these complaints' records were deleted after their retention."""
+        raise NotImplementedError
+
+    def withheld(self, subjects: Iterable[str]) -> Mapping[str, str]:
+        """Which of these complaints a purge withholds, and which purge."""
+        raise NotImplementedError
+
+    def moved(self, ends: Sequence[End]) -> frozenset[str]:
+        """Which of these complaints do not end so any more."""
         raise NotImplementedError
 
 
@@ -188,7 +204,8 @@ class Work:
     def apply(self, to: To, origin: Origin) -> list[Recorded[Any]]:
         """Decides one command and folds what comes of it; raises what `decide` raises.
 
-        Raises StreamPurged where the stream was deleted after its retention.
+        Raises StreamPurged where the stream was deleted after its retention, StreamWithheld where
+        it is about to be.
 
         This stream's timers due before the command's fact fire first, so that live, late and
         replayed facts give the same verdicts (DESIGN, Timers).
@@ -197,6 +214,8 @@ class Work:
         stream = self._stream(decider, to.subject)
         if stream.version == 0 and decider.subject_is_id and self._reader.purged((to.subject,)):
             raise StreamPurged
+        if decider.subject_is_id and self.withheld(to.subject):
+            raise StreamWithheld
         recorded: list[Recorded[Any]] = []
         for _ in range(TIMERS_FIRED_FIRST_MAX):
             first = _next_timer(stream.timers, to.command)
@@ -213,6 +232,7 @@ class Work:
         if stream.timers.get(name) != due:
             self._extra.timers[(stream.originator_id, name)] = None
             return False
+        self.free(subject)
         while (first := _next_timer(stream.timers, None, before=due)) is not None:
             self._fire(stream, *first)
         if stream.timers.get(name) == due:
@@ -322,6 +342,34 @@ class Work:
             touched = _Touched(stream, stream.version, stream.timers, stream.rows)
             self._touched[originator_id] = touched
         return touched.stream
+
+    # -- purges ----------------------------------------------------------------------------------
+
+    def withheld(self, subject: str) -> bool:
+        """Whether nothing may be added to this complaint, as this unit would leave it."""
+        purge = self._reader.withheld((subject,)).get(subject)
+        for step in reversed(self._extra.purges):
+            if step == Free(subject) or step == Lift(purge or ""):
+                return False
+            if isinstance(step, Withhold) and subject in step.subjects:
+                return True
+        return purge is not None
+
+    def free(self, subject: str) -> None:
+        """Something is on record about it: it is taken up, whatever withholds it."""
+        if self.withheld(subject):
+            self._extra.purges.append(Free(subject))
+
+    def taken_up(self, ends: Sequence[End]) -> tuple[frozenset[str], frozenset[str]]:
+        """Which of these complaints end otherwise: as committed, and as this unit leaves them."""
+        seen = self._reader.moved(ends)
+        changed = {
+            touched.stream.subject
+            for touched in self._touched.values()
+            if touched.stream.version != touched.loaded_version
+        }
+        changed |= {row.subject for row in self._extra.parked if row.state != "settled"}
+        return seen, seen | (changed & set(subjects_of(ends)))
 
     # -- effects ---------------------------------------------------------------------------------
 

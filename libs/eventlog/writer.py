@@ -16,8 +16,9 @@ from eventsourcing.persistence import InterfaceError, OperationalError
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from libs.decider import Conflict, DomainError, Policies, Recorded
+from libs.eventlog.moved import Moved
 from libs.eventlog.policies import ActivatePolicy
-from libs.eventlog.recorder import Moved, Overtaken, Unit
+from libs.eventlog.recorder import Overtaken, Unit
 from libs.eventlog.service import Service
 from libs.eventlog.store import Store
 from libs.eventlog.work import Work

@@ -17,7 +17,8 @@ from libs.eventlog.failpoint import reach
 from libs.eventlog.recorder import ParkedRow, Take
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
-from libs.messaging.inbox import KafkaRecord, as_problem, describe, note_on
+from libs.messaging.inbox import KafkaRecord, as_problem, describe
+from libs.messaging.notes import note_on
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 
 from libs.decider import DomainError, Recorded, To
 from libs.eventlog.envelope import Origin
-from libs.eventlog.recorder import Moved
+from libs.eventlog.moved import Moved
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Busy, ComplaintParked, Unreachable, Writer
 from libs.web.commands import Answer, KeyReused, Outcome, Target, Telling, decided, refusal_of

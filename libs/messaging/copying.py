@@ -5,7 +5,7 @@ is decided, so that a copy may be made while the service itself goes on deciding
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -181,14 +181,27 @@ class Copy:
         Raises PurgeRefused where the database does not let the streams go.
         """
         done = self._purges.records
+        kept = self._kept() if done else {}
         for one in self._purges:
-            purge = purge_of(self.service.read(one.value or b""), one.value or b"")
+            recorded = self.service.read(one.value or b"")
+            purge = purge_of(recorded, one.value or b"", kept=kept.get(recorded.id, ()))
             self.store.recorder.insert_events([], unit=Unit(purges=[purge]))
         self._purges.close()
         self._purges = Spool()
         if done:
             self.store.forget()
         return done
+
+    def _kept(self) -> Mapping[UUID, Sequence[str]]:
+        """Of each purge the complaints that this service kept, as it answered on record."""
+        answered = self.service.housekeeping.purge_answered.type
+        with self.store.connection() as conn:
+            rows = conn.execute(
+                "SELECT state FROM stored_events WHERE topic = ANY(%s)",
+                (list(self.service.versions_of(answered)),),
+            ).fetchall()
+        answers: list[Any] = [self.service.read(bytes(row["state"])).data for row in rows]
+        return {one.record: [str(complaint) for complaint in one.kept] for one in answers}
 
     def close(self) -> None:
         """Lets go of what was kept on disk."""

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client import Counter as CounterMetric
@@ -21,14 +21,15 @@ from pydantic_core import from_json
 from libs.decider import DomainError, Recorded, To
 from libs.eventlog.envelope import STREAMS, Origin, Unreadable
 from libs.eventlog.failpoint import reach
-from libs.eventlog.housekeeping import BESIDE, Note
-from libs.eventlog.purging import PurgeRefused, purge_of
+from libs.eventlog.housekeeping import Note
+from libs.eventlog.purging import PurgeRefused, ends_of, subjects_of
 from libs.eventlog.recorder import ParkedRow, Take
 from libs.eventlog.service import LogRecord, Service
-from libs.eventlog.store import StreamBroken
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
+from libs.messaging.notes import note_on
 from libs.messaging.position import START, Position, RelayHeaders, key_text, read_headers
+from libs.messaging.purges import hear_of_purge, is_purge
 
 log = logging.getLogger("bihuan.inbox")
 
@@ -385,15 +386,14 @@ class _Batch:
         self.purged |= self.inbox.writer.store.purged({_key(one.record) for one in heard})
         blocked = set(self.blocked)
         for one in heard:
-            if one.recorded is None or not self._is_purge(one.recorded):
+            if one.recorded is None or not is_purge(self.service, one.recorded):
                 continue
             if str(one.recorded.id) in self.refused:
                 blocked.add(_key(one.record))
             if _key(one.record) not in blocked:
-                self.purged |= {head.subject for head in one.recorded.data.heads}
-
-    def _is_purge(self, recorded: Recorded[Any]) -> bool:
-        return isinstance(recorded.data, self.service.housekeeping.cohort_purged)
+                ends = ends_of(one.recorded)
+                kept = self.inbox.writer.store.moved(ends)
+                self.purged |= {subject for subject in subjects_of(ends) if subject not in kept}
 
     def _prefetch(self, heard: Sequence[_Heard]) -> None:
         by_command = self.service.by_command
@@ -411,23 +411,22 @@ class _Batch:
         if subject in self.purged:
             self.fates["purged"] += 1
             return
+        self.work.free(subject)
         if subject in self.blocked:
             self._park(one, subject, "waiting", "waiting", "waits behind a parked record")
             return
         if one.error is not None or one.recorded is None:
             self._park_error(one, subject, one.error)
             return
-        if self._is_purge(one.recorded):
-            reason = self.refused.get(str(one.recorded.id))
-            if reason is not None:
-                self._park(one, subject, "parked", PURGE_REFUSED, as_problem(reason))
-                self.blocked.add(subject)
-                self.fates["parked"] += 1
-                return
+        reason = self.refused.get(str(one.recorded.id))
+        if reason is not None:
+            self._park(one, subject, "parked", PURGE_REFUSED, as_problem(reason))
+            self.blocked.add(subject)
+            self.fates["parked"] += 1
+            return
         mark = self.work.savepoint()
         try:
-            if self._is_purge(one.recorded):
-                self.work.extra.purges.append(purge_of(one.recorded, one.record.value or b""))
+            hear_of_purge(self.service, self.work, one.recorded, one.record.value or b"")
             hear(self.service, self.work, one.recorded, one.commands, self._refused)
         except Exception as error:  # noqa: BLE001 - a rule that raises parks its complaint only
             self.work.rollback_to(mark)
@@ -551,21 +550,6 @@ def hear(
             work.extra.written.add(recorded.subject)
 
 
-def note_on(service: Service, work: Work, subject: str, event: Any, causation: str) -> None:
-    """Puts a housekeeping event on a subject's own stream, or on one of the runtime's own."""
-    origin = Origin(causation=causation, actor=f"system:{service.name}")
-    primary = service.deciders[0] if service.deciders else None
-    if primary is not None and primary.subject_is_id and _is_uuid(subject):
-        try:
-            stream = work.stream(primary.kind, subject)
-        except StreamBroken:
-            subject += BESIDE  # the stream itself is what cannot be read
-        else:
-            work.record(stream, event, origin, evolve=False)
-            return
-    work.apply(To(subject, Note(at=work.now, event=event)), origin)
-
-
 def describe(error: Exception | None) -> tuple[str, str]:
     """An error's kind and a text that never quotes what was in the record."""
     if isinstance(error, Unreadable):
@@ -600,12 +584,5 @@ def _is_object(value: bytes | None) -> bool:
         return False
     try:
         return isinstance(from_json(value), dict)
-    except ValueError:
-        return False
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
     except ValueError:
         return False

@@ -15,7 +15,6 @@ from pydantic_core import from_json
 
 from libs.decider import Conflict, DomainError, GivenUp, NotFound
 from libs.eventlog.envelope import Origin, Unreadable
-from libs.eventlog.purging import purge_of
 from libs.eventlog.recorder import ParkedRow
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
@@ -26,10 +25,11 @@ from libs.messaging.inbox import (
     as_problem,
     describe,
     hear,
-    note_on,
     without_refused_purges,
 )
+from libs.messaging.notes import note_on
 from libs.messaging.position import read_headers
+from libs.messaging.purges import hear_of_purge
 
 FETCH_SECONDS_MAX = 10.0
 Place = tuple[str, int, int]
@@ -287,8 +287,7 @@ class _Settling:
         if row.value is None:
             raise Unreadable("no-bytes", "its bytes cannot be had, or nothing of ours wrote it")
         recorded = self._service.read(row.value)
-        if isinstance(recorded.data, self._service.housekeeping.cohort_purged):
-            self._work.extra.purges.append(purge_of(recorded, row.value))
+        hear_of_purge(self._service, self._work, recorded, row.value)
         commands = (
             tuple(self._service.react(recorded)) if recorded.type in self._service.hears else ()
         )

@@ -17,7 +17,8 @@ from libs.decider import DomainError
 from libs.eventlog.recorder import ParkedRow
 from libs.eventlog.work import TimerStuck, Work
 from libs.eventlog.writer import Writer
-from libs.messaging.inbox import Inbox, describe, note_on
+from libs.messaging.inbox import Inbox, describe
+from libs.messaging.notes import note_on
 
 log = logging.getLogger("bihuan.timers")
 

@@ -6,7 +6,7 @@ record that breaks its chain is kept like any other, and the break is put on rec
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -18,6 +18,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 from pydantic_core import SchemaValidator, core_schema
 
+from libs.eventlog.purging import End
 from libs.eventlog.service import LogRecord
 from libs.eventlog.tables import KeptTable
 from services.audit.domain.chain import GENESIS, Fault, FaultKind, Head, Link, follow
@@ -213,6 +214,26 @@ class _Known:
     subjects: OrderedDict[str, dict[str, Filed]] = field(default_factory=OrderedDict)
 
 
+def moved_on(conn: Connection[Any], ends: Sequence[End]) -> list[str]:
+    """Which of these complaints have a stream here that does not end so, or is not named."""
+    with conn.cursor(row_factory=tuple_row) as curs:
+        found = curs.execute(
+            "SELECT DISTINCT h.subject FROM head h "
+            "LEFT JOIN unnest(%(sources)s::text[], %(subjects)s::text[], %(sequences)s::bigint[], "
+            "%(digests)s::text[]) AS named(source, subject, sequence, digest) "
+            "ON named.source = h.source AND named.subject = h.subject "
+            "WHERE h.subject = ANY(%(subjects)s) AND (named.sequence, named.digest) "
+            "IS DISTINCT FROM (h.sequence, encode(h.digest, 'hex'))",
+            {
+                "sources": [end.source for end in ends],
+                "subjects": [end.subject for end in ends],
+                "sequences": [end.sequence for end in ends],
+                "digests": [end.digest for end in ends],
+            },
+        ).fetchall()
+    return [subject for (subject,) in found]
+
+
 class Archive:
     """Keeps accepted records; `keep` is the service's `archive` (see Service).
 
@@ -249,9 +270,11 @@ class Archive:
                 extra={"kind": fault[1].kind.value, "source": fault[1].source},
             )
 
-    def purge(self, conn: Connection[Any], event: bytes) -> None:
+    def purge(self, conn: Connection[Any], event: bytes, kept: Collection[str]) -> None:
         """What a signed purge names goes, but for its places (the keeper's function checks it)."""
-        conn.execute("SELECT keeper.purge_archive(%s::jsonb)", (event.decode(),))
+        conn.execute(
+            "SELECT keeper.purge_archive(%s::jsonb, %s::uuid[])", (event.decode(), list(kept))
+        )
         self._known.clear()
 
     def _count(self, curs: Cursor[Any]) -> None:

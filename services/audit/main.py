@@ -30,6 +30,7 @@ from services.audit import (
     handing,
     knowing,
     legal_holds,
+    letting_go,
     opened_records,
     printing,
     purging,
@@ -87,17 +88,19 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
             *views.heard_rows(heard),
             *reports.heard_rows(heard),
             *access_log.heard_rows(heard),
+            *letting_go.heard_rows(heard),
         ),
         tables=(
             *views.TABLES,
             *legal_holds.TABLES,
-            *purging.TABLES,
+            *letting_go.TABLES,
             records.ARCHIVED_TABLE,
             access_log.TABLE,
             *reports.FACT_TABLES,
         ),
         archive=kept.keep,
         also_purge=kept.purge,
+        also_moved=archive.moved_on,
         archive_rebuilt=tiles.catch_up,
         compile_policy=compile_policy,
         names=NAMES,
@@ -122,7 +125,8 @@ def build(settings: Settings, clock: Clock) -> App:
         app.closing.append(cold.stop)
         prover = api.Prover(app, settings, store)
         path = settings.purge_key_file
-        purge_key = None if path is None else open_purge_key(path)
+        office = letting_go.Office(app, None if path is None else open_purge_key(path))
+        app.chores.append(letting_go.Signer(app, office))
         app.closing.append(prover.stop)
         vault = VaultClient(lambda: settings.intake_url, settings.service_token_file)
         app.letting_go.append(vault.close)
@@ -135,7 +139,7 @@ def build(settings: Settings, clock: Clock) -> App:
             handing.routes(app, reading),
             access_log.routes(app),
             legal_holds.routes(app),
-            purging.routes(app, purge_key),
+            purging.routes(app, office),
             *trying.routes(app, reading, TRIAL),
             archive_routes(cold, trimmer),
             reports.routes(app),

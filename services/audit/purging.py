@@ -1,107 +1,37 @@
 """Retention over HTTP: what would go, what stays and why; one proposes, another approves."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Path, Query, Request
 from psycopg import Connection
-from psycopg.rows import dict_row, tuple_row
+from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from contracts.housekeeping import CohortPurged, Month
-from contracts.purging import in_parts, purge_text
+from contracts.housekeeping import Month
 from contracts.values import Digest, Instant, Reason
-from libs.decider import Conflict, Lookups, To
-from libs.eventlog import Table
-from libs.eventlog.envelope import Origin
-from libs.eventlog.work import Work
+from libs.decider import Lookups, To
 from libs.messaging.app import App
-from libs.timekeeping.instants import NoInstant, read_instant
 from libs.web import Ask, Caller, Page, PageQuery, Paging, Router, allow, command, page_of
 from services.audit import retaining
-from services.audit.domain.cohorts import ARCHIVED
 from services.audit.domain.purging import (
-    GONE_ROWS,
-    PURGES,
+    ANSWERS,
+    PARTS_ROWS,
     PURGES_ROWS,
-    ApprovePurge,
-    CohortInFile,
-    PlanChanged,
-    ProposePurge,
-    Purges,
     Stage,
     WithdrawPurge,
     subject_of,
 )
 from services.audit.domain.retention import (
-    RETENTION,
     STAYS_NAMES,
     Fate,
     Plan,
-    RetentionPolicy,
     Stays,
 )
-from services.audit.knowing import BadInstant
-from services.audit.moment import one_moment
-from services.audit.signing import PurgeKey
-
-OWN_SOURCE = "/bihuan/audit"
-
-CLOCK_AHEAD_MAX = timedelta(minutes=1)
-"""So far audit's clock may be ahead of its database's; more, and one of them is wrong."""
-
-TABLES = (
-    Table(
-        PURGES_ROWS,
-        {
-            "cohort": "text not null",
-            "number": "int not null",
-            "stage": "text not null",
-            "plan": "text not null",
-            "ground": "text not null",
-            "proposed_by": "text not null",
-            "proposed_at": "timestamptz not null",
-            "complaints": "int not null",
-            "streams": "int not null",
-            "events": "bigint not null",
-            "kept": "int not null",
-            "settled_by": "text",
-            "settled_at": "timestamptz",
-            "parts": "int not null",
-            "tombstone": "uuid",
-        },
-        key=("cohort", "number"),
-    ),
-    Table(
-        GONE_ROWS,
-        {
-            "complaint": "uuid not null",
-            "cohort": "text not null",
-            "tombstone": "uuid not null",
-            "at": "timestamptz not null",
-        },
-        key=("complaint",),
-        outlives=True,
-    ),
-)
-
-
-class ClockAhead(Conflict):
-    """Audit's clock is ahead of its database's; nothing goes until one of them is set right."""
-
-    rule = "clock-ahead"
-    zh = "审计服务时钟快于数据库时钟,须先校正,暂不清除"
-
-
-class NoPurgeKey(Conflict):
-    """Audit has no key to sign a purge with; set BIHUAN_PURGE_KEY_FILE and start it again."""
-
-    rule = "no-purge-key"
-    zh = "审计服务未配置清除签名密钥"
-
+from services.audit.letting_go import Office
 
 # -- shapes ---------------------------------------------------------------------------------------
 
@@ -195,7 +125,7 @@ class PurgeShown(_Body):
     cohort: Month
     """The month of registration."""
     stage: Stage
-    """Proposed, withdrawn or purged."""
+    """How far it is; purged: every service has let it go."""
     plan: Digest
     """The plan's digest."""
     ground: Reason
@@ -220,6 +150,12 @@ class PurgeShown(_Body):
     """The first of the events that say what went."""
     parts: int
     """How many events those are."""
+    done: list[str]
+    """The services that withhold it (approved), or let it go (under way, purged)."""
+    waits_for: list[str]
+    """Those that have not said so yet."""
+    taken_up: list[UUID]
+    """Complaints that were taken up again in between, in some service: these stay."""
 
 
 class ApprovedShown(_Body):
@@ -229,8 +165,8 @@ class ApprovedShown(_Body):
     """The month of registration."""
     plan: Digest
     """The plan."""
-    tombstones: list[UUID]
-    """The events that say what goes; empty: this was approved before."""
+    approvals: list[UUID]
+    """The events that tell every service what to withhold; empty: this was approved before."""
 
 
 Cohort = Annotated[str, Path(pattern=r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$")]
@@ -252,10 +188,9 @@ class Fates(PageQuery):
 # -- routes ---------------------------------------------------------------------------------------
 
 
-def routes(app: App, key: PurgeKey | None) -> Router:
+def routes(app: App, office: Office) -> Router:
     """Plans, proposals, approvals."""
     router = Router(prefix="/retention", tags=["retention"])
-    office = _Office(app, key)
 
     @router.get("/plans", response_model=Page[MonthShown])
     async def plans(
@@ -313,16 +248,14 @@ def routes(app: App, key: PurgeKey | None) -> Router:
         shown, following = page_of(
             request, rows, page.limit, lambda row: (row["cohort"], row["number"])
         )
-        names = PurgeShown.model_fields
-        items = [PurgeShown(**{name: row[name] for name in names}) for row in shown]
-        return Page(items=items, next=following)
+        return Page(items=[_purge(row) for row in shown], next=following)
 
     @router.command("/purges", status_code=201)
     async def propose(body: Proposing, ask: Annotated[Ask, command("audit.purge")]) -> Response:
         """Propose that everything of a month that may go now goes; another person approves."""
 
         def chosen(_lookups: Lookups) -> Sequence[To]:
-            told = office.proposed(body, ask.now, ask.caller.actor)
+            told = office.proposed(body.cohort, body.ground, ask.now, ask.caller.actor)
             return [To(subject_of(body.cohort), told)]
 
         return await ask(chosen, status=201)
@@ -331,7 +264,10 @@ def routes(app: App, key: PurgeKey | None) -> Router:
     async def withdraw(
         cohort: Cohort, body: Withdrawing, ask: Annotated[Ask, command("audit.purge")]
     ) -> Response:
-        """Withdraw what was proposed for a month; anybody who may propose may."""
+        """Withdraw what was proposed or approved for a month, until it is signed.
+
+        Anybody who may propose may.
+        """
         told = WithdrawPurge(at=ask.now, cohort=cohort, ground=body.ground, by=ask.caller.actor)
         return await ask(To(subject_of(cohort), told))
 
@@ -339,169 +275,62 @@ def routes(app: App, key: PurgeKey | None) -> Router:
     async def approve(
         cohort: Cohort, body: Approving, caller: Annotated[Caller, allow("audit.purge")]
     ) -> ApprovedShown:
-        """Approve exactly the plan that another person proposed; what it names goes everywhere.
+        """Approve exactly the plan that another person proposed.
 
         The plan is made again, as of the proposal's instant with what is known now: had anything
-        changed (a hold, a reopening), it is refused. The same approval again does nothing.
+        changed (a hold, a reopening), it is refused. The same approval again does nothing. Then
+        every service withholds what it names, and says so; what was taken up again stays, the
+        rest goes by a signed `cohort.purged`. `GET /retention/purges` says how far that is.
         """
         made = await app.in_thread(office.approved, cohort, body.plan, caller.actor)
-        return ApprovedShown(cohort=cohort, plan=body.plan, tombstones=made)
+        return ApprovedShown(cohort=cohort, plan=body.plan, approvals=made)
 
     return router
 
 
-class _Office:
-    """Makes plans with the policy in force, and signs what was approved."""
-
-    def __init__(self, app: App, key: PurgeKey | None) -> None:
-        self._app = app
-        self._key = key
-
-    def instant(self, told: str | None) -> datetime:
-        """When a dry run is for; raises BadInstant."""
-        if told is None:
-            return self._app.clock.now()
-        try:
-            return read_instant(told)
-        except NoInstant as error:
-            raise BadInstant(str(error)) from None
-
-    def _policy(self, at: datetime) -> RetentionPolicy:
-        compiled = self._app.writer.policies.in_force(RETENTION, at).compiled
-        assert isinstance(compiled, RetentionPolicy)
-        return compiled
-
-    def plan(self, conn: Connection[Any], cohort: str, at: datetime) -> Plan:
-        """A dry run, on one snapshot, by the policy in force at that instant."""
-        with one_moment(conn):
-            return retaining.plan(conn, cohort, at, self._policy(at))
-
-    def proposed(self, body: Proposing, now: datetime, by: str) -> ProposePurge:
-        """The command; raises ClockAhead, NoPurgeKey."""
-        if self._key is None:
-            raise NoPurgeKey
-        with self._app.store.connection() as conn:
-            check(conn, body.cohort, now)
-            told = self.plan(conn, body.cohort, now)
-        return ProposePurge(
-            at=now,
-            cohort=body.cohort,
-            plan=told.digest,
-            complaints=len(told.goes),
-            streams=len(told.heads),
-            events=told.events,
-            kept=len(told.stays),
-            ground=body.ground,
-            by=by,
-        )
-
-    def approved(self, cohort: str, asked: str, by: str) -> list[UUID]:
-        """Puts the signed tombstones on record; returns their ids. Blocks."""
-
-        def decide(work: Work) -> list[UUID]:
-            state: Purges | None = work.state(PURGES.kind, subject_of(cohort))
-            on = state.proposed if state is not None else None
-            digest = asked
-            parts: tuple[CohortPurged, ...] = ()
-            if on is not None:
-                with self._app.store.connection() as conn:
-                    check(conn, cohort, work.now)
-                    with one_moment(conn):
-                        told = self._as_proposed(conn, cohort, on.proposed_at, work.now)
-                digest = told.digest
-                parts = self._signed(told, on.ground, on.proposed_by, by)
-                work.extra.archive = lambda conn: self._still(conn, told)
-            command = ApprovePurge(at=work.now, asked=asked, plan=digest, by=by, parts=parts)
-            recorded = work.apply(To(subject_of(cohort), command), Origin(f"operator:{by}", by))
-            return [one.id for one in recorded]
-
-        return self._app.writer.transact(decide)
-
-    def _as_proposed(
-        self, conn: Connection[Any], cohort: str, proposed_at: datetime, now: datetime
-    ) -> Plan:
-        """What may go as of the proposal, by what is known and in force now."""
-        return retaining.plan(conn, cohort, proposed_at, self._policy(now))
-
-    def _still(self, conn: Connection[Any], told: Plan) -> None:
-        """Under the writer's lock: nothing of the plan moved meanwhile; raises PlanChanged."""
-        with conn.cursor(row_factory=tuple_row) as curs:
-            heads = curs.execute(
-                "SELECT source, subject, sequence, encode(digest, 'hex') FROM head "
-                "WHERE subject = ANY(%s)",
-                ([str(one.complaint) for one in told.goes],),
-            ).fetchall()
-            held = curs.execute(
-                "SELECT count(*) FROM legal_hold WHERE complaint = ANY(%s)",
-                ([one.complaint for one in told.goes],),
-            ).fetchone()
-            own = curs.execute(
-                "SELECT originator_id::text, max(originator_version) FROM stored_events "
-                "WHERE originator_id = ANY(%s) GROUP BY 1",
-                ([one.complaint for one in told.goes],),
-            ).fetchall()
-        ends = {(one.source, one.subject, one.sequence, one.digest) for one in told.heads}
-        # Audit's own streams grow here before they come back from the log.
-        mine = {(one.subject, one.sequence) for one in told.heads if one.source == OWN_SOURCE}
-        if set(heads) != ends or set(own) != mine or held != (0,):
-            raise PlanChanged
-
-    def _signed(
-        self, told: Plan, ground: str, proposed_by: str, by: str
-    ) -> tuple[CohortPurged, ...]:
-        if self._key is None:
-            raise NoPurgeKey
-        parts = in_parts(told.heads)
-        made = []
-        for number, heads in enumerate(parts, start=1):
-            count = sum(head.sequence for head in heads)
-            text = purge_text(
-                told.cohort, number, len(parts), ground, count, proposed_by, by, heads
-            )
-            made.append(
-                CohortPurged(
-                    cohort=told.cohort,
-                    part=number,
-                    parts=len(parts),
-                    plan=told.digest,
-                    heads=heads,
-                    count=count,
-                    ground=ground,
-                    proposed_by=proposed_by,
-                    by=by,
-                    key=self._key.public,
-                    signature=self._key.sign(text),
-                )
-            )
-        return tuple(made)
-
-
-def check(conn: Connection[Any], cohort: str, now: datetime) -> None:
-    """A clock set wrongly lowers no floor, and what lies in a file is not let go from here.
-
-    Raises ClockAhead, CohortInFile.
-    """
-    with conn.cursor(row_factory=tuple_row) as curs:
-        row = curs.execute(
-            f"SELECT clock_timestamp(), EXISTS (SELECT FROM {ARCHIVED} WHERE cohort = %s)",
-            (cohort,),
-        ).fetchone()
-    assert row is not None
-    if now - row[0] > CLOCK_AHEAD_MAX:
-        raise ClockAhead
-    if row[1]:
-        raise CohortInFile
+_PURGES = f"""
+SELECT p.*, ARRAY(
+  SELECT DISTINCT service FROM {PARTS_ROWS} t CROSS JOIN LATERAL unnest(t.asked) AS service
+  WHERE t.cohort = p.cohort AND t.number = p.number ORDER BY 1
+) AS asked, ARRAY(
+  SELECT DISTINCT service FROM {PARTS_ROWS} t CROSS JOIN LATERAL unnest(t.asked) AS service
+  WHERE t.cohort = p.cohort AND t.number = p.number
+  AND t.step = CASE p.stage WHEN 'under_way' THEN 'gone' ELSE 'withheld' END
+  AND NOT EXISTS (SELECT FROM {ANSWERS} a WHERE a.record = t.record AND a.source = service)
+  ORDER BY 1
+) AS waits_for, ARRAY(
+  SELECT DISTINCT complaint FROM {PARTS_ROWS} t JOIN {ANSWERS} a ON a.record = t.record
+  CROSS JOIN LATERAL unnest(a.kept) AS complaint
+  WHERE t.cohort = p.cohort AND t.number = p.number ORDER BY 1
+) AS taken_up
+FROM {PURGES_ROWS} p WHERE (p.cohort, p.number) > (%s, %s)
+ORDER BY p.cohort, p.number LIMIT %s
+"""
 
 
 def _purges(
     conn: Connection[Any], after: tuple[str, int] | None, limit: int
 ) -> list[dict[str, Any]]:
     with conn.cursor(row_factory=dict_row) as curs:
-        return curs.execute(
-            f"SELECT * FROM {PURGES_ROWS} WHERE (cohort, number) > (%s, %s) "
-            "ORDER BY cohort, number LIMIT %s",
-            (*(after or ("", 0)), limit + 1),
-        ).fetchall()
+        return curs.execute(_PURGES.encode(), (*(after or ("", 0)), limit + 1)).fetchall()
+
+
+def _purge(row: dict[str, Any]) -> PurgeShown:
+    asked, waits_for = row["asked"], row["waits_for"]
+    stage = Stage(row["stage"])
+    if stage is Stage.UNDER_WAY and not waits_for:
+        stage = Stage.PURGED
+    if stage in (Stage.PROPOSED, Stage.WITHDRAWN):
+        asked, waits_for = [], []
+    known = {name: row[name] for name in PurgeShown.model_fields if name in row}
+    return PurgeShown.model_validate(
+        {
+            **known,
+            "stage": stage,
+            "done": [one for one in asked if one not in waits_for],
+            "waits_for": waits_for,
+        }
+    )
 
 
 def _month(told: Plan) -> MonthShown:

@@ -6,7 +6,7 @@ a chore then decides on each person's stream, reading what is left as the commit
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,10 +29,11 @@ AT_ONCE = 500
 AGAIN_SECONDS = 2.0
 
 
-def note(conn: Connection[Any], event: bytes) -> None:
+def note(conn: Connection[Any], event: bytes, kept: Collection[str]) -> None:
     """Whose words the purged complaints hold, before their rows go (`AlsoPurge`)."""
     heads = from_json(event)["data"]["heads"]
-    subjects = sorted({head["subject"] for head in heads if head["source"] == "/bihuan/intake"})
+    told = {head["subject"] for head in heads if head["source"] == "/bihuan/intake"}
+    subjects = sorted(told.difference(kept))
     conn.execute(
         f"INSERT INTO purpose_lapsing SELECT person FROM {COMPLAINTS} "
         "WHERE complaint::text = ANY(%(gone)s) "

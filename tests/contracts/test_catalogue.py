@@ -157,6 +157,8 @@ OURS = {
     "hold.standing_placed",
     "hold.standing_lifted",
     "purge.proposed",
+    "purge.approved",
+    "purge.answered",
     "purge.withdrawn",
     "token.revoked",
 }

@@ -22,7 +22,7 @@ from contracts.purging import text_of
 from contracts.values import Asked
 from libs.eventlog.work import partition_of
 from services.audit.legal_holds import asked_for
-from services.audit.purging import ClockAhead, check
+from services.audit.letting_go import ClockAhead, check
 from services.audit.signing import open_purge_key
 from tests.e2e.commands import bihuan, told
 from tests.e2e.test_no_personal_data import tables
@@ -32,6 +32,7 @@ from tests.integration.audit.test_checkpoints import PAGE, run_the_page
 START = "2025-08-31 09:00:00"
 SEED = Path(__file__).parents[2] / "services/audit/policy/retention.v1.yaml"
 NAMES = ("goes", "merged", "held", "appealed", "erased", "straddling", "open", "late")
+SIX = ["audit", "escalation", "feedback_survey", "intake", "routing", "sla_watch"]
 BY_SMS = {"channel": "sms", "reply_to": {"kind": "sms", "address": "13977710001"}}
 
 
@@ -148,7 +149,7 @@ async def two_people(world: World, data: Path, all_of: dict[str, str]) -> None:
     code, proposed = await told(data, "retention", "propose", "2025-08", *ground)
     assert code == 0
     plan = ("--plan", proposed["plan"])
-    asks = "a purge of it is proposed; approve or withdraw it first"
+    asks = "a purge of it is proposed or approved: finish or withdraw it first"
     assert asks in await keeps(data), "into a file its records must not go meanwhile"
     code, no = await told(data, *month, *plan, "--as", "auditor")
     assert (code, "Nobody approves a purge that they proposed" in no["error"]) == (1, True)
@@ -162,20 +163,23 @@ async def two_people(world: World, data: Path, all_of: dict[str, str]) -> None:
     plan = ("--plan", proposed["plan"])
     assert (await told(data, *month, *plan))[0] == 0
     code, again = await told(data, *month, *plan)
-    assert (code, again["tombstones"]) == (0, [])
+    assert (code, again["approvals"]) == (0, [])
+    await world.settle()
     goes = ("--ground", "lawsuit", "--complaint", all_of["goes"])
     code, _, err = await bihuan(data, "hold", "place", "court-9", *goes)
     assert (code, "went" in err) == (1, True)
     meant = told_in_august(world)
-    assert not {all_of["goes"], all_of["merged"]} & meant, "no hold keeps what was approved to go"
+    assert not {all_of["goes"], all_of["merged"]} & meant, "no hold keeps what is gone"
     assert {all_of["held"], all_of["open"], all_of["late"]} <= meant
-    await world.settle()
     assert not [one for one in await keeps(data) if "purge" in one]
     code, listed = await told(data, "retention", "list")
     assert [(one["stage"], one["proposed_by"], one["settled_by"]) for one in listed["purges"]] == [
         ("withdrawn", "auditor:local", "auditor:local"),
         ("purged", "auditor:local", "privacy:local"),
     ]
+    last = listed["purges"][-1]
+    assert [one.removeprefix("/bihuan/") for one in last["done"]] == SIX
+    assert (last["waits_for"], last["taken_up"]) == ([], [])
 
 
 async def keeps(data: Path) -> list[str]:

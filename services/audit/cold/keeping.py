@@ -121,7 +121,7 @@ WITH RECURSIVE ended (complaint, last, hops) AS (
 )
 SELECT to_char(coalesce(t.cohort, s.cohort), 'YYYY-MM'), coalesce(t.events, 0),
   coalesce(s.complaints, 0), coalesce(s.open, 0), s.newest, coalesce(w.parked, 0),
-  EXISTS (SELECT FROM purge p WHERE p.stage = 'proposed'
+  EXISTS (SELECT FROM purge p WHERE p.stage IN ('proposed', 'approved')
     AND p.cohort = to_char(coalesce(t.cohort, s.cohort), 'YYYY-MM')),
   EXISTS (SELECT FROM gone g WHERE g.cohort = to_char(coalesce(t.cohort, s.cohort), 'YYYY-MM')
     AND EXISTS (SELECT FROM archive a WHERE a.cohort = t.cohort AND a.subject = g.complaint::text))

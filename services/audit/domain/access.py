@@ -14,7 +14,8 @@ TOLD: Mapping[str, tuple[type[Event], ...]] = {
     "settled": (h.RecordSettled, h.GapResolved),
     "upkeep": (
         *(h.RebuildDone, h.CohortArchived, h.CohortRestored),
-        *(h.PurgeProposed, h.PurgeWithdrawn, h.CohortPurged),
+        *(h.PurgeProposed, h.PurgeApproved, h.PurgeAnswered, h.PurgeWithdrawn),
+        h.CohortPurged,
     ),
 }
 """Kind -> its events."""

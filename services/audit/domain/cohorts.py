@@ -64,7 +64,7 @@ class Standing:
     parked: int = 0
     """Complaints of it of which a record could not be taken yet."""
     proposed: bool = False
-    """A purge of it waits for a second person."""
+    """A purge of it is proposed, or approved and not known to go yet."""
     going: bool = False
     """What was approved to go is still there."""
 
@@ -98,7 +98,7 @@ def purging(standing: Standing) -> list[str]:
     """What a purge under way says against it: in a file, its records would outlive their purge."""
     found = []
     if standing.proposed:
-        found.append("a purge of it is proposed; approve or withdraw it first")
+        found.append("a purge of it is proposed or approved: finish or withdraw it first")
     if standing.going:
         found.append("a purge of it was approved and is not carried out yet")
     return found
@@ -157,7 +157,7 @@ class Cohort(State):
 
 class _Purges(Protocol):
     @property
-    def proposed(self) -> object | None: ...
+    def pending(self) -> object | None: ...
 
     def approved_since(self, instant: datetime) -> bool: ...
 
@@ -177,7 +177,7 @@ def decide(
             if archived.replaces != file:
                 raise OtherFile
             purges: _Purges | None = context.state_of(PURGE, f"{PURGE}:{archived.cohort}")
-            if purges is not None and (purges.proposed or purges.approved_since(command.at)):
+            if purges is not None and (purges.pending or purges.approved_since(command.at)):
                 raise MayNotLeave
             return [archived]
         case RestoreCohort(restored=restored):

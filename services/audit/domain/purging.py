@@ -1,16 +1,26 @@
 """A month's purge is proposed by one person and approved by another, on exactly the same plan.
 
-The stream of a cohort month: proposals, what was withdrawn, and the signed tombstones of what went.
+The stream of a cohort month: proposals, what was withdrawn or approved, and the signed tombstones
+of what went. Between approval and tombstone every service withholds the streams, or says which
+complaints were taken up again: these stay (docs/decisions/0021).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from contracts.housekeeping import CohortPurged, Month, PurgeProposed, PurgeWithdrawn
+from contracts.housekeeping import (
+    CohortPurged,
+    Head,
+    Month,
+    PurgeApproved,
+    PurgeProposed,
+    PurgeStep,
+    PurgeWithdrawn,
+)
 from contracts.values import Code, Digest, Reason
 from libs.decider import (
     Command,
@@ -25,9 +35,18 @@ from libs.decider import (
     State,
 )
 from services.audit.domain.cohorts import COHORTS, PURGE, Cohort
+from services.audit.domain.retention import Plan
 
 PURGES_ROWS = "purge"
+PARTS_ROWS = "purge_part"
+"""Of each purge the events that every service answers."""
+ANSWERS = "purge_answer"
+"""What each service said to a part of a purge."""
 GONE_ROWS = "gone"
+
+TAKEN_UP = "all_taken_up"
+"""Why an approved purge is off by itself: no complaint of it is left."""
+BY_ITSELF = "system:audit"
 
 
 def subject_of(cohort: str) -> str:
@@ -40,7 +59,12 @@ class Stage(StrEnum):
 
     PROPOSED = "proposed"
     WITHDRAWN = "withdrawn"
+    APPROVED = "approved"
+    """Every service withholds the streams and says so."""
+    UNDER_WAY = "under_way"
+    """The tombstone is on record; every service deletes the streams and says so."""
     PURGED = "purged"
+    """All have: only shown, for it follows from their answers."""
 
 
 class ProposePurge(Command):
@@ -67,12 +91,20 @@ class WithdrawPurge(Command):
 class ApprovePurge(Command):
     """Yes, exactly that: `asked` is the plan that was looked at, `plan` what it is now.
 
-    `parts` are the signed tombstones of the plan as it is now.
+    `parts` name the streams of the plan as it is now.
     """
 
     asked: Digest
     plan: Digest
     by: Code
+    parts: tuple[PurgeApproved, ...]
+
+
+class SignPurge(Command):
+    """All services have answered: what goes is this; nothing, where all were taken up again."""
+
+    cohort: Month
+    plan: Digest
     parts: tuple[CohortPurged, ...]
 
 
@@ -134,9 +166,14 @@ class Entry:
     kept: int
     by: str | None = None
     at: datetime | None = None
-    parts: int = 0
-    tombstone: UUID | None = None
-    """The first of the events that say what went."""
+    asked: tuple[str, ...] = ()
+    """The services that answer."""
+    approvals: tuple[UUID, ...] = ()
+    """The events that say what is withheld."""
+    heads: tuple[Head, ...] = ()
+    """What is withheld, until it is known what goes."""
+    tombstones: tuple[UUID, ...] = ()
+    """The events that say what goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +187,22 @@ class Purges(State):
     @property
     def proposed(self) -> Entry | None:
         """What waits for a second person."""
+        return self.last(Stage.PROPOSED)
+
+    @property
+    def approved(self) -> Entry | None:
+        """What waits for the services' answers."""
+        return self.last(Stage.APPROVED)
+
+    @property
+    def pending(self) -> Entry | None:
+        """What may still be withdrawn."""
+        return self.proposed or self.approved
+
+    def last(self, stage: Stage) -> Entry | None:
+        """The newest entry, where it has come so far."""
         last = self.entries[-1] if self.entries else None
-        return last if last is not None and last.stage is Stage.PROPOSED else None
+        return last if last is not None and last.stage is stage else None
 
     def approved_since(self, instant: datetime) -> bool:
         """Whether anything was approved to go at this instant or after it."""
@@ -159,8 +210,10 @@ class Purges(State):
 
 
 def decide(
-    state: Purges | None, command: ProposePurge | WithdrawPurge | ApprovePurge, context: Context
-) -> Sequence[PurgeProposed | PurgeWithdrawn | CohortPurged]:
+    state: Purges | None,
+    command: ProposePurge | WithdrawPurge | ApprovePurge | SignPurge,
+    context: Context,
+) -> Sequence[PurgeProposed | PurgeWithdrawn | PurgeApproved | CohortPurged]:
     """Two people, one plan; told twice is told once."""
     known = state or Purges()
     match command:
@@ -168,13 +221,15 @@ def decide(
             _in_the_database(command.cohort, context)
             return _propose(known, command)
         case WithdrawPurge():
-            on = known.proposed
+            on = known.pending
             if on is None:
                 raise NoPurgeProposed
             told = command
             return [
                 PurgeWithdrawn(cohort=told.cohort, plan=on.plan, ground=told.ground, by=told.by)
             ]
+        case SignPurge():
+            return _sign(known, command)
         case ApprovePurge():
             if known.proposed is not None:
                 _in_the_database(context.subject.removeprefix(subject_of("")), context)
@@ -191,7 +246,7 @@ def _in_the_database(cohort: str, context: Context) -> None:
 def _propose(known: Purges, command: ProposePurge) -> Sequence[PurgeProposed]:
     if command.complaints == 0:
         raise NothingGoes
-    on = known.proposed
+    on = known.pending
     if on is not None:
         if (on.plan, on.ground, on.proposed_by) != (command.plan, command.ground, command.by):
             raise PurgeIsProposed
@@ -210,15 +265,11 @@ def _propose(known: Purges, command: ProposePurge) -> Sequence[PurgeProposed]:
     ]
 
 
-def _approve(known: Purges, command: ApprovePurge) -> Sequence[CohortPurged]:
+def _approve(known: Purges, command: ApprovePurge) -> Sequence[PurgeApproved]:
     on = known.proposed
     if on is None:
-        last = known.entries[-1] if known.entries else None
-        if last is not None and (last.stage, last.plan, last.by) == (
-            Stage.PURGED,
-            command.asked,
-            command.by,
-        ):
+        last = known.approved or known.last(Stage.UNDER_WAY)
+        if last is not None and (last.plan, last.by) == (command.asked, command.by):
             return []
         raise NoPurgeProposed
     if on.proposed_by == command.by:
@@ -226,6 +277,41 @@ def _approve(known: Purges, command: ApprovePurge) -> Sequence[CohortPurged]:
     if not on.plan == command.asked == command.plan:
         raise PlanChanged
     return command.parts
+
+
+def _sign(known: Purges, command: SignPurge) -> Sequence[CohortPurged | PurgeWithdrawn]:
+    """Nothing that was not approved; told twice, or withdrawn meanwhile, it is nothing."""
+    on = known.approved
+    if on is None or on.plan != command.plan:
+        return []
+    if not command.parts:
+        return [PurgeWithdrawn(cohort=command.cohort, plan=on.plan, ground=TAKEN_UP, by=BY_ITSELF)]
+    if not {head for part in command.parts for head in part.heads} <= set(on.heads):
+        raise PlanChanged
+    return command.parts
+
+
+def still_going(heads: Sequence[Head], now: Plan, kept: Collection[UUID]) -> tuple[Head, ...]:
+    """Of the streams that were approved those that may go: `now` is the plan as it is now.
+
+    Not the complaints that a service keeps, those that the plan names otherwise or no more, and
+    whatever was merged with one of these: a group goes whole or not at all.
+    """
+    approved: dict[UUID, set[Head]] = {}
+    for head in heads:
+        approved.setdefault(UUID(head.subject), set()).add(head)
+    named: dict[UUID, set[Head]] = {}
+    for head in now.heads:
+        named.setdefault(UUID(head.subject), set()).add(head)
+    groups = {one.complaint: one.group or one.complaint for one in now.goes}
+    goes = {one for one in approved if approved[one] == named.get(one) and one not in kept}
+    # Of a group that lost one of its members in between all stay.
+    whole = {groups[one] for one in goes}.difference(
+        groups[one] for one in groups if one not in goes
+    )
+    return tuple(
+        head for head in heads if (one := UUID(head.subject)) in goes and groups[one] in whole
+    )
 
 
 def evolve(state: Purges | None, recorded: Recorded[Any]) -> Purges:
@@ -247,7 +333,21 @@ def evolve(state: Purges | None, recorded: Recorded[Any]) -> Purges:
             )
             return replace(known, entries=(*known.entries, entry))
         case PurgeWithdrawn():
-            entry = replace(known.entries[-1], stage=Stage.WITHDRAWN, by=told.by, at=recorded.time)
+            entry = replace(
+                known.entries[-1], stage=Stage.WITHDRAWN, by=told.by, at=recorded.time, heads=()
+            )
+            return replace(known, entries=(*known.entries[:-1], entry))
+        case PurgeApproved():
+            last = known.entries[-1]
+            entry = replace(
+                last,
+                stage=Stage.APPROVED,
+                by=told.by,
+                at=recorded.time,
+                asked=told.asked,
+                approvals=(*last.approvals, recorded.id),
+                heads=(*last.heads, *told.heads),
+            )
             return replace(known, entries=(*known.entries[:-1], entry))
         case _:
             return _purged(known, recorded)
@@ -255,13 +355,14 @@ def evolve(state: Purges | None, recorded: Recorded[Any]) -> Purges:
 
 def _purged(known: Purges, recorded: Recorded[CohortPurged]) -> Purges:
     told = recorded.data
+    last = known.entries[-1]
     entry = replace(
-        known.entries[-1],
-        stage=Stage.PURGED,
+        last,
+        stage=Stage.UNDER_WAY,
         by=told.by,
         at=recorded.time,
-        parts=told.parts,
-        tombstone=recorded.id if told.part == 1 else known.entries[-1].tombstone,
+        heads=(),
+        tombstones=(*last.tombstones, recorded.id),
     )
     went = sorted({UUID(head.subject) for head in told.heads})
     return Purges(
@@ -288,9 +389,22 @@ def rows(subject: str, state: Purges) -> Iterator[Row]:
             kept=one.kept,
             settled_by=one.by,
             settled_at=one.at,
-            parts=one.parts,
-            tombstone=one.tombstone,
+            parts=len(one.tombstones),
+            tombstone=one.tombstones[0] if one.tombstones else None,
         )
+        for step, records in (
+            (PurgeStep.WITHHELD, one.approvals),
+            (PurgeStep.GONE, one.tombstones),
+        ):
+            for record in records:
+                yield Row.of(
+                    PARTS_ROWS,
+                    {"record": record},
+                    cohort=cohort,
+                    number=number,
+                    step=step.value,
+                    asked=list(one.asked),
+                )
     for complaint, event, at in state.gone:
         yield Row.of(GONE_ROWS, {"complaint": complaint}, cohort=cohort, tombstone=event, at=at)
 
@@ -298,7 +412,10 @@ def rows(subject: str, state: Purges) -> Iterator[Row]:
 _STANDS = {
     Stage.PROPOSED: Standing("proposed", "已提议,待他人批准", "proposed; another must approve"),
     Stage.WITHDRAWN: Standing("withdrawn", "提议已撤回", "the last proposal was withdrawn"),
-    Stage.PURGED: Standing("purged", "已清除", "what was proposed last is gone"),
+    Stage.APPROVED: Standing(
+        "approved", "已批准,各服务停止追加", "approved; all services withhold"
+    ),
+    Stage.UNDER_WAY: Standing("under_way", "清除中或已清除", "what was approved goes or is gone"),
 }
 
 
@@ -309,8 +426,8 @@ def stands(state: Purges) -> Standing | None:
 
 PURGES: Decider[Purges] = Decider(
     kind=PURGE,
-    commands=(ProposePurge, WithdrawPurge, ApprovePurge),
-    events=(PurgeProposed, PurgeWithdrawn, CohortPurged),
+    commands=(ProposePurge, WithdrawPurge, ApprovePurge, SignPurge),
+    events=(PurgeProposed, PurgeWithdrawn, PurgeApproved, CohortPurged),
     decide=decide,
     evolve=evolve,
     rows=rows,

@@ -96,6 +96,7 @@ _HOUSEKEEPING = frozenset(
         KEEPING.gap_resolved,
         KEEPING.policy_activated,
         KEEPING.rebuild_done,
+        KEEPING.purge_answered,
     )
 )
 

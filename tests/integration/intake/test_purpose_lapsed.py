@@ -13,7 +13,7 @@ import psycopg
 from contracts.catalogue import DECODE
 from contracts.housekeeping import Head
 from libs.eventlog.envelope import decode, digest
-from libs.eventlog.purging import Purge
+from libs.eventlog.purging import End, Purge
 from services.intake.lapsing import Lapsing
 from tests.integration.intake.desk import Desk, desk
 from tests.integration.keeper.purges import KEY, public, purge, written
@@ -43,7 +43,9 @@ def purged(playing: Desk, complaint: str) -> None:
         digest=digest(bytes(row["state"])),
     )
     event = purge(head)
-    carried_out = Purge(event["id"], json.dumps(event).encode(), (complaint,))
+    end = End(head.source, complaint, head.sequence, head.digest)
+    value = json.dumps(event).encode()
+    carried_out = Purge(event["id"], "purge:2024-02", value, (end,), last=True)
     playing.writer.transact(lambda work: work.extra.purges.append(carried_out), always=True)
 
 

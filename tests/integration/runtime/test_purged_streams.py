@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,10 +13,10 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from contracts.housekeeping import CohortPurged, Head
+from contracts.housekeeping import CohortPurged, Head, PurgeApproved, PurgeWithdrawn
 from libs.decider import Command, Context, Decider, Event, State, To
 from libs.eventlog.envelope import Origin, digest
-from libs.eventlog.purging import StreamPurged
+from libs.eventlog.purging import StreamPurged, StreamWithheld
 from libs.eventlog.service import Service
 from libs.messaging.app import App
 from libs.messaging.parking import Parking, StillFails, listed
@@ -42,7 +43,7 @@ NO_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(3, 35)))
 
 
 class Bury(Command):
-    event: CohortPurged
+    event: CohortPurged | PurgeApproved | PurgeWithdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def undertaker() -> Service:
             Decider(
                 kind="cohort",
                 commands=(Bury,),
-                events=(CohortPurged,),
+                events=(CohortPurged, PurgeApproved, PurgeWithdrawn),
                 decide=bury,
                 evolve=lambda grave, _recorded: Grave((grave or Grave()).buried + 1),
                 subject_is_id=False,
@@ -90,6 +91,15 @@ class Town:
             await throw_ball(self.apps[0], subject)
         await self.settle()
 
+    async def throw_and_drop(self, *subjects: str) -> None:
+        """Two events of the thrower each, one of the catcher; then it may be thrown again."""
+        await self.throw(*subjects)
+        await Stepper(self.apps, self.clock).run_until(self.clock.now() + timedelta(minutes=31))
+
+    def counts(self, subject: str) -> list[int]:
+        """How many events thrower and catcher have of a ball."""
+        return [len(stored(app, subject)) for app in self.apps[:2]]
+
     def heads(self, *subjects: str) -> list[Head]:
         found = []
         for app in self.apps[:2]:
@@ -113,12 +123,35 @@ class Town:
 
     async def bury(self, cohort: str, heads: Sequence[Head], **more: Any) -> None:
         event = purge(*heads, cohort=cohort, **more)["data"]
-        to = To(cohort, Bury(at=self.clock.now(), event=CohortPurged.model_validate(event)))
+        await self.tell(cohort, CohortPurged.model_validate(event))
+
+    async def approve(self, cohort: str, heads: Sequence[Head]) -> None:
+        told = {"cohort": cohort, "part": 1, "parts": 1, "plan": "ab" * 32, "by": "auditor:a-2"}
+        asked = ("/bihuan/thrower", "/bihuan/catcher", "/bihuan/audit")
+        await self.tell(
+            cohort, PurgeApproved.model_validate({**told, "heads": tuple(heads), "asked": asked})
+        )
+
+    async def tell(self, cohort: str, event: CohortPurged | PurgeApproved | PurgeWithdrawn) -> None:
+        to = To(f"purge:{cohort}", Bury(at=self.clock.now(), event=event))
         app = self.apps[2]
         await app.in_thread(
             app.writer.transact, lambda work: work.apply(to, Origin("test", "auditor:a-2"))
         )
         await self.settle()
+
+    def answers(self, cohort: str) -> list[tuple[str, str, list[str]]]:
+        """What each service answered about a month: (service, step, kept), as it came."""
+        found = []
+        for app in self.apps:
+            with app.store.connection() as conn:
+                rows = conn.execute(
+                    "SELECT convert_from(state, 'UTF8')::jsonb -> 'data' AS told "
+                    "FROM stored_events WHERE topic = 'purge.answered.v1' ORDER BY notification_id"
+                ).fetchall()
+            told = [row["told"] for row in rows if row["told"]["cohort"] == cohort]
+            found += [(app.service.name, one["step"], one["kept"]) for one in told]
+        return found
 
     def rows(self, subject: str) -> dict[str, int]:
         """How many rows the thrower has of a ball, by table; tables without any are left out."""
@@ -132,9 +165,16 @@ class Town:
                     found[table] = int(row["n"])
         return found
 
-    async def anew(self, number: int) -> None:
-        """One service stopped and started again: nothing is remembered but what is on record."""
+    async def anew(self, number: int, *meanwhile: str) -> None:
+        """One service stopped and started again: nothing is remembered but what is on record.
+
+        `meanwhile`: statements to run in its database while it is stopped.
+        """
         await self.apps[number].stop()
+        name = self.apps[number].service.name
+        with psycopg.connect(self.where.dsns[name], autocommit=True) as conn:
+            for statement in meanwhile:
+                conn.execute(statement.encode())
         service = (thrower, catcher, undertaker)[number]()
         self.apps[number] = make_app(service, self.where, self.keys, self.clock)
         await self.apps[number].start()
@@ -188,12 +228,9 @@ async def nothing_is_added_to_what_is_gone(town: Town) -> None:
     await town.anew(0)
     with pytest.raises(StreamPurged):
         await throw_ball(town.apps[0], gone)
-    for number, name in enumerate(("thrower", "catcher")):
-        with psycopg.connect(town.where.dsns[name], autocommit=True) as conn:
-            # As after a restore from before anything was heard: the log tells all of it again.
-            conn.execute("UPDATE inbox_offset SET next = 0")
-            conn.execute("DELETE FROM inbox_taken")
-        await town.anew(number)
+    for number in (0, 1):
+        # As after a restore from before anything was heard: the log tells all of it again.
+        await town.anew(number, "UPDATE inbox_offset SET next = 0", "DELETE FROM inbox_taken")
     assert stored(town.apps[1], gone) == []
     assert town.rows(gone) == {}
     assert len(stored(town.apps[1], ball(2))) == 1
@@ -209,37 +246,96 @@ async def a_refusal_is_on_record_and_may_be_mended(town: Town) -> None:
     for app in town.apps[:2]:
         assert len(stored(app, stays)) == len(stored(app, waits)) == 1
         (parked,) = await app.query(listed, None, 9)
-        assert (parked["subject"], parked["error_kind"]) == ("2025-11", "purge-refused")
+        assert (parked["subject"], parked["error_kind"]) == ("purge:2025-11", "purge-refused")
         assert parked["detail"] == "nothing is purged: its key is not trusted here"
         assert parked["waiting"] == 1
         with pytest.raises(StillFails, match="not trusted here"):
-            await parking(town, app).replay("2025-11", "operator:o-1", "again")
+            await parking(town, app).replay("purge:2025-11", "operator:o-1", "again")
     assert town.rows(stays) == {"hand": 1, "seen": 1, "timer": 1}
 
     trust(town.where, OTHER_KEY)
     for app in town.apps[:2]:
-        settled = await parking(town, app).replay("2025-11", "operator:o-1", "key entered")
+        settled = await parking(town, app).replay("purge:2025-11", "operator:o-1", "key entered")
         assert (len(settled.released), settled.left) == (2, 0)
         assert stored(app, stays) == stored(app, waits) == []
     assert town.rows(stays) == town.rows(waits) == {}
     await town.settle()
 
 
-async def what_ends_elsewhere_stays_in_the_service_where_it_does(town: Town) -> None:
-    subject = ball(6)
-    await town.throw(subject)
-    heads = town.heads(subject)
+async def what_is_taken_up_before_all_have_heard_stays_and_the_rest_goes(town: Town) -> None:
+    """Issue 5, open: a record between the approval and its being heard parked it all for ever."""
+    taken_up, goes = ball(6), ball(9)
+    await town.throw_and_drop(taken_up, goes)
+    heads = town.heads(taken_up, goes)
+    await town.throw_and_drop(taken_up)
+    await town.approve("2025-12", heads)
+    kept = [taken_up]
+    assert town.answers("2025-12") == [
+        ("thrower", "withheld", kept),
+        ("catcher", "withheld", kept),
+        ("audit", "withheld", []),
+    ]
+    await town.throw_and_drop(taken_up)
+    with pytest.raises(StreamWithheld):
+        await town.throw(goes)
+    await town.bury("2025-12", [head for head in heads if head.subject == goes])
+    for app in town.apps[:2]:
+        assert await app.query(listed, None, 9) == []
+    assert (town.counts(goes), town.counts(taken_up)) == ([0, 0], [6, 3])
+    assert town.rows(goes) == {}
+    assert [one for one in town.answers("2025-12") if one[1] == "gone"] == [
+        (name, "gone", []) for name in ("thrower", "catcher", "audit")
+    ]
+
+
+async def what_is_withheld_is_free_again_when_it_is_withdrawn_or_spoken_of(town: Town) -> None:
+    subject, other = ball(11), ball(12)
+    await town.throw_and_drop(subject, other)
+    await town.approve("2026-02", town.heads(subject))
+    with pytest.raises(StreamWithheld):
+        await town.throw(subject)
+    told = {"cohort": "2026-02", "plan": "ab" * 32, "ground": "held", "by": "auditor:a-1"}
+    await town.tell("2026-02", PurgeWithdrawn.model_validate(told))
+    await town.throw_and_drop(subject)
+    assert town.counts(subject) == [4, 2]
+
+    # The thrower ends otherwise than is said, the catcher does not: it withholds, until it hears.
+    named = town.heads(other)
     wrong = [
         head.model_copy(update={"sequence": head.sequence + 1})
-        if head.source.endswith("catcher")
+        if head.source.endswith("thrower")
+        else head
+        for head in named
+    ]
+    await town.approve("2026-03", wrong)
+    assert town.answers("2026-03")[:2] == [
+        ("thrower", "withheld", [other]),
+        ("catcher", "withheld", []),
+    ]
+    await town.throw_and_drop(other)
+    assert town.counts(other) == [4, 2]
+    assert [await app.query(listed, None, 9) for app in town.apps[:2]] == [[], []]
+
+
+async def what_ends_elsewhere_stays_in_the_service_where_it_does(town: Town) -> None:
+    """It was never withheld, as after a restore: the service says so, and nothing is parked."""
+    subject, goes = ball(14), ball(15)
+    await town.throw(subject, goes)
+    heads = town.heads(subject, goes)
+    wrong = [
+        head.model_copy(update={"sequence": head.sequence + 1})
+        if head.source.endswith("catcher") and head.subject == subject
         else head
         for head in heads
     ]
-    await town.bury("2025-12", wrong)
-    assert stored(town.apps[0], subject) == []
-    assert len(stored(town.apps[1], subject)) == 1
-    (parked,) = await town.apps[1].query(listed, None, 9)
-    assert "does not end where it says" in parked["detail"]
+    await town.bury("2026-04", wrong)
+    assert (town.counts(subject), town.counts(goes)) == ([0, 1], [0, 0])
+    assert [await app.query(listed, None, 9) for app in town.apps[:2]] == [[], []]
+    assert town.answers("2026-04") == [
+        ("thrower", "gone", []),
+        ("catcher", "gone", [subject]),
+        ("audit", "gone", []),
+    ]
 
 
 async def what_waited_and_is_refused_in_its_turn_is_on_record(town: Town) -> None:
@@ -250,7 +346,7 @@ async def what_waited_and_is_refused_in_its_turn_is_on_record(town: Town) -> Non
     await town.bury("2026-01", town.heads(stays), key=NO_KEY, part=2, parts=2)
     trust(town.where, NEXT_KEY)
     for app in town.apps[:2]:
-        settled = await parking(town, app).replay("2026-01", "operator:o-1", "key entered")
+        settled = await parking(town, app).replay("purge:2026-01", "operator:o-1", "key entered")
         assert (len(settled.released), settled.left) == (1, 1)
         assert stored(app, goes) == []
         assert len(stored(app, stays)) == 1
@@ -291,6 +387,8 @@ def test_a_purge_is_heard_by_every_service(tmp_path: Path) -> None:
             await its_streams_go_with_all_that_showed_them(made)
             await nothing_is_added_to_what_is_gone(made)
             await a_refusal_is_on_record_and_may_be_mended(made)
+            await what_is_taken_up_before_all_have_heard_stays_and_the_rest_goes(made)
+            await what_is_withheld_is_free_again_when_it_is_withdrawn_or_spoken_of(made)
             await what_ends_elsewhere_stays_in_the_service_where_it_does(made)
             await what_waited_and_is_refused_in_its_turn_is_on_record(made)
             await made_again_it_is_the_same(made, 0)

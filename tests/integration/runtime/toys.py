@@ -41,6 +41,9 @@ KEEPING = Housekeeping(
     policy_activated=housekeeping.PolicyActivated,
     rebuild_done=housekeeping.RebuildDone,
     cohort_purged=housekeeping.CohortPurged,
+    purge_approved=housekeeping.PurgeApproved,
+    purge_withdrawn=housekeeping.PurgeWithdrawn,
+    purge_answered=housekeeping.PurgeAnswered,
 )
 
 

@@ -74,7 +74,7 @@ def test_whatever_touches_a_month_keeps_it_and_is_named() -> None:
         ({"open": 2}, "2 complaint(s) are open"),
         ({"parked": 1}, "1 complaint(s) wait behind a parked record"),
         ({"events": 0}, "the database holds no records of it"),
-        ({"proposed": True}, "a purge of it is proposed; approve or withdraw it first"),
+        ({"proposed": True}, "a purge of it is proposed or approved: finish or withdraw it first"),
         ({"going": True}, "a purge of it was approved and is not carried out yet"),
     ):
         assert hindrances(replace(QUIET, **changed), RULES, later) == [reason]

@@ -11,6 +11,7 @@ from contracts.housekeeping import (
     CohortArchived,
     CohortPurged,
     Head,
+    PurgeApproved,
     PurgeProposed,
     PurgeWithdrawn,
 )
@@ -29,8 +30,11 @@ from services.audit.domain.purging import (
     PlanChanged,
     ProposePurge,
     PurgeIsProposed,
+    SignPurge,
     WithdrawPurge,
+    still_going,
 )
+from services.audit.domain.retention import Fate, Plan
 
 NOW = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
 COMPLAINT = UUID("5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11")
@@ -62,12 +66,22 @@ PROPOSED = PurgeProposed(
     ground="retention_over",
     by="auditor:wang",
 )
+HEAD = Head(source="/bihuan/intake", subject=str(COMPLAINT), sequence=9, digest="c" * 64)
+APPROVED = PurgeApproved(
+    cohort="2025-08",
+    part=1,
+    parts=1,
+    plan=PLAN,
+    heads=(HEAD,),
+    asked=("/bihuan/intake", "/bihuan/audit"),
+    by="privacy:li",
+)
 PURGED = CohortPurged(
     cohort="2025-08",
     part=1,
     parts=1,
     plan=PLAN,
-    heads=(Head(source="/bihuan/intake", subject=str(COMPLAINT), sequence=9, digest="c" * 64),),
+    heads=(HEAD,),
     count=9,
     ground="retention_over",
     proposed_by="auditor:wang",
@@ -78,21 +92,85 @@ PURGED = CohortPurged(
 
 
 def approve(asked: str = PLAN, now: str = PLAN, by: str = "privacy:li") -> ApprovePurge:
-    return ApprovePurge(at=NOW, asked=asked, plan=now, by=by, parts=(PURGED,))
+    return ApprovePurge(at=NOW, asked=asked, plan=now, by=by, parts=(APPROVED,))
+
+
+def sign(*parts: CohortPurged, plan: str = PLAN) -> SignPurge:
+    return SignPurge(at=NOW, cohort="2025-08", plan=plan, parts=parts)
 
 
 def rows(story: Story, table: str) -> list[Row]:
     return [row for row in story.rows if row.table == table]
 
 
-def test_one_proposes_and_another_approves() -> None:
+def stages(story: Story) -> list[str]:
+    return [dict(row.values)["stage"] for row in rows(story, "purge")]
+
+
+def test_one_proposes_another_approves_and_it_goes_once_all_have_answered() -> None:
     story = MONTH.when(propose()).then(PROPOSED)
     story.when(propose()).then_nothing()
-    gone = story.when(approve()).then(PURGED)
+    approved = story.when(approve()).then(APPROVED)
+    approved.when(approve()).then_nothing()
+    assert rows(approved, GONE_ROWS) == [], "nothing goes yet"
+    gone = approved.when(sign(PURGED)).then(PURGED)
+    gone.when(sign(PURGED)).then_nothing()
     gone.when(approve()).then_nothing()
     (row,) = rows(gone, GONE_ROWS)
     assert dict(row.key) == {"complaint": COMPLAINT}
     assert dict(row.values)["cohort"] == "2025-08"
+    assert [stages(one) for one in (story, approved, gone)] == [
+        ["proposed"],
+        ["approved"],
+        ["under_way"],
+    ]
+
+
+def test_until_it_is_signed_an_approved_purge_can_be_withdrawn() -> None:
+    approved = MONTH.given(PROPOSED, APPROVED)
+    approved.when(propose(OTHER)).then_refused(PurgeIsProposed)
+    withdraw = WithdrawPurge(at=NOW, cohort="2025-08", ground="hold_to_come", by="privacy:li")
+    withdrawn = PurgeWithdrawn(cohort="2025-08", plan=PLAN, ground="hold_to_come", by="privacy:li")
+    off = approved.when(withdraw).then(withdrawn)
+    off.when(sign(PURGED)).then_nothing()
+    assert rows(off, GONE_ROWS) == []
+    approved.given(PURGED).when(withdraw).then_refused(NoPurgeProposed)
+
+
+def test_what_was_not_approved_is_not_signed() -> None:
+    other = HEAD.model_copy(update={"sequence": 10})
+    more = PURGED.model_copy(update={"heads": (HEAD, other)})
+    approved = MONTH.given(PROPOSED, APPROVED)
+    approved.when(sign(more)).then_refused(PlanChanged)
+    approved.when(sign(PURGED, plan=OTHER)).then_nothing()
+    MONTH.given(PROPOSED).when(sign(PURGED)).then_nothing()
+
+
+def test_where_all_were_taken_up_again_it_is_off() -> None:
+    off = PurgeWithdrawn(cohort="2025-08", plan=PLAN, ground="all_taken_up", by="system:audit")
+    story = MONTH.given(PROPOSED, APPROVED).when(sign()).then(off)
+    assert stages(story.when(propose(OTHER))) == ["withdrawn", "proposed"]
+
+
+def test_what_a_service_keeps_stays_with_all_that_it_was_merged_with() -> None:
+    one, two, three, four = (UUID(int=number) for number in (1, 2, 3, 4))
+    ends = tuple(
+        Head(source="/bihuan/intake", subject=str(each), sequence=3, digest="c" * 64)
+        for each in (one, two, three, four)
+    )
+    fates = (Fate(one), Fate(two, group=two), Fate(three, group=two), Fate(four))
+
+    def going(kept: set[UUID], now: tuple[Head, ...] = ends) -> set[UUID]:
+        goes = tuple(each for each in fates if str(each.complaint) in {e.subject for e in now})
+        plan = Plan("2025-08", NOW, "1", goes, (), now)
+        return {UUID(head.subject) for head in still_going(ends, plan, kept)}
+
+    assert going(set()) == {one, two, three, four}
+    assert going({two}) == going({three}) == {one, four}
+    assert going(set(), ends[1:]) == {two, three, four}, "a hold came"
+    moved = ends[0].model_copy(update={"sequence": 4})
+    assert going(set(), (moved, *ends[1:])) == {two, three, four}
+    assert going({one, two, three, four}) == set()
 
 
 def test_only_auditors_and_who_protects_personal_data_may_let_records_go() -> None:
@@ -126,8 +204,8 @@ def test_a_month_has_one_proposal_at_a_time() -> None:
     story = MONTH.given(PROPOSED)
     story.when(propose(OTHER)).then_refused(PurgeIsProposed)
     story.when(propose(by="privacy:li")).then_refused(PurgeIsProposed)
-    again = story.when(approve()).when(propose(OTHER))
-    assert [dict(row.values)["stage"] for row in rows(again, "purge")] == ["purged", "proposed"]
+    again = story.given(APPROVED, PURGED).when(propose(OTHER))
+    assert stages(again) == ["under_way", "proposed"]
 
 
 def test_where_nothing_goes_nothing_is_proposed() -> None:
@@ -152,4 +230,4 @@ def test_what_lies_in_a_file_is_neither_proposed_nor_approved_to_go() -> None:
     filed.when(propose()).then_refused(CohortInFile)
     filed.given(PROPOSED).when(approve()).then_refused(CohortInFile)
     back = MONTH.beside("cohort", "2025-08", Cohort())
-    back.given(PROPOSED).when(approve()).then(PURGED)
+    back.given(PROPOSED).when(approve()).then(APPROVED)
