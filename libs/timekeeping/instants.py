@@ -1,13 +1,15 @@
 """Which instant is asked for: text with its zone, to the microsecond, and nothing guessed."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 _INSTANT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?P<seconds>:\d{2}(?P<parts>\.\d+)?)?"
     r"(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?",
     re.ASCII,
 )
+YEAR_MIN = 1900
+"""Nothing on record is older, and what has fewer digits could not be written in one way."""
 PARTS_MAX = 7
 """A dot and six digits."""
 
@@ -32,6 +34,10 @@ def read_instant(text: str) -> datetime:
     if len(found["parts"] or "") > PARTS_MAX:
         raise NoInstant("more than six digits after the second: instants are kept to microseconds")
     try:
-        return datetime.fromisoformat(text.strip().upper())
-    except ValueError:
+        instant = datetime.fromisoformat(text.strip().upper())
+        year = instant.astimezone(UTC).year
+    except (ValueError, OverflowError):
         raise NoInstant("no such date or time") from None
+    if year < YEAR_MIN:
+        raise NoInstant(f"no record is that old: the year is {YEAR_MIN} or later")
+    return instant

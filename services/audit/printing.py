@@ -24,6 +24,8 @@ from services.audit.gone import absent
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 STEPS_MAX = 2_000
+REASONS = ("reason", "cause", "trigger")
+"""The fields that a reason may come from (domain/telling.py)."""
 
 _OUTSIDE: Mapping[views.CauseKind, str] = {
     views.CauseKind.MESSAGE: "渠道消息 channel message",
@@ -106,14 +108,14 @@ class _Line:
     service: str
     type: str
     actor: str
-    channel: str | None
+    channel: str
     zh: str
     en: str
     cause: int | None
     led: str
     missing: bool
     policies: str
-    reason: str | None
+    reason: str
 
 
 def _line(
@@ -131,14 +133,14 @@ def _line(
         service=service_of(step.source),
         type=plain(step.type),
         actor=step.actor,
-        channel=channel_of(step.actor, step.data),
+        channel=both(words, channel_of(step.actor, step.data), "channel"),
         zh=said.zh,
         en=said.en,
         cause=cause,
         led=led(step.cause),
         missing=step.cause.kind is views.CauseKind.EVENT and event is None,
         policies="; ".join(f"{name} {version}" for name, version in step.policies),
-        reason=reason_of(step.type, step.data),
+        reason=both(words, reason_of(step.type, step.data), *REASONS),
     )
 
 
@@ -149,6 +151,16 @@ def led(cause: views.Cause) -> str:
     if cause.kind is views.CauseKind.EVENT:
         return cause.ref
     return f"{_OUTSIDE[cause.kind]}: {cause.ref}"
+
+
+def both(words: Words, code: str | None, *fields: str) -> str:
+    """What a code of such a field is called, Chinese first; a code without a name as it stands."""
+    if code is None:
+        return ""
+    for said in (words.name(field, code) for field in fields):
+        if said.zh != said.en:
+            return f"{said.zh} {said.en}"
+    return code
 
 
 def service_of(source: str) -> str:

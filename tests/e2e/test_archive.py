@@ -4,6 +4,8 @@ One running system, all services real, half a year played by the stepped clock.
 """
 
 import asyncio
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ import yaml
 from cli.client import Client
 from cli.places import Places
 from tests.e2e.commands import bihuan, told
+from tests.e2e.test_retention import archive_lines
 from tests.e2e.world import World, play
+from tests.integration.audit.test_checkpoints import PAGE, run_the_page
 
 START = "2025-10-09 09:00:00"
 CLOCKS = Path(__file__).parents[2] / "services/sla_watch/policy/clocks.v1.yaml"
@@ -126,6 +130,42 @@ async def asked_without_loading_back(playing: World, complaints: list[str]) -> N
         assert code == 2, (sql, err)
 
 
+def read_by_an_auditor(playing: World) -> None:
+    """By the two programs that docs/auditors.md prints: files and the rest give every root."""
+    folder = playing.system.places.data / "archive"
+    rest = archive_lines(playing.system.stack.dsn("bihuan_audit"))
+    (file,) = folder.glob("2025-10/*.parquet")
+
+    def roots() -> tuple[set[str], str]:
+        lines, wrong = run_the_other_program(folder, rest)
+        said = run_the_page(lines)
+        assert len([one for one in said if one.startswith("holds")]) in (0, len(said))
+        return {one.split()[0] for one in said}, wrong
+
+    assert roots() == ({"holds"}, "")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + b"x")
+    found, wrong = roots()
+    assert "WRONG" in found
+    assert wrong.split() == ["WRONG", file.name, "WRONG", "2025-10", file.stem]
+    file.write_bytes(whole)
+
+
+def run_the_other_program(folder: Path, rest: list[bytes]) -> tuple[list[bytes], str]:
+    """The program for the files, with DuckDB and nothing of ours; (lines, what it complains of)."""
+    program = PAGE.read_text("utf-8").split("```python\n")[1].split("```")[0]
+    assert len(program.splitlines()) <= 40
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(folder)],
+        input=b"".join(rest),
+        capture_output=True,
+        check=False,
+        cwd="/",
+    )
+    assert ran.returncode == 0, ran.stderr.decode()
+    return ran.stdout.splitlines(keepends=True), ran.stderr.decode()
+
+
 async def come_back(playing: World, complaints: list[str], size: int, before: Answers) -> None:
     data = playing.system.places.data
     file = next((data / "archive" / "2025-10").glob("*.parquet"))
@@ -194,6 +234,7 @@ def test_a_month_leaves_and_comes_back_and_every_answer_is_the_same(tmp_path: Pa
         assert (await told(data, "archive", "check"))[0] == 0
         await the_same(playing, complaints, size, before)
         await asked_without_loading_back(playing, complaints)
+        await asyncio.to_thread(read_by_an_auditor, playing)
         again = await told(data, "archive", "write", "2025-10")
         assert again[0] == 0
         assert again[1]["events"] >= done["events"]  # the last checkpoint is sealed by now, too

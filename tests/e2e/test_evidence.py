@@ -227,7 +227,9 @@ def the_sealed_ones_hold_nothing_of_persons(made: dict[str, Path]) -> None:
     assert {PHONE, WORDS} <= set(texts.values())
     assert all(token.startswith("bs1.") for token in texts)
     page = opened_up(made["one"])["page.html"].decode()
-    assert "hotline_10010" in page
+    assert "10010" in page
+    for said in ("受理告知", "已兑现", "计时中"):
+        assert said in page, said
     manifest = json.loads(opened_up(made["one"])["manifest.json"])
     assert manifest["variant"] == "sealed"
     followed = [json.loads(line) for line in opened_up(made["one"])["policies.jsonl"].splitlines()]

@@ -217,8 +217,8 @@ async def gone(world: World, data: Path, all_of: dict[str, str]) -> None:
     assert held == kept
     # That they went is remembered; nothing shows them any more.
     assert {one.split(".")[1] for one in named} == {"gone", "purged", "purged_record"}
-    for verb in ("timeline", "show"):
-        code, no = await told(data, verb, went[0])
+    for verb, *at in (("timeline",), ("show",), ("show", "--at", "2020-01-01T00:00:00+08:00")):
+        code, no = await told(data, verb, went[0], *at)
         assert (code, "passed their retention and went" in no["error"]) == (1, True)
     assert (await told(data, "timeline", all_of["held"]))[0] == 0
     with pytest.raises(Denied, match="complaint-purged") as no_stream:
@@ -317,7 +317,7 @@ def archive_lines(dsn: str) -> list[bytes]:
     query = "SELECT" + PAGE.read_text("utf-8").split("`SELECT", 1)[1].split("`", 1)[0]
     with psycopg.connect(dsn) as conn:
         rows = conn.execute(query.encode()).fetchall()
-    return [b"%d\t%d\t%s\n" % (row[0], row[1], row[2].encode()) for row in rows]
+    return ["{}\t{}\t{}\n".format(*row).encode() for row in rows]
 
 
 async def hexes(world: World, complaint: str) -> list[str]:

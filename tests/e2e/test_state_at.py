@@ -13,6 +13,7 @@ from libs.eventlog.policy_files import read_policy_file
 from replay.state import state_at
 from replay.what_if import candidate, instead, what_if
 from tests.e2e.scenes import Stage, scene
+from tests.e2e.test_merging import merges, two, unmerges
 from tests.e2e.world import World
 
 POLICIES = Path(__file__).parents[2] / "services" / "sla_watch" / "policy"
@@ -104,6 +105,38 @@ async def test_what_was_learnt_late_stands_only_in_what_we_know_now(world: Stage
 
 
 @scene
+async def test_around_a_merge_and_its_end_each_instant_has_its_own_truth(world: Stage) -> None:
+    """Told at 10:00, merged at 10:30, unmerged at 12:00: its clocks run from 10:00 again.
+
+    First contact was due at 11:00, which is found only at 12:00 (DOMAIN counting 9).
+    """
+    a, b = await two(world, "2025-11-05", "13800000845")
+    await world.at("2025-11-05 10:30:00")
+    await merges(world, a, b)
+    await world.at("2025-11-05 12:00:00")
+    await unmerges(world, a)
+    await world.settle()
+    resolve_due = "2025-11-12T16:00:00.000000Z"
+    for at, into, resolve, was, now in (
+        ("10:29:59.999999", None, "running", "running", "running"),
+        ("10:30:00", b, "cancelled", "cancelled", "cancelled"),
+        ("10:59:59.999999", b, "cancelled", "cancelled", "cancelled"),
+        ("11:00:00", b, "cancelled", "cancelled", "breached"),
+        ("11:59:59.999999", b, "cancelled", "cancelled", "breached"),
+        ("12:00:00", None, "running", "breached", "breached"),
+    ):
+        told = await state(world, a, f"2025-11-05T{at}+08:00")
+        for sense, first_contact in (("as_it_was", was), ("as_known_now", now)):
+            (row,) = told[sense]["services"]["intake"]["complaints"]
+            assert row["merged_into"] == into, (at, sense)
+            assert clock(told[sense], "resolve") == (resolve, resolve_due), (at, sense)
+            assert clock(told[sense], "first_contact")[0] == first_contact, (at, sense)
+        assert told["differs"] is (was != now), at
+    for one in (a, b):
+        assert await compared(world, one) == 1
+
+
+@scene
 async def test_an_instant_that_cannot_be_told_of_is_explained(world: Stage) -> None:
     await world.at("2025-10-06 13:00:00")
     complaint = await world.say(category="billing", subscriber="13800000843", text="多扣费")
@@ -115,6 +148,11 @@ async def test_an_instant_that_cannot_be_told_of_is_explained(world: Stage) -> N
         ("2025-10-06T13:00:00.0000001+08:00", 422, "bad-instant", "microseconds"),
         ("2025-02-29T13:00:00+08:00", 422, "bad-instant", "no such date"),
         ("yesterday", 422, "bad-instant", "not an instant"),
+        ("", 422, "bad-instant", "not an instant"),
+        ("0001-01-01T00:00:00+08:00", 422, "bad-instant", "no such date"),
+        ("9999-12-31T23:59:59-08:00", 422, "bad-instant", "no such date"),
+        ("9999-12-31T23:59:59Z", 422, "in-the-future", "It is 2025-10-06T05"),
+        ("1900-01-01T00:00:00Z", 404, "not-yet-recorded", "05:00:00.000000Z"),
     ):
         with pytest.raises(Denied) as denied:
             await state(world, complaint, at)

@@ -195,6 +195,7 @@ _CHANNEL_NAMES = {kind.value: channel.names for kind, channel in CHANNELS.items(
 _CONTRACT_NAMES: Mapping[str, Mapping[str, Names]] = {
     "category": {category.value: names for category, names in CATEGORY_NAMES.items()},
     "channel": _CHANNEL_NAMES,
+    "line": _CHANNEL_NAMES,
     "kind": _CHANNEL_NAMES,
     **dict.fromkeys(("province", "home_province", "visited_province", "informed"), PROVINCES),
 }

@@ -26,7 +26,7 @@ from services.audit.evidence.bundle import Content, Proven
 from services.audit.evidence.page import Told, row_of
 from services.audit.evidence.promises import promises
 from services.audit.gone import Purged, absent
-from services.audit.printing import led, plain, service_of
+from services.audit.printing import REASONS, both, led, plain, service_of
 from services.audit.tiles import Leaves, checkpoint_of, last_checkpoint, tree_at
 
 EVENTS_MAX = 50_000
@@ -288,12 +288,12 @@ def told_of(step: views.Step, words: Words, *, true: bool) -> Told:
         type=step.type,
         number=step.sequence,
         actor=step.actor,
-        channel=channel_of(step.actor, step.data) or "",
+        channel=both(words, channel_of(step.actor, step.data), "channel"),
         cause=f"{plain(event.type)} · {service_of(event.source)} · {event.sequence}"
         if event
         else led(step.cause),
         policies="; ".join(f"{name} {version}" for name, version in step.policies),
-        reason=reason_of(step.type, step.data) or "",
+        reason=both(words, reason_of(step.type, step.data), *REASONS),
         en=said.en,
         zh=said.zh,
         harmed=not true,

@@ -420,7 +420,7 @@ def dumped(where: Room) -> list[bytes]:
 
 def run_the_page(lines: list[bytes]) -> list[str]:
     """The program that the page prints, in plain Python."""
-    program = PAGE.read_text("utf-8").split("```python\n")[1].split("```")[0]
+    program = PAGE.read_text("utf-8").split("```python\n")[2].split("```")[0]
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program],
         input=b"".join(lines),

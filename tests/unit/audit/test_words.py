@@ -1,7 +1,7 @@
 """Every event is told in both languages, and nothing sealed is ever told."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,46 @@ def changed(**events: Any) -> Mapping[str, Any]:
     content = deepcopy(SEED)
     content["events"] |= {name.replace("__", "."): wordings for name, wordings in events.items()}
     return content
+
+
+def codes_of(kind: str) -> Iterator[tuple[str, str]]:
+    """(field, code) of each closed list of codes that a wording of this event names a field of."""
+    schema = DECODE[kind].model_json_schema()
+
+    def flat(node: Any) -> Iterator[Any]:
+        yield node
+        if "$ref" in node:
+            yield from flat(schema["$defs"][node["$ref"].rpartition("/")[2]])
+        for inner in (*node.get("anyOf", ()), *([node["items"]] if "items" in node else ())):
+            yield from flat(inner)
+
+    def at(node: Any, path: str) -> Iterator[Any]:
+        name, _, rest = path.partition(".")
+        for one in flat(node):
+            if name in one.get("properties", {}):
+                inner = one["properties"][name]
+                yield from at(inner, rest) if rest else flat(inner)
+
+    for wording in SEED["events"][kind]:
+        item = wording.get("item", {})
+        inside = (
+            [f"{wording['each']}.{path}" for path in re.findall(FIELD, str(item))] if item else []
+        )
+        for path in (*re.findall(FIELD, wording["zh"] + wording["en"]), *inside):
+            for node in at(schema, path):
+                for code in node.get("enum", ()):
+                    yield path.rpartition(".")[2], code
+
+
+FIELD = r"\{([a-z_][a-z0-9_.]*)\}"
+
+
+@pytest.mark.parametrize("kind", sorted(SEED["events"]))
+def test_every_code_of_a_closed_list_has_a_name_in_both_languages(kind: str) -> None:
+    for field, code in codes_of(kind):
+        said = WORDS.name(field, code)
+        assert said.zh != code, (field, code)
+        assert not re.search(r"[a-z]{3}", said.zh), (field, code, said.zh)
 
 
 def test_every_event_of_the_contracts_has_words() -> None:
