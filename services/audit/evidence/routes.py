@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
@@ -25,6 +26,8 @@ from services.audit.signing import open_key
 
 TOKEN = re.compile(rb"bs1\.[A-Za-z0-9_-]+")
 ZIP = "application/zip"
+OLDEST, NEWEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""Of a period; an instant beyond may have no name in UTC."""
 HARMED = "bihuan-harmed"
 """How many of its events are not as they were sealed; the bundle's verifier names each."""
 
@@ -41,8 +44,8 @@ class BundleAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     complaint: UUID | None = None
-    since: Instant | None = None
-    until: Instant | None = None
+    since: Annotated[Instant, Field(ge=OLDEST, lt=NEWEST)] | None = None
+    until: Annotated[Instant, Field(ge=OLDEST, lt=NEWEST)] | None = None
     size: Annotated[int, Field(ge=1, lt=10**18)] | None = Field(
         default=None, description="the checkpoint to prove against; the newest, if none is named"
     )
