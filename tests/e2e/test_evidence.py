@@ -165,6 +165,7 @@ def test_tampered_bundles_are_told_from_true_ones_by_plain_python(tmp_path: Path
         assert (await bihuan(data, *nobody))[0] == 1
         await on_record(playing, first)
         await bundles_of_a_harmed_archive(playing, first, tmp_path)
+        await none_can_be_made(playing, first, tmp_path)
         return made
 
     async def whole() -> tuple[dict[str, Path], str]:
@@ -275,9 +276,31 @@ async def bundles_of_a_harmed_archive(playing: World, complaint: str, folder: Pa
             blamed = [line for line in wrong if " number " in line]
             assert blamed, (name, words, wrong)
             assert all(here in line for line in blamed), (name, words, wrong)
+        assert (await told(data, "timeline", complaint))[0] == 0, name
+        assert (await told(data, "timeline", complaint, "--html", f"{out}.html"))[0] == 0, name
+        code, shown = await told(data, "show", complaint)
+        reasons = ("cannot be read", "is missing before")
+        assert code == 0 or any(one in shown["error"] for one in reasons), (name, shown)
         with psycopg.connect(playing.system.stack.dsn("bihuan_audit"), options=UNGUARDED) as conn:
             conn.execute("DELETE FROM archive WHERE subject = %s", (complaint,))
             conn.execute("INSERT INTO archive SELECT * FROM kept")
+            conn.execute("DROP TABLE kept")
+
+
+async def none_can_be_made(playing: World, complaint: str, folder: Path) -> None:
+    """All of a complaint gone, or the tree's tiles: refused, and it is said why."""
+    data, dsn = playing.system.places.data, playing.system.stack.dsn("bihuan_audit")
+    for table, which, said in (
+        ("tile", "level = 0", "not whole"),
+        ("archive", f"subject = '{complaint}'", "holds none"),
+    ):
+        with psycopg.connect(dsn, options=UNGUARDED) as conn:
+            conn.execute(f"CREATE TABLE kept AS SELECT * FROM {table} WHERE {which}")
+            conn.execute(f"DELETE FROM {table} WHERE {which}")
+        code, refused = await told(data, "bundle", complaint, "--out", str(folder / "none.zip"))
+        assert (code, said in refused["error"]) == (1, True), refused
+        with psycopg.connect(dsn, options=UNGUARDED) as conn:
+            conn.execute(f"INSERT INTO {table} SELECT * FROM kept")
             conn.execute("DROP TABLE kept")
 
 
