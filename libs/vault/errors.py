@@ -34,6 +34,14 @@ class Locked(DomainError):
     zh = "该个人信息已封存,仅审计员可凭用途查阅"
 
 
+class KeyBroken(DomainError):
+    """The person's key in the vault is damaged; restore the vault from a backup of it."""
+
+    status = 409
+    rule = "key-broken"
+    zh = "该客户的密钥已损坏,请从密钥库备份恢复"
+
+
 class PersonUnknown(NotFound):
     """The vault knows no such person, or nobody who belongs to that complaint."""
 

@@ -68,7 +68,7 @@ class KeyRing:
         nonce, box = wrapped.box[:NONCE_BYTES], wrapped.box[NONCE_BYTES:]
         try:
             return AESGCM(key).decrypt(nonce, box, _bound(wrapped.version, about))
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the latter for what is too short to be one
             raise WrongVaultKey(f"version {wrapped.version} does not open this key") from None
 
     def check_of(self, version: int) -> bytes:

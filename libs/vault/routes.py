@@ -142,7 +142,8 @@ def routes(
     ) -> OpenAnswer:
         """Opens tokens for a stated purpose; each opening is on record before it is answered.
 
-        A token that stays closed says why in its place: 410 erased, 403 locked, 422 no token.
+        A token that stays closed says why in its place: 410 erased, 403 locked, 422 no token,
+        409 its key is damaged.
         When all stay closed for one reason, that is the answer's status.
         """
         access: AccessTable = request.app.state.access

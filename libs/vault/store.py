@@ -21,7 +21,14 @@ from psycopg.errors import LockNotAvailable
 from psycopg_pool import ConnectionPool
 
 from libs.decider import DomainError
-from libs.vault.errors import BadToken, Erased, Locked, PersonUnknown
+from libs.vault.errors import (
+    BadToken,
+    Erased,
+    KeyBroken,
+    Locked,
+    PersonUnknown,
+    WrongVaultKey,
+)
 from libs.vault.keyring import KeyRing, Wrapped, read_master_key
 from libs.vault.randomness import NONCE_BYTES, Randomness, SystemRandomness
 from libs.vault.schema import prepare
@@ -45,7 +52,10 @@ class Plain:
 
 
 Opened = Plain | DomainError
-"""What became of a token: its plaintext, or why it stays closed - Erased, Locked, BadToken."""
+"""What became of a token: its plaintext, or why it stays closed.
+
+Erased, Locked, BadToken, KeyBroken.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +158,7 @@ class Vault:
                     if known_only:
                         self._refuse_unknown(connection, missing)
                     keys |= self._make_keys(connection, missing)
-        ciphers = {person: self._cipher(person, key) for person, key in keys.items()}
+        ciphers = self._sealing_ciphers(keys)
         return [
             seal(
                 ciphers[person],
@@ -160,6 +170,31 @@ class Vault:
             )
             for person, name, text in items
         ]
+
+    def _sealing_ciphers(self, keys: dict[UUID, _Key]) -> dict[UUID, AESGCM]:
+        """The ciphers of these; a key that does not unwrap any more seals nothing further.
+
+        What it sealed stays closed (KeyBroken) and goes with the person's erasure like any other.
+        """
+        ciphers: dict[UUID, AESGCM] = {}
+        broken: dict[UUID, _Key] = {}
+        for person, key in keys.items():
+            try:
+                ciphers[person] = self._cipher(person, key)
+            except KeyBroken:
+                broken[person] = key
+        if broken:
+            with self._pool.connection() as connection, connection.transaction():
+                _alone_with(connection, broken)
+                connection.execute(
+                    "UPDATE person_key SET state = 'retired' "
+                    "WHERE person = ANY(%s) AND key_id = ANY(%s) AND state = 'active'",
+                    (list(broken), [key.key_id for key in broken.values()]),
+                )
+                made = self._make_keys(connection, list(broken))
+            keys |= made
+            ciphers |= {person: self._cipher(person, key) for person, key in made.items()}
+        return ciphers
 
     def _sealing_keys(
         self, connection: Connection[Any], persons: Sequence[UUID]
@@ -211,7 +246,7 @@ class Vault:
     # -- opening ---------------------------------------------------------------------------------
 
     def open_many(self, tokens: Sequence[str], *, locked_too: bool = False) -> list[Opened]:
-        """What each token says, in order, or why it stays closed: Erased, Locked, BadToken.
+        """What each token says, in order, or why it stays closed (`Opened`).
 
         `locked_too` is the auditor's right. Whoever calls this puts the access on record before
         anybody sees the outcome (`routes`).
@@ -242,14 +277,14 @@ class Vault:
         try:
             # Before the lock is looked at: a forged token is never told what it would find.
             text = unseal(self._cipher(token.person, key), token)
-        except BadToken as refusal:
+        except (BadToken, KeyBroken) as refusal:
             return refusal
         if key.state == "locked" and not locked_too:
             return Locked()
         return Plain(token.person, token.field, text)
 
     def _cipher(self, person: UUID, key: _Key) -> AESGCM:
-        """The key, unwrapped; at most `cached_keys_max` are remembered."""
+        """The key, unwrapped; at most `cached_keys_max` are remembered. Raises KeyBroken."""
         place = (person, key.key_id)
         with self._caching:
             known = self._ciphers.get(place)
@@ -257,7 +292,10 @@ class Vault:
                 self._ciphers.move_to_end(place)
                 return known
         assert key.wrapped is not None
-        cipher = AESGCM(self._ring.unwrap(key.wrapped, person.bytes + key.key_id))
+        try:
+            cipher = AESGCM(self._ring.unwrap(key.wrapped, person.bytes + key.key_id))
+        except WrongVaultKey:  # the key file was held against this vault at the start
+            raise KeyBroken from None
         with self._caching:
             self._ciphers[place] = cipher
             if len(self._ciphers) > self._cached_keys_max:
@@ -501,6 +539,14 @@ class Vault:
         key = self._ring.unwrap(Wrapped(row[1], bytes(row[2])), about)
         box = bytes(row[3])
         return AESGCM(key).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], about)
+
+    def unreadable_places(self) -> list[str]:
+        """The places of all bytes that are kept, in the order they came."""
+        with self._pool.connection() as connection:
+            rows = connection.execute(
+                "SELECT place FROM unreadable GROUP BY place ORDER BY min(kept)"
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def settle_unreadable(self, place: str) -> bool:
         """The bytes are settled: they and their key are gone. Returns whether there were any."""

@@ -36,6 +36,7 @@ from services.intake.domain.vetting import vet_policy
 from services.intake.door import IntakeDoor
 from services.intake.erasures import Decided, Erasures
 from services.intake.persons import person_routes
+from services.intake.unread import Unread
 
 
 def describe() -> Service:
@@ -96,6 +97,9 @@ def build(settings: Settings, clock: Clock) -> App:
     app.writer.on_commit.append(erasures.committed)
     app.chores.append(lapsing.Lapsing(app))
     app.chores.append(Destroying(app))
+    unread = Unread(app, vault)
+    app.writer.on_commit.append(unread.committed)
+    app.chores.append(unread)
     return app
 
 

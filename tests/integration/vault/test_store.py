@@ -377,3 +377,22 @@ def test_a_topic_made_anew_does_not_lose_what_the_old_one_left(vault: Vault, dsn
 
 def test_the_vault_and_the_log_name_a_place_alike() -> None:
     assert store.STREAMS == STREAMS
+
+
+# -- a key that is damaged ------------------------------------------------------------------------
+
+
+def test_a_damaged_key_stands_in_nobodys_way_and_not_in_the_way_of_its_erasure(
+    start: Start, dsn: str
+) -> None:
+    person, token = sealed(start())
+    _, others = sealed(start(), "13800138001")
+    with psycopg.connect(dsn) as connection:
+        connection.execute("UPDATE person_key SET box = '\\x00ff' WHERE person = %s", (person,))
+    vault = start()  # nothing is remembered of it
+    assert texts(vault.open_many([token, others])) == ["key-broken", WORDS]
+    again, anew = sealed(vault)
+    assert again == person
+    assert texts(start().open_many([token, anew, others])) == ["key-broken", WORDS, WORDS]
+    assert vault.destroy(person, NOON)
+    assert texts(vault.open_many([token, anew])) == ["erased", "erased"]

@@ -184,6 +184,12 @@ class FakeVault:
     def keep_unreadable(self, place: str, value: bytes) -> None:
         self.kept[place] = value
 
+    def unreadable_places(self) -> Sequence[str]:
+        return list(self.kept)
+
+    def settle_unreadable(self, place: str) -> bool:
+        return self.kept.pop(place, None) is not None
+
 
 def message(
     identity: str = "call-7781",
