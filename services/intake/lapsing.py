@@ -61,7 +61,7 @@ class Lapsing:
     async def run(self) -> None:
         """Decides on those who wait; whoever speaks again meanwhile keeps their key."""
         for person in await self._app.in_thread(self._waiting, AT_ONCE):
-            if await self._app.in_thread(self._app.writer.transact, _deciding(person)):
+            if await self._app.in_thread(self._app.writer.transact, deciding(person)):
                 await self._app.in_thread(self._done, person)
             else:
                 self._not_before = time.monotonic() + AGAIN_SECONDS
@@ -78,7 +78,7 @@ class Lapsing:
             conn.execute("DELETE FROM purpose_lapsing WHERE person = %s", (person,))
 
 
-def _deciding(person: UUID) -> Callable[[Work], bool]:
+def deciding(person: UUID) -> Callable[[Work], bool]:
     """Whether it is decided: not while a standing hold of the person is on."""
 
     def decide(work: Work) -> bool:

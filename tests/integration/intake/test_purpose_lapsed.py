@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,11 @@ from contracts.catalogue import DECODE
 from contracts.housekeeping import Head
 from libs.eventlog.envelope import decode, digest
 from libs.eventlog.purging import End, Purge
-from services.intake.lapsing import Lapsing
+from libs.eventlog.store import Store
+from libs.eventlog.work import Work
+from libs.eventlog.writer import Writer
+from services.intake.lapsing import Lapsing, deciding
+from services.intake.main import describe
 from tests.integration.intake.desk import Desk, desk
 from tests.integration.keeper.purges import KEY, public, purge, written
 from tests.unit.intake.world import message
@@ -127,3 +132,64 @@ def test_a_merge_copied_the_words_so_the_key_goes_with_the_copy(tmp_path: Path) 
         purged(playing, survivor)
         lapse(playing)
         assert erased(playing) == [(one, "purpose_lapsed") for one in sorted((mine, other))]
+
+
+def test_who_speaks_on_another_connection_while_the_purpose_lapses_keeps_their_key(
+    tmp_path: Path,
+) -> None:
+    """Whichever commits first: nothing is destroyed that a new complaint was sealed with."""
+    with desk(tmp_path) as playing, another_instance(playing) as other:
+        with psycopg.connect(playing.owners_dsn) as conn:
+            conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
+        door = playing.channel.door
+        vault = door._vault  # type: ignore[attr-defined]  # a FakeVault
+        purged(playing, told(playing, "a", MINE, "mobile.coverage"))
+        mine = vault.persons[MINE]
+        lapses, tries = deciding(mine), []
+
+        def while_they_speak(work: Work) -> bool:
+            decided = lapses(work)
+            tries.append(len(work.recorded))
+            if len(tries) == 1:
+                told(playing, "b", MINE, "billing.overcharge")
+            return decided
+
+        other.transact(while_they_speak)
+        assert tries == [1, 0], "it had been decided, and was decided again on what is there now"
+        assert erased(playing) == []
+
+        (second,) = complaints_on_record(playing)
+        purged(playing, second)
+        prepare = door.prepare
+
+        def while_it_lapses(raw: Any) -> Any:
+            prepared = prepare(raw)
+            door.prepare = prepare  # type: ignore[method-assign]
+            assert other.transact(lapses)
+            return prepared
+
+        door.prepare = while_it_lapses  # type: ignore[method-assign]
+        told(playing, "c", MINE, "billing.overcharge")
+        assert erased(playing) == [(str(mine), "purpose_lapsed")]
+        assert vault.persons[MINE] != mine
+        said = [token for token, (_, field, _) in vault.plaintexts.items() if field == "text"]
+        assert vault.opens(said[-1])
+        assert not vault.opens(said[0])
+
+
+@contextmanager
+def another_instance(playing: Desk) -> Iterator[Writer]:
+    """A second intake on the same database, with connections of its own."""
+    store = Store(describe(), playing.dsn)
+    try:
+        writer = Writer(describe(), store, playing.clock, partitions=12)
+        writer.start()
+        yield writer
+    finally:
+        store.close()
+
+
+def complaints_on_record(playing: Desk) -> list[str]:
+    with playing.writer.store.connection() as conn:
+        rows = conn.execute("SELECT complaint FROM complaints").fetchall()
+    return [str(row["complaint"]) for row in rows]
