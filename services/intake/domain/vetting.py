@@ -14,6 +14,7 @@ from services.intake.domain.policy import (
     REOPENING,
     VERIFICATION,
     KeywordsPolicy,
+    Needles,
     ReopeningPolicy,
     VerificationPolicy,
 )
@@ -23,7 +24,8 @@ def vet_policy(name: str, content: Mapping[str, Any]) -> Sequence[Fault]:
     """The faults of content that can be read as this policy; empty when it may count."""
     match name:
         case _ if name == KEYWORDS:
-            return list(_keywords(KeywordsPolicy.model_validate(content)))
+            keywords = KeywordsPolicy.model_validate(content)
+            return [*_keywords(keywords), *_in_vain(keywords)]
         case _ if name == VERIFICATION:
             return list(_verification(VerificationPolicy.model_validate(content)))
         case _ if name == REOPENING:
@@ -47,6 +49,50 @@ def _keywords(policy: KeywordsPolicy) -> Iterator[Fault]:
                 f"no words in {language.value} say {value}: add a rule with "
                 f"`language: {language.value}`",
             )
+
+
+def _in_vain(policy: KeywordsPolicy) -> Iterator[Fault]:
+    """A rule of words decides nothing where another one finds all that it finds, and goes before.
+
+    Of categories the higher rank goes before, of urgencies what stands above.
+    """
+    places = {
+        one.id: (place, number)
+        for place, rules in (("categories", policy.categories), ("urgency", policy.urgency))
+        for number, one in enumerate(rules)
+    }
+    for language in Language:
+        ranked, listed = policy.by_language[language], policy.urgency_by_language[language]
+        before = [
+            *((one, [other for other in ranked if other.rank > one.rank]) for one in ranked),
+            *((one, listed[:number]) for number, one in enumerate(listed)),
+        ]
+        for one, others in before:
+            if any(all(_has(word, one.unless) for word in words) for words in one.groups):
+                problem = f"{one.rule} finds nothing: `unless` rules out all that it `says`"
+                yield Fault("gap", places[one.rule], problem)
+                continue
+            first = next((other for other in others if _finds_all(other, one)), None)
+            if first is not None:
+                problem = (
+                    f"{first.rule} finds whatever {one.rule} finds and goes before it, so "
+                    f"{one.rule} never decides: take out its words there, or the rule here"
+                )
+                yield Fault("overlap", places[one.rule], problem)
+
+
+def _finds_all(other: Needles, one: Needles) -> bool:
+    """Whether every text that has the words of `one` has those of `other`, as they are written."""
+    said = all(
+        any(all(_has(word, group) for word in words) for words in one.groups)
+        for group in other.groups
+    )
+    return said and all(_has(word, one.unless) for word in other.unless)
+
+
+def _has(word: str, group: Sequence[str]) -> bool:
+    """Whether who says the word says one of the group: it, or a part of it."""
+    return any(part in word for part in group)
 
 
 def _verification(policy: VerificationPolicy) -> Iterator[Fault]:

@@ -578,6 +578,26 @@ IN_OTHER_WORDS: list[tuple[str, Path, tuple[str, str], str, str, str]] = [
         *("gap", "code: install.broadband", "no complaint ever starts install.broadband"),
     ),
     (
+        "an urgency below one that finds all its words",
+        KEYWORDS,
+        (
+            "[[多次投诉, 反复投诉, ",
+            "[[全小区断网, 请立即处理]]}\n  - {id: zh-more, language: zh, "
+            "urgency: complex,\n     says: [[多次投诉, 反复投诉, ",
+        ),
+        *("overlap", "id: zh-complex", "zh-complex never decides"),
+    ),
+    (
+        "a category of low rank whose words a higher one finds",
+        KEYWORDS,
+        (
+            "categories:\n",
+            "categories:\n  - {id: zh-vain, language: zh, rank: 1, category: product, "
+            "says: [[退订全部增值业务]]}\n",
+        ),
+        *("overlap", "id: zh-vain", "goes before it, so zh-vain never decides"),
+    ),
+    (
         "a family above one of its own",
         ROUTING,
         (

@@ -1,17 +1,22 @@
 """Rules are data: what is not sound does not come into force, and the version in force counts."""
 
+from itertools import product
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.feedback_survey import SurveyOutcome
 from contracts.intake import ComplaintContactLinked, ComplaintReopened, ComplaintVerified
-from contracts.values import ReopenRoute
+from contracts.values import Language, ReopenRoute
 from libs.decider import Policies, PolicyInForce, PolicyMissing
+from services.intake.domain.classification import classify
 from services.intake.domain.commands import RegisterComplaint
 from services.intake.domain.complaint import ClosedTooLongAgo
-from services.intake.domain.policy import ReopeningPolicy, compile_policy
+from services.intake.domain.policy import KeywordsPolicy, ReopeningPolicy, compile_policy
+from services.intake.domain.vetting import vet_policy
 from tests.unit.intake.given import asked, closed, concluded, link
 from tests.unit.intake.world import (
     DAY,
@@ -141,3 +146,43 @@ def test_the_window_is_the_policys() -> None:
         message("b", subscriber="13900000001", category="billing", time="2025-10-18T09:00:00+08:00")
     )
     assert told["outcome"] == "linked"
+
+
+# --- word rules that never decide -----------------------------------------------------------------
+
+WORDS = ("a1", "b2", "c3", "a1b2")
+
+
+def word_rules(rules: list[tuple[list[list[str]], list[str]]]) -> dict[str, Any]:
+    """The keywords policy with these rules of urgency, in this order, and no other."""
+    urgency = [
+        {"id": f"r{n}", "language": "zh", "urgency": "urgent", "says": says, "unless": unless}
+        for n, (says, unless) in enumerate(rules)
+    ]
+    return content("keywords", categories=[], urgency=urgency)
+
+
+groups = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3, unique=True)
+word_rule = st.tuples(
+    st.lists(groups, min_size=1, max_size=2), st.lists(st.sampled_from(WORDS), max_size=1)
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(word_rule, min_size=2, max_size=4))
+def test_a_word_rule_that_is_refused_decides_for_no_text(
+    drawn: list[tuple[list[list[str]], list[str]]],
+) -> None:
+    """By trying: every text of up to four words; what is refused is never the first to match."""
+    told = word_rules(drawn)
+    refused = {
+        told["urgency"][one.where[1]]["id"]
+        for one in vet_policy("keywords", told)
+        if one.kind in ("overlap", "gap") and one.where[0] == "urgency"
+    }
+    policy = KeywordsPolicy.model_validate(told)
+    texts = ("".join(said) for n in range(1, 5) for said in product((*WORDS, "字"), repeat=n))
+    deciding = {classify(text, Language.ZH, policy).urgency_rule for text in texts}
+    assert not refused & deciding
+    same = [n for n, one in enumerate(drawn) if one in drawn[:n]]
+    assert {f"r{n}" for n in same} <= refused, "what is said twice is told"
