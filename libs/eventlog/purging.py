@@ -122,6 +122,7 @@ class Scope:
     tables: Mapping[str, Table]
     also_purge: AlsoPurge | None = None
     also_moved: AlsoMoved | None = None
+    withheld_is_gone: bool = False
 
 
 def ends_of(recorded: Recorded[Any]) -> tuple[End, ...]:

@@ -54,6 +54,7 @@ class Store(Reader):
                 {table.name: table for table in service.tables},
                 service.also_purge,
                 service.also_moved,
+                service.withheld_is_gone,
             ),
         )
         self._cache: OrderedDict[UUID, Stream] = OrderedDict()

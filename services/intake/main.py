@@ -56,6 +56,7 @@ def describe() -> Service:
         names=NAMES,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
         also_purge=lapsing.note,
+        withheld_is_gone=True,
         stays=reactions.stays,
         ddl=(lapsing.DDL,),
     )

@@ -276,6 +276,8 @@ async def what_is_taken_up_before_all_have_heard_stays_and_the_rest_goes(town: T
         ("audit", "withheld", []),
     ]
     await town.throw_and_drop(taken_up)
+    found = [town.apps[0].store.find("hand", (("ball", UUID(one)),)) for one in (taken_up, goes)]
+    assert [len(rows) for rows in found] == [1, 0], "who looks finds no more what is withheld"
     with pytest.raises(StreamWithheld):
         await town.throw(goes)
     await town.bury("2025-12", [head for head in heads if head.subject == goes])

@@ -161,6 +161,7 @@ def thrower() -> Service:
         ),
         types=TYPES,
         housekeeping=KEEPING,
+        withheld_is_gone=True,
         tables=(
             Table(
                 "hand",
