@@ -420,8 +420,8 @@ class _Partition:
         self.running = GENESIS
         self.sent: dict[str, str] = {}
         """The last position seen of each source."""
-        self.latest: dict[str, datetime] = {}
-        """The time up to which each source has come."""
+        self.latest: dict[str, tuple[datetime, Identity]] = {}
+        """The time up to which each source has come, and by which event."""
 
     def run(self) -> None:
         conn = self.whole.conn
@@ -474,12 +474,12 @@ class _Partition:
             filed = (self.partition, (life, offset), source, subject, sequence, time)
             self.whole.witness.see(found, filed, self.findings)
         if time is not None:
-            latest = self.latest.get(source, time)
-            if time >= latest:
-                self.latest[source] = time
-            elif latest - time > CLOCK_BACK_MAX:
-                self._clock_back(_Row._make(values), time, latest)
-                self.latest[source] = time
+            latest = self.latest.get(source)
+            if latest is None or time >= latest[0]:
+                self.latest[source] = time, Identity(source, subject, sequence)
+            elif latest[0] - time > CLOCK_BACK_MAX:
+                self._clock_back(_Row._make(values), time, *latest)
+                self.latest[source] = time, Identity(source, subject, sequence)
         tail = self.tail
         if tail is not None and life == self.whole.life and offset >= tail.low:
             digest = self._beside(tail, _Row._make(values))
@@ -512,7 +512,7 @@ class _Partition:
         self.sent[row.source] = row.position
         self._accepted(digest)
 
-    def _clock_back(self, row: _Row, time: datetime, latest: datetime) -> None:
+    def _clock_back(self, row: _Row, time: datetime, latest: datetime, by: Identity) -> None:
         """Within one source and partition time goes on, whatever the stream.
 
         Where the positions do not follow each other either, a record is out of its place, and the
@@ -525,8 +525,8 @@ class _Partition:
             f"in partition {self.partition} its service's clock went back by {latest - time}, "
             f"from {latest.isoformat()}"
         )
-        self.findings.add(
-            Fault(FaultKind.TIME, row.source, row.subject, row.sequence, what, latest)
+        self.findings.out_of_time(
+            Fault(FaultKind.TIME, row.source, row.subject, row.sequence, what, latest), by
         )
 
     def _accepted(self, digest: bytes) -> None:
@@ -645,6 +645,7 @@ class _Findings:
         self.more = False
         self._faults: dict[tuple[Any, ...], list[Fault]] = {}
         self._suspects: dict[Identity, Identity] = {}
+        self._out_of_time: list[tuple[Fault, Identity]] = []
 
     def add(self, *faults: Fault) -> None:
         for fault in faults:
@@ -665,8 +666,19 @@ class _Findings:
         if filed != bytes_say and len(self._suspects) < FAULTS_MAX:
             self._suspects[filed] = bytes_say
 
+    def out_of_time(self, fault: Fault, before: Identity) -> None:
+        """Its time is earlier than that of the event `before` it, unless that one is at fault."""
+        if len(self._out_of_time) < FAULTS_MAX:
+            self._out_of_time.append((fault, before))
+        else:
+            self.more = True
+
     def settled(self) -> tuple[list[Fault], bool]:
         """The faults, those that name an event first, and whether there are more."""
+        known_by_then = set(self._faults)
+        for fault, before in self._out_of_time:
+            if before not in known_by_then:
+                self.add(fault)
         for filed, bytes_say in self._suspects.items():
             known = self._faults.get(filed)
             if known is not None and self._suspects.get(bytes_say) == filed:

@@ -6,11 +6,14 @@ act returns the events that it harmed, by source, subject and number.
 
 import json
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from psycopg import Connection
 
 Conn = Connection[Any]
@@ -18,6 +21,47 @@ Name = tuple[str, str, int]
 Act = Callable[[Conn, random.Random], set[Name]]
 
 SOURCES = ("/bihuan/intake", "/bihuan/routing", "/bihuan/sla_watch")
+
+
+@dataclass
+class Reach:
+    """Where months' files lie, and of which types alone the events are to be that are harmed."""
+
+    folder: Path = Path()
+    only: str | None = None
+    _read: dict[Path, list[tuple[Any, ...]]] = field(default_factory=dict)
+
+    def filed(self, partition: int) -> list[tuple[int, int, str, str, bytes]]:
+        """What the files hold of a partition: life, offset, source, position, digest."""
+        found = []
+        for path in sorted(self.folder.glob("*/*.parquet")):
+            if path not in self._read:
+                columns = ("partition", "life", "offset", "source", "position", "state")
+                try:
+                    rows = pq.read_table(path, columns=list(columns)).to_pydict()
+                except Exception:  # noqa: BLE001 - somebody has broken it
+                    rows = {name: [] for name in columns}
+                read = list(zip(*(rows[name] for name in columns), strict=True))
+                self._read[path] = [(*one[:5], sha256(one[5]).digest()) for one in read]
+            found += [one[1:] for one in self._read[path] if one[0] == partition]
+        return found
+
+    def forget(self) -> None:
+        """The files are others now."""
+        self._read.clear()
+
+
+REACH = Reach()
+
+
+@contextmanager
+def only(kind: str) -> Iterator[None]:
+    """Nothing but events of this type is harmed."""
+    REACH.only = kind
+    try:
+        yield
+    finally:
+        REACH.only = None
 
 
 @dataclass
@@ -44,9 +88,10 @@ class Event:
 def stream(conn: Conn, dice: random.Random, least: int = 1) -> list[Event]:
     """Any stream of at least so many events, in order."""
     heads = conn.execute(
-        "SELECT source, subject FROM head WHERE source = ANY(%s) AND sequence >= %s "
-        "ORDER BY subject, source",
-        (list(SOURCES), least),
+        "SELECT source, subject FROM head h WHERE source = ANY(%s) AND sequence >= %s "
+        "AND EXISTS (SELECT FROM archive a WHERE a.subject = h.subject AND a.source = h.source "
+        "AND (%s::text IS NULL OR a.type = %s)) ORDER BY subject, source",
+        (list(SOURCES), least, REACH.only, REACH.only),
     ).fetchall()
     source, subject = dice.choice(heads)
     rows = conn.execute(
@@ -73,10 +118,13 @@ def rewrite(conn: Conn, event: Event, state: bytes, *, hide: bool) -> None:
 def run_again(conn: Conn, partition: int) -> None:
     """The running digest of a partition made to fit what is there."""
     running, count = bytes(32), 0
-    for (digest,) in conn.execute(
-        "SELECT digest FROM archive WHERE partition = %s ORDER BY life, record_offset",
-        (partition,),
-    ).fetchall():
+    rows = conn.execute(
+        "SELECT life, record_offset, digest FROM archive WHERE partition = %s "
+        "UNION ALL SELECT life, record_offset, digest FROM purged_record WHERE partition = %s",
+        (partition, partition),
+    ).fetchall()
+    away = [(life, offset, digest) for life, offset, _, _, digest in REACH.filed(partition)]
+    for _, _, digest in sorted([*rows, *away]):
         running, count = sha256(running + digest).digest(), count + 1
     conn.execute(
         "UPDATE running_digest SET digest = %s, records = %s WHERE partition = %s",
@@ -103,15 +151,20 @@ def head_again(conn: Conn, source: str, subject: str) -> None:
 def positions_again(conn: Conn, partition: int) -> None:
     """Each source's positions made to follow each other, and what was taken to fit the last."""
     last: dict[str, str] = {}
-    for source, life, offset, position, after in conn.execute(
-        "SELECT source, life, record_offset, position, after FROM archive WHERE partition = %s "
-        "ORDER BY life, record_offset",
-        (partition,),
-    ).fetchall():
+    rows = conn.execute(
+        "SELECT life, record_offset, source, position, after, 'archive' FROM archive "
+        "WHERE partition = %s UNION ALL SELECT life, record_offset, source, position, after, "
+        "'purged_record' FROM purged_record WHERE partition = %s",
+        (partition, partition),
+    ).fetchall()
+    away = [(*one[:4], None, None) for one in REACH.filed(partition)]
+    for life, offset, source, position, after, table in sorted(
+        [*rows, *away], key=lambda one: one[:2]
+    ):
         before = last.get(source, "0-0")
-        if after != before:
+        if table is not None and after != before:
             conn.execute(
-                f"UPDATE archive SET after = %s WHERE {PLACE}", (before, partition, life, offset)
+                f"UPDATE {table} SET after = %s WHERE {PLACE}", (before, partition, life, offset)
             )
         last[source] = position
     for source, position in last.items():
