@@ -30,6 +30,9 @@ UNDATED = date(1970, 1, 1)
 """The cohort of what has no readable time and belongs to no stream we know."""
 
 LABEL_CHARACTERS_MAX = 200
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before whatever comes: of a purged stream no time is left."""
+
 COMPLAINT_ID_CHARACTERS = 36
 
 KEPT: tuple[KeptTable, ...] = (
@@ -300,6 +303,7 @@ class _Batch:
         self._tables = tables
         self._lives: dict[int, int] = {}
         self._moved: dict[Stream, Filed] = {}
+        self._purged: dict[Stream, Head] = {}
         self.faults: list[tuple[LogRecord, Fault]] = []
         self._partitions = {one.partition for one in records}
         self._read_places()
@@ -353,11 +357,22 @@ class _Batch:
             for subject, source, cohort, sequence, digest, time in self._curs.fetchall():
                 head = Head(sequence, bytes(digest), time)
                 wanted[subject].subjects[subject][source] = Filed(cohort, head)
+            self._read_purged(list(wanted))
         for partition in self._partitions:
             subjects = self._known[partition].subjects
             # Those of this batch are the youngest and stay, however many they are.
             while len(subjects) > max(SUBJECTS_REMEMBERED_MAX, len(self._records)):
                 subjects.popitem(last=False)
+
+    def _read_purged(self, subjects: list[str]) -> None:
+        """Where those of them ended that were purged: a late record continues there."""
+        self._curs.execute(
+            "SELECT DISTINCT ON (subject, source) source, subject, sequence, digest "
+            "FROM purged_record WHERE subject = ANY(%s) ORDER BY subject, source, sequence DESC",
+            (subjects,),
+        )
+        for source, subject, sequence, digest in self._curs.fetchall():
+            self._purged[source, subject] = Head(sequence, bytes(digest), LONG_AGO)
 
     # -- one record ------------------------------------------------------------------------------
 
@@ -369,7 +384,9 @@ class _Batch:
         known.running = sha256(known.running + digest).digest()
         streams = known.subjects[subject]
         seen = read(value)
-        filed = streams.get(source) or Filed(_cohort(subject, streams, seen), None)
+        filed = streams.get(source) or Filed(
+            _cohort(subject, streams, seen), self._purged.get((source, subject))
+        )
         if seen is None:
             what = "the bytes are not an event of ours"
             self.faults.append((one, Fault(FaultKind.UNREADABLE, source, subject, None, what)))

@@ -290,9 +290,26 @@ class _Verification:
             (cohort, source, subject),
         ).fetchone()
         positions = {one.sequence or 0: (one.partition, one.position) for one, _ in records}
+        gone = self._purged_upto(source, subject)
         for fault in diagnose(source, subject, links, Head(*head) if head else None):
-            if fault.kind is not FaultKind.MISSING or not self._given_up(fault, positions):
-                yield fault
+            if fault.kind is FaultKind.MISSING and (
+                (fault.sequence or 0) <= gone[0] or self._given_up(fault, positions)
+            ):
+                continue
+            yield fault
+        for link in links:
+            if link.sequence == gone[0] + 1 > 1 and link.previous != gone[1]:
+                what = "it does not continue the bytes of what was purged before it"
+                yield Fault(FaultKind.CHAIN, source, subject, link.sequence, what, link.time)
+
+    def _purged_upto(self, source: str, subject: str) -> tuple[int, bytes]:
+        """Where a stream ended that was purged; its tombstone is looked at by itself."""
+        row = self.conn.execute(
+            "SELECT sequence, digest FROM purged_record WHERE source = %s AND subject = %s "
+            "ORDER BY sequence DESC LIMIT 1",
+            (source, subject),
+        ).fetchone()
+        return (0, GENESIS) if row is None else (row[0], bytes(row[1]))
 
     def _of_stream(self, cohort: date, source: str, subject: str) -> list[tuple[Record, datetime]]:
         rows = self.conn.execute(

@@ -1,6 +1,7 @@
 """The archive on a real database: filed by month, safe in any transaction, equal when rebuilt."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from contracts.housekeeping import Head
 from libs.eventlog.envelope import GENESIS, Origin, digest, encode
 from libs.eventlog.service import LogRecord
 from libs.eventlog.store import Store
@@ -31,6 +33,7 @@ from services.audit.verification import verify
 from tests.again import made_again
 from tests.e2e.rebuilt import trimmed
 from tests.integration.audit.tellers import OWN, complaint, event, playing, tell_stories
+from tests.integration.keeper.purges import KEY, public, purge, written
 from tests.stack import Room, emptied, room
 
 PARTITIONS = 4
@@ -118,6 +121,32 @@ def keep(archive: Archive, conn: Conn, records: list[LogRecord]) -> None:
                 (one.source, one.partition, generation, number),
             )
         archive.keep(conn, records)
+
+
+def test_a_late_record_of_a_purged_stream_is_kept_and_continues_it(conn: Conn) -> None:
+    """As of a service that was restored from before the purge: it is no gap, and no other start."""
+    relays, subject = Relays(), complaint(1)
+    intake, kind = "/bihuan/intake", "complaint.registered.v1"
+    told = [relays.record(intake, subject, kind, SEPTEMBER) for _ in range(3)]
+    keep(Archive(CollectorRegistry()), conn, told)
+    end = conn.execute("SELECT sequence, encode(digest, 'hex') AS digest FROM head").fetchone()
+    assert end is not None
+    conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
+    event = purge(Head(source=intake, subject=subject, **end))
+    conn.execute("SELECT keeper.purge_archive(%s)", (json.dumps(event),))
+
+    late = relays.record(intake, subject, kind, OCTOBER)
+    keep(Archive(CollectorRegistry()), conn, [late])
+    _, faults = proven(conn)
+    assert [one for one in faults if "no signed purge" not in one.what] == []
+    assert conn.execute("SELECT * FROM fault").fetchall() == []
+    # One between them is missing; and one that does not continue it is named as well.
+    relays.record(intake, subject, kind, OCTOBER)
+    keep(Archive(CollectorRegistry()), conn, [relays.record(intake, subject, kind, OCTOBER)])
+    conn.execute("UPDATE purged_record SET digest = %s WHERE sequence = 3", (bytes(32),))
+    _, faults = proven(conn)
+    found = {(one.kind, one.sequence) for one in faults if "no signed purge" not in one.what}
+    assert {(FaultKind.CHAIN, 4), (FaultKind.MISSING, 5)} <= found
 
 
 def dump(conn: Conn) -> dict[str, list[dict[str, Any]]]:
