@@ -252,6 +252,12 @@ async def a_refusal_is_on_record_and_may_be_mended(town: Town) -> None:
         with pytest.raises(StillFails, match="not trusted here"):
             await parking(town, app).replay("purge:2025-11", "operator:o-1", "again")
     assert town.rows(stays) == {"hand": 1, "seen": 1, "timer": 1}
+    with town.apps[2].store.connection() as conn:
+        rows = conn.execute(
+            "SELECT convert_from(state, 'UTF8')::jsonb ->> 'id' AS id FROM stored_events"
+        ).fetchall()
+    ids = [row["id"] for row in rows]
+    assert len(ids) == len(set(ids)), "its own note on the purge has the id of none of its events"
 
     trust(town.where, OTHER_KEY)
     for app in town.apps[:2]:
@@ -317,6 +323,26 @@ async def what_is_withheld_is_free_again_when_it_is_withdrawn_or_spoken_of(town:
     await town.throw_and_drop(other)
     assert town.counts(other) == [4, 2]
     assert [await app.query(listed, None, 9) for app in town.apps[:2]] == [[], []]
+
+
+async def what_waits_for_a_decision_stays(town: Town) -> None:
+    """Else what is parked would be gone with nobody's word on record."""
+    subject, goes = ball(16), ball(17)
+    await town.throw(subject, goes)
+    with psycopg.connect(town.where.dsns["catcher"], autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO parked VALUES ('log', 0, 999, %s, '', 'r', '', 'parked', 'raised', '')",
+            (subject,),
+        )
+        await town.approve("2026-05", town.heads(subject, goes))
+        conn.execute("DELETE FROM parked WHERE record_offset = 999")
+    assert town.answers("2026-05") == [
+        ("thrower", "withheld", []),
+        ("catcher", "withheld", [subject]),
+        ("audit", "withheld", []),
+    ]
+    told = {"cohort": "2026-05", "plan": "ab" * 32, "ground": "parked", "by": "auditor:a-1"}
+    await town.tell("2026-05", PurgeWithdrawn.model_validate(told))
 
 
 async def what_ends_elsewhere_stays_in_the_service_where_it_does(town: Town) -> None:
@@ -391,6 +417,7 @@ def test_a_purge_is_heard_by_every_service(tmp_path: Path) -> None:
             await a_refusal_is_on_record_and_may_be_mended(made)
             await what_is_taken_up_before_all_have_heard_stays_and_the_rest_goes(made)
             await what_is_withheld_is_free_again_when_it_is_withdrawn_or_spoken_of(made)
+            await what_waits_for_a_decision_stays(made)
             await what_ends_elsewhere_stays_in_the_service_where_it_does(made)
             await what_waited_and_is_refused_in_its_turn_is_on_record(made)
             await made_again_it_is_the_same(made, 0)
