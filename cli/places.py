@@ -68,6 +68,10 @@ class Places:
         """One log a process."""
         return self.data / "logs"
 
+    def half_made(self, service: str) -> Path:
+        """What is there for as long as a service's views are half made; says who began when."""
+        return self.data / f"half-made-{service}.json"
+
     def prepare(self) -> None:
         """Makes the folder; raises NoPlace where it cannot be, or where no room is left."""
         try:

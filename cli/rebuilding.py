@@ -2,10 +2,12 @@
 
 import asyncio
 import importlib
+import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,12 +33,24 @@ from libs.messaging.beside import Beside, Databases, EventsDiffer, NeverNear, No
 from libs.messaging.copying import Where
 from libs.messaging.log_lines import ArchiveLog, FilePages, Pages, write_lines
 from libs.messaging.log_source import KafkaLog, Log, LogUnusable
-from libs.messaging.rebuild import NotEmpty, Rebuilt, StillRunning, rebuild
+from libs.messaging.rebuild import (
+    NotEmpty,
+    Rebuilt,
+    StillRunning,
+    lock_out_instances,
+    rebuild,
+)
+from libs.messaging.swapping import swap_names
 from services.audit.cold.source import FilesLog
 from services.audit.cold.store import Folder
 
 KAFKA, ARCHIVE = "kafka", "archive"
 BY = "admin:local"
+NOT_MADE = (
+    *(StackProblem, StillRunning, NotEmpty, LogUnusable, PurgeRefused),
+    *(psycopg.Error, OSError),
+)
+"""What keeps a rebuild from being done; it says why."""
 
 From = Annotated[
     str,
@@ -71,10 +85,10 @@ def rebuild_service(
 ) -> None:
     """Make a service's views again from its own events and the log; --whole its whole database.
 
-    Offline: stop the system first. With --whole the present database is set aside under another
-    name, never dropped. What is not in the log cannot come back: the vault, and what was never
-    sent. With --json: {what, events, records, generation, digest, set_aside}. Exit 1: it could not
-    be done.
+    Offline: stop the system first. Broken off, do it again. With --whole the present database is
+    set aside under another name, never dropped. What is not in the log cannot come back: the vault,
+    what was never sent. With --json: {what, events, records, generation, digest, set_aside}.
+    Exit 1: it could not be done.
 
     With --beside: while the system runs, into a database beside the live one, which it catches up
     with and is compared with at a moment of rest, table by table. Then it is dropped, or with
@@ -106,14 +120,7 @@ def rebuild_service(
     try:
         with speaking(as_json):
             done, aside = asyncio.run(_offline(places, service, whole, source, by))
-    except (
-        StackProblem,
-        StillRunning,
-        NotEmpty,
-        LogUnusable,
-        PurgeRefused,
-        OSError,
-    ) as error:
+    except NOT_MADE as error:
         fail(str(error), as_json=as_json)
     if as_json:
         emit({**asdict(done), "set_aside": aside})
@@ -131,21 +138,15 @@ def rebuild_beside(
 ) -> None:
     """See `rebuild_service`."""
     try:
-        with speaking(as_json), ExitStack() as closing:
+        with speaking(as_json), ExitStack() as opened:
             told = places.running()
             if told["broker"] != "kafka":
                 fail("the in-memory broker keeps no log to rebuild from", as_json=as_json)
             bootstrap, prefix = str(told["bootstrap"]), str(told["topic_prefix"])
-            log, where = log_of(places, source, bootstrap, closing, prefix)
-            progress = closing.enter_context(progress_bar())
+            log, where = log_of(places, source, bootstrap, opened, prefix)
+            progress = opened.enter_context(progress_bar())
             live, own = (str(told["databases"][service][one]) for one in ("live", "own"))
-            beside = f"{conninfo_to_dict(live)['dbname']}_beside"
-            databases = Databases(
-                live,
-                make_conninfo(live, dbname=beside),
-                make_conninfo(own, dbname=beside),
-                str(told["maintenance"]),
-            )
+            databases = beside_of(live, own, str(told["maintenance"]))
             found = made_beside(service_of(service), databases, log, where, swap, by, progress)
     except (
         LogUnusable,
@@ -153,7 +154,7 @@ def rebuild_beside(
         NeverNear,
         EventsDiffer,
         PurgeRefused,
-        psycopg.OperationalError,
+        psycopg.Error,
         OSError,
     ) as error:
         fail(str(error), as_json=as_json)
@@ -170,15 +171,8 @@ def made_beside(
     progress: Any,
 ) -> dict[str, Any]:
     """Makes the copy, compares it at a moment of rest, and swaps or drops it; see `--json`."""
-    live, name = (
-        str(conninfo_to_dict(dsn)["dbname"]) for dsn in (databases.live, databases.beside)
-    )
-    aside = f"{live}_before_{int(time.time())}"
-    with psycopg.connect(databases.maintenance, autocommit=True) as admin:
-        _drop(admin, name)  # of a rebuild that was broken off
-        create_database(admin, name, role=str(conninfo_to_dict(databases.own)["user"]))
-        trust_purge_keys(databases.beside, Places.here().keys / PURGE_KEYS)
-        beside = Beside(service, databases, log, where, progress)
+    with _empty(databases) as aside:
+        beside = Beside(service, databases, log, where, by, progress)
         try:
             rounds = beside.catch_up()
             different = beside.differences()
@@ -191,13 +185,68 @@ def made_beside(
             }
             if swap:
                 beside.catch_up()
-                found |= asdict(beside.swap(aside, by))
+                found |= asdict(beside.swap(aside))
             found |= {"events": beside.events, "records": beside.records}
             found["held_seconds"] = round(beside.held.seconds, 3)
             return found
         finally:
             beside.close()
-            _drop(admin, name)  # where it was not swapped in
+
+
+def made_whole(
+    service: Service,
+    databases: Databases,
+    log: Log,
+    where: Where,
+    source: str,
+    by: str,
+    progress: Any,
+) -> tuple[Rebuilt, str | None]:
+    """Makes the database anew beside the present one, which is then set aside; returns its name.
+
+    None: there was none, it is lost. Broken off at any place, the present one is there as it was; a
+    later call begins anew. Raises StillRunning, and what `rebuild` raises.
+    """
+    with ExitStack() as opened:
+        aside = opened.enter_context(_empty(databases))
+        guard = None
+        if _is_there(databases):
+            guard = opened.enter_context(closing(lock_out_instances(databases.live)))
+        done = rebuilt(
+            service, databases.own, log, where, whole=True, source=source, by=by, progress=progress
+        )
+        live, made = (_name(dsn) for dsn in (databases.live, databases.beside))
+        swap_names(databases.maintenance, live, made, aside, guard)
+        return done, aside if guard is not None else None
+
+
+def _is_there(databases: Databases) -> bool:
+    with psycopg.connect(databases.maintenance) as admin:
+        found = admin.execute(
+            "SELECT FROM pg_database WHERE datname = %s", (_name(databases.live),)
+        ).fetchone()
+    return found is not None
+
+
+@contextmanager
+def _empty(databases: Databases) -> Iterator[str]:
+    """An empty database beside the live one, dropped in the end where it was not swapped in.
+
+    Yields a name under which the live one can be set aside.
+    """
+    name = _name(databases.beside)
+    with psycopg.connect(databases.maintenance, autocommit=True) as admin:
+        _drop(admin, name)  # of a rebuild that was broken off
+        create_database(admin, name, role=str(conninfo_to_dict(databases.own)["user"]))
+        trust_purge_keys(databases.beside, Places.here().keys / PURGE_KEYS)
+        try:
+            yield f"{_name(databases.live)}_before_{int(time.time())}"
+        finally:
+            _drop(admin, name)
+
+
+def _name(dsn: str) -> str:
+    return str(conninfo_to_dict(dsn)["dbname"])
 
 
 def _drop(admin: psycopg.Connection[Any], name: str) -> None:
@@ -244,36 +293,69 @@ def _made(
     if stack.broker_kind != "kafka":
         raise LogUnusable("the in-memory broker's log is gone: there is nothing to rebuild from")
     described = service_of(service)
-    with ExitStack() as closing:
-        log, where = log_of(places, source, stack.bootstrap, closing)
-        aside = _set_aside(stack, service) if whole else None
-        try:
-            return _rebuilt(stack, described, log, where, whole=whole, by=by), aside
-        except BaseException:
-            if aside is not None:
-                _put_back(stack, service, aside)
-            raise
+    live, own = stack.dsn(database(service)), stack.service_dsn(database(service))
+    with ExitStack() as opened:
+        log, where = log_of(places, source, stack.bootstrap, opened)
+        shown = opened.enter_context(progress_bar())
+        if not whole:
+            with _told_half_made(places.half_made(service), source, by):
+                return rebuilt(
+                    described, own, log, where, whole=False, source=source, by=by, progress=shown
+                ), None
+        databases = beside_of(live, own, stack.dsn("postgres"))
+        return made_whole(described, databases, log, where, source, by, shown)
 
 
-def _rebuilt(
-    stack: LocalStack, described: Service, log: Log, where: Where, *, whole: bool, by: str
+@contextmanager
+def _told_half_made(file: Path, source: str, by: str) -> Iterator[None]:
+    """`bihuan doctor` sees it while the views are half made, also when we are killed."""
+    known = file.exists()
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    file.write_text(json.dumps({"since": since, "source": source, "by": by}), encoding="utf-8")
+    try:
+        yield
+    except (LogUnusable, StillRunning, NotEmpty):  # nothing was changed
+        if not known:
+            file.unlink()
+        raise
+    file.unlink()
+
+
+def beside_of(live: str, own: str, maintenance: str) -> Databases:
+    """The live database and another beside it, in the same server."""
+    beside = f"{_name(live)}_beside"
+    return Databases(
+        live, make_conninfo(live, dbname=beside), make_conninfo(own, dbname=beside), maintenance
+    )
+
+
+def rebuilt(
+    described: Service,
+    dsn: str,
+    log: Log,
+    where: Where,
+    *,
+    whole: bool,
+    source: str,
+    by: str,
+    progress: Any,
 ) -> Rebuilt:
-    dsn = stack.service_dsn(database(described.name))
+    """See `libs.messaging.rebuild.rebuild`; `dsn` is the service's own."""
     store = Store(described, dsn)
     try:
-        with progress_bar() as progress:
-            return asyncio.run(
-                rebuild(
-                    described,
-                    store,
-                    dsn,
-                    log=log,
-                    where=where,
-                    whole=whole,
-                    by=by,
-                    progress=progress,
-                )
+        return asyncio.run(
+            rebuild(
+                described,
+                store,
+                dsn,
+                log=log,
+                where=where,
+                whole=whole,
+                by=by,
+                source=source,
+                progress=progress,
             )
+        )
     finally:
         store.close()
 
@@ -285,7 +367,7 @@ def service_of(name: str) -> Service:
 
 
 def log_of(
-    places: Places, source: str, bootstrap: str, closing: ExitStack, prefix: str = ""
+    places: Places, source: str, bootstrap: str, opened: ExitStack, prefix: str = ""
 ) -> tuple[Log, Where]:
     """L from where somebody asked for it, and where an inbox goes on from; raises LogUnusable."""
     topic = prefix + topics.LOG
@@ -300,13 +382,13 @@ def log_of(
     else:
         pages: Pages
         if source == ARCHIVE:
-            pages = ArchivePages(closing.enter_context(Client(places, actor=ACTOR, roles=(ROLE,))))
+            pages = ArchivePages(opened.enter_context(Client(places, actor=ACTOR, roles=(ROLE,))))
         else:
             file = Path(source).open("rb")  # noqa: SIM115 - closed with the log
-            pages = FilePages(closing.enter_context(file))
+            pages = FilePages(opened.enter_context(file))
         archive = ArchiveLog(pages, bootstrap, topic, topic_id, partitions)
         log, where = Log(archive), Where(topic, topic_id, partitions, archive.life)
-    closing.callback(log.close)
+    opened.callback(log.close)
     return log, where
 
 
@@ -347,29 +429,6 @@ def log_lines(
         emit({"records": records, "file": str(file), "digest": digest})
     else:
         out.print(f"[green]✓[/green] {records:,} records in {file}; SHA-256 {digest}")
-
-
-def _set_aside(stack: LocalStack, service: str) -> str:
-    name, kept = database(service), f"{database(service)}_before_{int(time.time())}"
-    _rename(stack, name, kept)
-    stack.create_databases([name])
-    trust_purge_keys(stack.dsn(name), Places.here().keys / PURGE_KEYS)
-    return kept
-
-
-def _put_back(stack: LocalStack, service: str, kept: str) -> None:
-    """Nothing half done: the database as it was, for it could not be made again."""
-    stack.postgres.drop_databases([database(service)])
-    _rename(stack, kept, database(service))
-
-
-def _rename(stack: LocalStack, name: str, new: str) -> None:
-    with psycopg.connect(stack.dsn("postgres"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-                sql.Identifier(name), sql.Identifier(new)
-            )
-        )
 
 
 def _progress(part: str, line: str) -> None:

@@ -15,7 +15,7 @@ from cli.notices import gateway_of
 from cli.places import NotRunning, Places
 from cli.system import System, prepare_keys
 from cli.telling import FOUND, MISUSED, AsJson, emit, err, fail, out, table
-from cli.visiting import calendar_until, visit
+from cli.visiting import calendar_until, half_made, visit
 from infra.local import StackProblem
 from infra.local import doctor as probing
 from libs.messaging.app import TopicsWrong
@@ -109,6 +109,7 @@ def doctor(as_json: AsJson = False) -> None:
     until = calendar_until(services)
     findings = probing.examine(places.data, today=today, calendar_until=until)
     findings += visit(services)
+    findings += half_made(places)
     if as_json:
         emit([asdict(finding) for finding in findings])
     else:

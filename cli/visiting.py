@@ -1,5 +1,6 @@
 """How the services of a running system are: asked of their health ports, for `bihuan doctor`."""
 
+import json
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from cli.places import SERVICES, Places
 from infra.local.doctor import Finding
 from libs.timekeeping.counting import SHANGHAI
 
@@ -18,6 +20,26 @@ def visit(services: Mapping[str, Mapping[str, str]]) -> list[Finding]:
     """One finding a service; `services` as `run.json` has them."""
     with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
         return [_visit(http, name, urls["health"]) for name, urls in services.items()]
+
+
+def half_made(places: Places) -> list[Finding]:
+    """One finding for each service whose views a rebuild was making when it was broken off."""
+    found = []
+    for service in SERVICES:
+        file = places.half_made(service)
+        if file.exists():
+            told = json.loads(file.read_text("utf-8"))
+            found.append(
+                Finding(
+                    f"{service}'s database",
+                    "missing",
+                    f"half made: {told['by']} began to make its views again from {told['source']} "
+                    f"at {told['since']}, and that has not ended",
+                    f"If it was broken off: bihuan rebuild {service}",
+                    f"视图重建未完成。若已中断,请执行 bihuan rebuild {service}",
+                )
+            )
+    return found
 
 
 def calendar_until(services: Mapping[str, Mapping[str, str]]) -> date | None:

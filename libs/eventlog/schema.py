@@ -60,6 +60,10 @@ RUNTIME_TABLES: tuple[str, ...] = (
     # Complaints to which nothing is added until the purge named (by the subject of its stream) is
     # carried out here or withdrawn.
     "CREATE TABLE IF NOT EXISTS withheld (subject text PRIMARY KEY, purge text NOT NULL)",
+    # One row while the database is being made again: since when, what, from what, by whom.
+    "CREATE TABLE IF NOT EXISTS rebuilding ("
+    "one boolean PRIMARY KEY DEFAULT true CHECK (one), since timestamptz NOT NULL, "
+    "what text NOT NULL, source text NOT NULL, by text NOT NULL)",
     "INSERT INTO relay_state (one, generation, sent) VALUES (true, 1, 0) ON CONFLICT DO NOTHING",
 )
 
@@ -70,6 +74,7 @@ RUNTIME_TABLE_NAMES = (
     "idempotency",
     "parked",
     "purged",
+    "rebuilding",
     "relay_sent",
     "relay_state",
     "withheld",

@@ -16,6 +16,7 @@ from eventsourcing.persistence import InterfaceError, OperationalError
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from libs.decider import Conflict, DomainError, Policies, Recorded
+from libs.eventlog.half_made import refuse_half_made
 from libs.eventlog.moved import Moved
 from libs.eventlog.policies import ActivatePolicy
 from libs.eventlog.recorder import Overtaken, Unit
@@ -96,8 +97,13 @@ class Writer:
         )
 
     def start(self) -> None:
-        """Makes the tables, brings seed policies into force, reads what is parked."""
+        """Makes the tables, brings seed policies into force, reads what is parked.
+
+        Raises HalfMade where the database is being made again, or that was broken off.
+        """
         self.store.create_tables()
+        with self.store.connection() as conn:
+            refuse_half_made(conn, self.service.name)
         self.refresh()
         for seed in self.service.seed_policies:
             self.transact(lambda work, seed=seed: work.seed(seed))  # type: ignore[misc] # the lambda is called at once

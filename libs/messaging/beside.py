@@ -18,6 +18,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import tuple_row
 
+from libs.eventlog import half_made
 from libs.eventlog.schema import RUNTIME_TABLE_NAMES
 from libs.eventlog.service import Service
 from libs.eventlog.store import Store
@@ -25,6 +26,7 @@ from libs.messaging.copying import Copy, Excuses, Track, Where
 from libs.messaging.log_source import Accepted, Log, Progress, quiet, refuse_missing
 from libs.messaging.rebuild import Rebuilt, note
 from libs.messaging.spool import Spool
+from libs.messaging.swapping import swap_names
 
 EVENTS = "stored_events"
 CARRIED = ("inbox_offset", "inbox_taken", "parked", "idempotency")
@@ -99,9 +101,11 @@ class Beside:
         databases: Databases,
         log: Log,
         where: Where,
+        by: str,
         progress: Progress = quiet,
     ) -> None:
         self.service = service
+        self._by = by
         self.where = where
         self.held = Held()
         self._databases = databases
@@ -141,6 +145,8 @@ class Beside:
         Raises LogUnusable, NotDrained or NeverNear.
         """
         self.store.create_tables()
+        with self.store.connection() as conn:
+            half_made.begin(conn, "database", "the log, beside the live one", self._by)
         for number in range(1, ROUNDS_MAX + 1):
             if self._round() <= NEAR_RECORDS:
                 return number
@@ -241,25 +247,20 @@ class Beside:
 
     # -- swapping --------------------------------------------------------------------------------
 
-    def swap(self, aside: str, by: str) -> Rebuilt:
+    def swap(self, aside: str) -> Rebuilt:
         """Puts the copy in the live one's place, which is kept as `aside`.
 
-        Raises EventsDiffer, and has then changed nothing.
+        Raises EventsDiffer, or psycopg's errors, and has then changed nothing.
         """
         with self.at_rest() as holding:
             self._refuse_unsent()
             self._carry_over()
-            done = self._finish(by)
+            done = self._finish()
             self.store.close()
+            self._live.close()
             databases = self._databases
             live, beside = (_name(dsn) for dsn in (databases.live, databases.beside))
-            with psycopg.connect(databases.maintenance, autocommit=True) as admin:
-                _cut_off(admin, live, holding)
-                self._live.close()
-                holding.close()
-                _renamed(admin, live, aside)
-                _renamed(admin, beside, live)
-                _allowed(admin, aside, True)
+            swap_names(databases.maintenance, live, beside, aside, holding)
         return done
 
     def _refuse_unsent(self) -> None:
@@ -299,7 +300,7 @@ class Beside:
                     for part in out:
                         into.write(part)
 
-    def _finish(self, by: str) -> Rebuilt:
+    def _finish(self) -> Rebuilt:
         learnt = self._copy.learnt
         row = self._live.execute("SELECT generation FROM relay_state").fetchone()
         generation = max(learnt.generation, row[0] if row else 0) + 1
@@ -308,7 +309,10 @@ class Beside:
             self._digest.extend(conn, learnt.id_max)
         done = Rebuilt("beside", learnt.events, self._copy.records, generation)
         done.digest = self._digest.hexdigest()
-        return note(self.store, done, self.where, by)
+        note(self.store, done, self.where, self._by)
+        with self.store.connection() as conn:
+            half_made.end(conn)
+        return done
 
 
 class _Digest:
@@ -396,27 +400,3 @@ def _dump(conn: Connection[Any], table: str) -> _Dump:
 
 def _name(dsn: str) -> str:
     return str(psycopg.conninfo.conninfo_to_dict(dsn)["dbname"])
-
-
-def _allowed(admin: Connection[Any], name: str, allowed: bool) -> None:
-    admin.execute(
-        sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(
-            sql.Identifier(name), sql.Literal(allowed)
-        )
-    )
-
-
-def _renamed(admin: Connection[Any], name: str, new: str) -> None:
-    admin.execute(
-        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(new))
-    )
-
-
-def _cut_off(admin: Connection[Any], name: str, holding: Connection[Any]) -> None:
-    """Nobody may connect any more, and all who are there but the one that holds are sent away."""
-    _allowed(admin, name, False)
-    admin.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-        "WHERE datname = %s AND pid <> %s",
-        (name, holding.info.backend_pid),
-    )

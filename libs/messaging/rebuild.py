@@ -8,6 +8,7 @@ Rebuild, defined). The vault and what was never relayed are outside and need bac
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -16,6 +17,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from libs.decider import To
+from libs.eventlog import half_made
 from libs.eventlog.envelope import Origin
 from libs.eventlog.housekeeping import Note
 from libs.eventlog.recorder import TimerRow, Unit
@@ -71,17 +73,22 @@ async def rebuild(
     where: Where,
     whole: bool,
     by: str = OPERATOR,
+    source: str = "the log",
     progress: Progress = quiet,
 ) -> Rebuilt:
     """Rebuilds the views, or (`whole`) an emptied database; no instance may run meanwhile.
 
-    Raises StillRunning, NotEmpty, or LogUnusable, and has then changed nothing.
+    Raises StillRunning, NotEmpty, or LogUnusable, and has then changed nothing. Broken off later it
+    leaves a database that says it is half made, and that no instance starts on; views can then be
+    made again by the same call. `source`: what L comes from, as it is said there.
     """
 
     def run() -> Rebuilt:
         guard = lock_out_instances(dsn)
         try:
-            return offline(service, store, log, where, whole=whole, by=by, progress=progress)
+            return offline(
+                service, store, log, where, whole=whole, by=by, source=source, progress=progress
+            )
         finally:
             guard.close()
 
@@ -96,6 +103,7 @@ def offline(
     *,
     whole: bool,
     by: str,
+    source: str,
     progress: Progress,
 ) -> Rebuilt:
     """The same, on a database that nobody else uses."""
@@ -104,11 +112,16 @@ def offline(
         refuse_events(store)
     with Spool() as spool:
         gather(spool, service, log, progress, everything=whole)
+        with store.connection() as conn:
+            half_made.begin(conn, "database" if whole else "views", source, by)
         if whole:
             done = _whole(service, store, spool, where, progress)
         else:
             done = _Views(service, store, where, progress).run(spool)
-    return note(store, done, where, by)
+    note(store, done, where, by)
+    with store.connection() as conn:
+        half_made.end(conn)
+    return done
 
 
 def gather(
@@ -133,23 +146,22 @@ def refuse_events(store: Store) -> None:
 def _whole(
     service: Service, store: Store, spool: Spool, where: Where, progress: Progress
 ) -> Rebuilt:
-    copy = Copy(service, store, where, progress)
-    copy.own(spool, spool.records)
-    track = Track(where, everything=service.archive is not None)
-    # All of L: what lies behind the tracking is taken again, and shows the same again.
-    copy.heard(spool, spool.records, track)
-    copy.finish_parked()
-    unit = Unit()
-    track.into(unit)
-    store.recorder.insert_events([], unit=unit)
-    if service.archive is not None:
-        with store.connection() as conn:
-            service.archive_rebuilt(conn)
-    copy.purge()  # behind the proof, which is made of all there was
-    copy.close()
-    generation = copy.learnt.generation + 1
-    copy.relay_state(generation)
-    return Rebuilt("database", copy.learnt.events, copy.records, generation)
+    with closing(Copy(service, store, where, progress)) as copy:
+        copy.own(spool, spool.records)
+        track = Track(where, everything=service.archive is not None)
+        # All of L: what lies behind the tracking is taken again, and shows the same again.
+        copy.heard(spool, spool.records, track)
+        copy.finish_parked()
+        unit = Unit()
+        track.into(unit)
+        store.recorder.insert_events([], unit=unit)
+        if service.archive is not None:
+            with store.connection() as conn:
+                service.archive_rebuilt(conn)
+        copy.purge()  # behind the proof, which is made of all there was
+        generation = copy.learnt.generation + 1
+        copy.relay_state(generation)
+        return Rebuilt("database", copy.learnt.events, copy.records, generation)
 
 
 class _Views:
@@ -248,11 +260,10 @@ class _Views:
                 yield current
 
     def _fold_heard(self, records: Iterable[Accepted]) -> int:
-        copy = Copy(self.service, self.store, self.where, self.progress)
-        copy.show(records)
-        copy.purge()
-        copy.close()
-        return copy.records
+        with closing(Copy(self.service, self.store, self.where, self.progress)) as copy:
+            copy.show(records)
+            copy.purge()
+            return copy.records
 
 
 # -- on record ---------------------------------------------------------------------------------

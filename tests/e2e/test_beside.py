@@ -1,7 +1,6 @@
 """A service rebuilt beside the live one, from the archive alone, while messages keep coming."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 
 import psycopg
@@ -36,10 +35,11 @@ class Traffic:
         self.told: list[str] = []
         self._world = world
         self._name = name
+        self._ended = False
         self._task = asyncio.create_task(self._tell())
 
     async def _tell(self) -> None:
-        while True:
+        while not self._ended:
             name = f"{self._name}-{len(self.told)}"
             await self._world.player.say(
                 "10010",
@@ -55,10 +55,9 @@ class Traffic:
             await asyncio.sleep(0.2)
 
     async def end(self) -> None:
-        """Nobody tells any more."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        """Nobody tells any more; what was begun is told: broken off, it might be nevertheless."""
+        self._ended = True
+        await self._task
 
 
 async def at_rest(world: World) -> None:

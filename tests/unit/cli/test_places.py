@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from cli.places import NoPlace, Places
+from cli.rebuilding import _told_half_made
+from cli.visiting import half_made
+from libs.messaging.log_source import LogUnusable
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -33,3 +36,22 @@ def test_a_full_disk_is_told_before_anything_starts(
     )
     with pytest.raises(NoPlace, match=r"only 31 MiB are free .* needs 512. Make room"):
         Places(tmp_path / "data").prepare()
+
+
+def test_views_that_are_half_made_are_found_by_the_doctor(tmp_path: Path) -> None:
+    """Also while nothing runs, and until the same rebuild has come to its end."""
+    places = Places(tmp_path)
+    file = places.half_made("routing")
+    with pytest.raises(LogUnusable), _told_half_made(file, "kafka", "admin:local"):
+        raise LogUnusable("the log begins too late")
+    assert half_made(places) == [], "nothing was changed"
+    for broken in (KeyboardInterrupt, LogUnusable):
+        with pytest.raises(broken), _told_half_made(file, "kafka", "admin:local"):
+            raise broken
+        (found,) = half_made(places)
+        assert (found.name, found.state) == ("routing's database", "missing")
+        assert found.found.startswith("half made: admin:local began to make its views again")
+        assert found.remedy == "If it was broken off: bihuan rebuild routing"
+    with _told_half_made(file, "kafka", "admin:local"):
+        pass
+    assert half_made(places) == []
