@@ -19,7 +19,7 @@ ITEMS_MAX = 100
 BATCH_BYTES_MAX = 240 * 1024
 """With its wrapping a batch stays under `libs.web.reading.BODY_BYTES_MAX`."""
 
-STAYS_CLOSED = frozenset({"erased", "locked"})
+STAYS_CLOSED = frozenset({"erased", "locked", "key-broken"})
 
 
 class VaultRefused(DomainError):
@@ -128,17 +128,18 @@ class VaultClient:
         tokens: Sequence[str],
         purpose: str,
         complaint: UUID | None = None,
-        reader: str | None = None,
+        authorization: str | None = None,
     ) -> list[str | None]:
-        """Each token's plaintext, or None where it does not open any more (erased, locked).
+        """Each token's plaintext, or None where it does not open (`STAYS_CLOSED`).
 
-        `reader`: for whom; None: for this service itself.
+        `authorization`: the header of whoever asked this service, who then opens with their own
+        rights, is named on record, and is told NotAllowed; None: this service for itself.
         """
         about = None if complaint is None else str(complaint)
         texts: list[str | None] = []
         for batch in _batches(tokens):
-            body = {"tokens": batch, "purpose": purpose, "complaint": about, "reader": reader}
-            answer = await self._post("/open", body)
+            body = {"tokens": batch, "purpose": purpose, "complaint": about}
+            answer = await self._post("/open", body, authorization)
             if _rule(answer) in STAYS_CLOSED:
                 texts += [None] * len(batch)
             else:
@@ -156,9 +157,11 @@ class VaultClient:
         self._queue.clear()
         await self._http.aclose()
 
-    async def _post(self, path: str, body: Any) -> httpx.Response:
+    async def _post(self, path: str, body: Any, authorization: str | None = None) -> httpx.Response:
         headers = {}
-        if self._token_file is not None:
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        elif self._token_file is not None:
             headers["Authorization"] = f"Bearer {self._token_file.read_text('ascii').strip()}"
         try:
             answer = await self._http.post(self._url() + path, json=body, headers=headers)
@@ -168,6 +171,10 @@ class VaultClient:
             raise Unavailable("the vault cannot answer now")
         rule = _rule(answer)
         refused = answer.status_code == 401 or rule == NotAllowed.rule
+        if authorization is not None:
+            if refused:
+                raise NotAllowed
+            return answer
         self._refused = f"{answer.status_code} {rule}".strip() if refused else ""
         if refused:
             raise ServiceTokenRefused

@@ -140,6 +140,7 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         await world.at("2026-03-16 00:00:00")
         await world.settle()  # the floor is over, the hold is on
         assert (await opened(world, "auditor", tokens)).status_code == 200
+        await _auditor_reads(world, first, person)
         await world.at("2026-04-01 00:00:00")
         assert (await opened(world, "auditor", tokens)).status_code == 200
         await world.settle()
@@ -184,6 +185,24 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
     assert {planted for planted, _ in seen["found"]} >= {PHONE, NAME, WORDS}, "the search finds"
     for kind in SEARCHED:
         assert any(kind in place for place in seen["places"]), kind
+
+
+async def _auditor_reads(world: World, complaint: str, person: str) -> None:
+    """Locked to storage, an auditor still reads with a purpose, and is named as who did (PIPL)."""
+    about = {"complaint": complaint, "purpose": "inquiry-bundle"}
+    form = {"from": "2025-08-31", "to": "2025-08-31", "purpose": "inquiry-form", "format": "csv"}
+    answer = await _post(world, "/bundles/opened", about)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as bundle:
+        words = "".join(bundle.read(one).decode("utf-8", "replace") for one in bundle.namelist())
+    assert WORDS in words
+    assert WORDS in (await _post(world, "/reports/records/opened", form)).content.decode("utf-8")
+    await world.settle()
+    accesses = [one for one in await world.log() if one.type == "person.accessed.v1"]
+    readers = {(one.subject, str(one.data.by), one.data.purpose) for one in accesses}
+    assert {
+        (person, "auditor:test", "inquiry-bundle"),
+        (person, "auditor:test", "inquiry-form"),
+    } <= readers
 
 
 async def _referred(world: World, complaint: str, tokens: list[str]) -> None:

@@ -26,7 +26,7 @@ from libs.web import (
     make_signing_key,
 )
 from libs.web.auth import SigningKey
-from libs.web.problem import problem_of
+from libs.web.problem import NotAllowed, problem_of
 from tests.integration.vault.conftest import Start
 from tests.unit.web.conformance import findings
 
@@ -244,6 +244,24 @@ def test_a_batch_larger_than_a_request_is_split(door: Door) -> None:
         await client.close()
 
     asyncio.run(story())
+
+
+def test_whoever_asks_a_service_opens_with_their_own_rights_and_is_named(door: Door) -> None:
+    tokens = door.seal(WORDS)
+    door.vault.lock(door.person)
+
+    async def story() -> None:
+        client = door.client()
+        theirs = f"Bearer {door.token('auditor')}"
+        assert await client.open_many(tokens, "inquiry", COMPLAINT) == [None]
+        assert await client.open_many(tokens, "inquiry", COMPLAINT, theirs) == [WORDS]
+        with pytest.raises(NotAllowed):
+            await client.open_many(tokens, "inquiry", COMPLAINT, f"Bearer {door.token('agent')}")
+        assert client.look(None) == [], "their token is no fault of this service's"
+        await client.close()
+
+    asyncio.run(story())
+    assert [by for _, by in door.recorded] == ["system:routing"]
 
 
 def test_the_client_reads_what_is_erased_as_nothing(door: Door) -> None:
