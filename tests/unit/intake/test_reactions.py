@@ -154,7 +154,8 @@ def test_what_intake_does_not_hear_leads_nowhere() -> None:
 def test_the_catalogue_says_the_same() -> None:
     promised = set(catalogue.heard_by("intake"))
     of_the_runtime = {  # heard by every service, beside its reactions
-        *("cohort.purged.v1", "policy.activated.v1", "role.changed.v1"),
+        *("cohort.purged.v1", "purge.approved.v1", "purge.withdrawn.v1"),
+        *("policy.activated.v1", "role.changed.v1"),
         *("token.issued.v1", "token.revoked.v1"),
     }
     assert set(HEARD) == {event for event in promised if event.type not in of_the_runtime}
