@@ -27,6 +27,7 @@ from libs.messaging.clients import running
 from libs.messaging.position import Position, RelayHeaders
 from libs.messaging.topics import PARTITIONS_ONE_MACHINE
 from tests.again import made_again
+from tests.e2e import erased
 from tests.e2e.processes import LOOP, NOT_OURS, PATIENCE_SECONDS, Crew, check, log_of, quiet, six
 from tests.e2e.rebuilt import everything
 from tests.e2e.test_parked import FOREIGN, WHY
@@ -65,6 +66,8 @@ class Seen:
     told_again: int = 0
     after_rebuilds: int = 0
     """Events on the log, every one of them checked, before and after the rebuilds."""
+    left: erased.Left = field(default_factory=erased.Left)
+    """What was found of somebody who was erased."""
     not_equal: dict[str, list[str]] = field(default_factory=dict)
     """Service -> tables that a rebuild made otherwise."""
 
@@ -244,9 +247,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     came_to = Seen()
 
     async def scene() -> None:
-        async with six(tmp_path_factory.mktemp("once")) as (system, crew):
+        folder = tmp_path_factory.mktemp("once")
+        async with six(folder) as (system, crew):
             await tell(crew, 1)
             came_to.once = await streams_of(system)
+            came_to.left = await erased.erase(crew, folder)
         async with six(tmp_path_factory.mktemp("thrice")) as (system, crew):
             await tell(crew, 3)
             came_to.thrice = await streams_of(system)
@@ -285,3 +290,17 @@ def test_in_six_processes_a_rebuilt_service_is_equal_and_goes_on(seen: Seen) -> 
     """Guarantee 6: whole databases, the others running meanwhile; then the loop closes again."""
     assert seen.not_equal == {service: [] for service in SERVICES}
     assert seen.after_rebuilds > seen.told_again
+
+
+def test_in_six_processes_nothing_is_left_of_who_was_erased(seen: Seen) -> None:
+    """No byte in stores, topics, archive, views, files or logs; `complaints.channel`, which keeps
+    what was said for 72 hours, shows that the search finds.
+    """
+    left = seen.left
+    assert left.tokens >= 3  # words, name, address
+    assert "erased" in str(left.opened)
+    channels = {one for one in left.places if "complaints.channel" in one}
+    assert {place for _, place in left.found} <= channels
+    assert {(planted, erased.CHANNEL) for planted in erased.PLANTED} <= left.found
+    for part in ("audit.archive", "intake.stored_events", "vault.person_key", "rows of", ".log"):
+        assert any(part in place for place in left.places), part
