@@ -143,18 +143,21 @@ def tell_faults(found: list[Found]) -> None:
         err.print(f"[red]✗[/red] {len(found)} wrong 发现 {len(found)} 处问题")
 
 
-def read_sound(path: Path, as_json: bool, since: str | None = None) -> PolicyFile:
+def read_sound(
+    path: Path, as_json: bool, since: str | None = None, *, running: bool = True
+) -> PolicyFile:
     """A file without faults; else they are told, and the command ends.
 
-    `since`: it is to count from then, whatever it says itself.
+    `since`: it is to count from then, whatever it says itself. `running`: what it works with is
+    asked of the running system; else it is what came with the software.
     """
     file = _read(path, as_json)
     dated = file
     if since is not None and not file.faults:
         dated = replace(file, content={**file.content, "effective_from": since})
-    found = check([dated], among=False)
+    found = check([dated], among=not running)
     name = str(file.content.get("name"))
-    if not found and name in BESIDE:
+    if not found and running and name in BESIDE:
         begins = since or wire_instant(seed_instant(file.content["effective_from"]))
         found = beside(file, {other: _in_force(other, as_json, begins) for other in BESIDE[name]})
     if found:

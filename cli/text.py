@@ -121,7 +121,7 @@ def _instant(said: str | None, as_json: bool) -> datetime:
 
 
 def _content(path: Path, as_json: bool) -> Any:
-    content = read_sound(path, as_json).content
+    content = read_sound(path, as_json, running=False).content
     if content["name"] not in OURS:
         fail(
             f"{path} is the policy {content['name']}, which no text follows: "

@@ -70,6 +70,7 @@ def test_no_other_policy_is_escalations() -> None:
 def test_it_hears_exactly_what_the_catalogue_says() -> None:
     of_the_runtime = {  # heard by every service, beside its reactions
         *("hold.placed.v1", "hold.lifted.v1", "cohort.purged.v1", "policy.activated.v1"),
+        *("purge.approved.v1", "purge.withdrawn.v1"),
         *("role.changed.v1", "token.issued.v1", "token.revoked.v1"),
     }
     listed = {entry.event.type for entry in CATALOGUE if "escalation" in entry.reactions}

@@ -172,6 +172,7 @@ def test_the_number_and_the_words_of_a_call_are_kept_only_while_somebody_has_to_
 
 def test_it_hears_exactly_what_the_catalogue_says() -> None:
     housekeeping = {"hold.placed.v1", "hold.lifted.v1", "cohort.purged.v1"}
+    housekeeping |= {"purge.approved.v1", "purge.withdrawn.v1"}  # as every service
     housekeeping |= {"policy.activated.v1", "role.changed.v1"}  # access, as every service
     housekeeping |= {"token.issued.v1", "token.revoked.v1"}
     own = {"notice.attempted.v1"}  # its own event: what follows is decided with it

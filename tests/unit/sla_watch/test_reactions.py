@@ -10,6 +10,7 @@ from tests.unit.sla_watch.play import Play
 
 FOR_EVERY_SERVICE = {
     *("hold.placed.v1", "hold.lifted.v1", "cohort.purged.v1"),
+    *("purge.approved.v1", "purge.withdrawn.v1"),
     *("role.changed.v1", "token.issued.v1", "token.revoked.v1"),
 }
 
