@@ -1,6 +1,7 @@
 """How the tests are shared out between workers: a file stays together, and so do all scenes."""
 
 import gc
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ settings.register_profile("bihuan", deadline=None)  # a busy machine is no failu
 settings.load_profile("bihuan")
 
 
+TRIED = "tried"
 SCENES = "scenes"
 SECONDS = {
     SCENES: 200,
@@ -71,6 +73,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Sharing:
 
 
 @pytest.hookimpl(trylast=True)
+@pytest.fixture
+def say_tried(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Says how much a test tried; it stands at the end of the run, whoever captures what."""
+    return lambda said: record_property(TRIED, said)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What tests said with `say_tried`, from whichever worker."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, said in getattr(report, "user_properties", ()):
+                if name == TRIED and report.when == "call":
+                    terminalreporter.write_line(f"tried: {said}")
+
+
 def pytest_collection_finish() -> None:
     """What is imported by now stays: it is not looked through for garbage again and again."""
     gc.collect()

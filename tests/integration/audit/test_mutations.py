@@ -12,7 +12,7 @@ import random
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -255,7 +255,9 @@ def test_what_nobody_touched_holds(kept: Kept) -> None:
     assert (tombstone.events, tombstone.streams, tombstone.sealed) == (went, 3 * len(PURGED), True)
 
 
-def test_every_act_is_found_and_every_event_it_harmed_is_named(kept: Kept, tmp_path: Path) -> None:
+def test_every_act_is_found_and_every_event_it_harmed_is_named(
+    kept: Kept, tmp_path: Path, say_tried: Callable[[str], None]
+) -> None:
     shutil.copytree(kept.files, tmp_path / "files")
     dice = random.Random(20251020)
     tried: Counter[str] = Counter()
@@ -277,7 +279,8 @@ def test_every_act_is_found_and_every_event_it_harmed_is_named(kept: Kept, tmp_p
                 if name.startswith("filed: "):
                     kept.as_it_was(tmp_path / "files")
                 tried[name] += 1
-    print(f"\n{sum(tried.values())} mutations of {len(tried)} kinds tried, {len(unfound)} unfound")
+    counted = f"{sum(tried.values())} mutations of {len(tried)} kinds, {len(unfound)} unfound"
+    say_tried(counted)
     assert unfound == []
     assert set(tried.values()) == {TIMES}
 

@@ -7,7 +7,7 @@ kind; with BIHUAN_TAMPER=all every act on every kind, and a thousand changes.
 import os
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -73,7 +73,10 @@ def test_the_truth_passes(kind: str, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("kind", KINDS if ALL else ("complaint", "period opened"))
 def test_every_act_is_found_and_whom_it_harms_is_named(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    say_tried: Callable[[str], None],
 ) -> None:
     tried = 0
     for act in islice(acts(kind), KINDS.index(kind) % STEP, None, STEP):
@@ -87,14 +90,16 @@ def test_every_act_is_found_and_whom_it_harms_is_named(
         if act.harmed is not None:
             assert code == 1, (act.name, out)
             assert named(out) == act.harmed, (act.name, named(out) ^ act.harmed)
-    with capsys.disabled():
-        print(f" {kind}: {tried} acts, {tried} found ", end="")
+    say_tried(f"{tried} acts on a bundle ({kind}), 0 unfound")
     assert tried >= (600 if ALL else 150)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_byte_changed_anywhere_is_found(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    say_tried: Callable[[str], None],
 ) -> None:
     true, dice = made(kind), random.Random(f"flips {kind}")
     for _ in range(FLIPS):
@@ -104,8 +109,7 @@ def test_any_byte_changed_anywhere_is_found(
         cut = dice.choice((None, None, None, dice.randrange(len(true))))
         code, out = told(bytes(data)[:cut], tmp_path, capsys)
         assert code in (1, 2), out
-    with capsys.disabled():
-        print(f" {kind}: {FLIPS} flips, {FLIPS} found ", end="")
+    say_tried(f"{FLIPS} bytes changed in a bundle ({kind}), 0 unfound")
 
 
 def test_a_bundle_of_another_log_is_not_taken_for_one_of_ours(
