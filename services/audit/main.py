@@ -57,7 +57,7 @@ from services.audit.domain.policy import compile_policy
 from services.audit.domain.purging import PURGES
 from services.audit.evidence.routes import bundle_routes
 from services.audit.sealing import Sealer
-from services.audit.signing import open_key, open_purge_key
+from services.audit.signing import CheckpointKey, open_key, open_purge_key
 
 log = logging.getLogger("bihuan.audit")
 
@@ -115,6 +115,8 @@ def build(settings: Settings, clock: Clock) -> App:
     """One instance of the service."""
     registry = CollectorRegistry()
     store = _store(settings)
+    key_file = settings.checkpoint_key_file
+    key = None if key_file is None else open_key(key_file, settings.checkpoint_origin)
 
     def routers(app: App) -> tuple[Router, ...]:
         reading = records.Reading(app, store)
@@ -133,7 +135,7 @@ def build(settings: Settings, clock: Clock) -> App:
         app.looking.append(vault.look)
         return (
             *api.routes(app, reading, prover),
-            bundle_routes(app, reading, vault),
+            bundle_routes(app, reading, vault, key),
             *knowing.routes(app, reading, state_at),
             *printing.routes(app, reading),
             handing.routes(app, reading),
@@ -155,7 +157,7 @@ def build(settings: Settings, clock: Clock) -> App:
         routers=routers,
     )
     app = App(describe(registry), settings, clock, interface, registry=registry)
-    _seal(app, settings, store)
+    _seal(app, settings, store, key)
     comparer = Comparer(
         app,
         state_at,
@@ -183,9 +185,9 @@ def _store(settings: Settings) -> Store:
     return open_store(settings.archive_store, access, cache, settings.archive_cache_mb * 1024**2)
 
 
-def _seal(app: App, settings: Settings, store: Store) -> None:
+def _seal(app: App, settings: Settings, store: Store, key: CheckpointKey | None) -> None:
     """Checkpoints, where there is a key to sign them with."""
-    if settings.checkpoint_key_file is None:
+    if key is None:
         log.warning("no checkpoints are sealed: BIHUAN_CHECKPOINT_KEY_FILE is not set")
         return
     targets: list[export.Target] = []
@@ -206,7 +208,7 @@ def _seal(app: App, settings: Settings, store: Store) -> None:
     exporter = export.Exporter(app, targets, app.registry, store)
     sealer = Sealer(
         app,
-        open_key(settings.checkpoint_key_file, settings.checkpoint_origin),
+        key,
         origin=settings.checkpoint_origin,
         every=timedelta(minutes=settings.checkpoint_minutes),
         store=store,

@@ -26,6 +26,7 @@ from services.audit.domain.checkpoint import (
     Superseded,
     event_of,
     next_mark,
+    public_key_of,
 )
 from services.audit.domain.tree import NotInTree
 from services.audit.signing import CheckpointKey
@@ -95,8 +96,10 @@ class Sealer:
         with self._app.store.connection() as conn:
             _, last = last_checkpoint(conn)
             records = sum(many for many, _ in accepted(conn).values())
-        # The last checkpoint's own event comes back from the log: that alone is nothing new.
-        if records - (last.size if last else 0) <= (1 if last else 0):
+        # The last checkpoint's own event comes back from the log: that alone is nothing new, but
+        # for a key that has sealed nothing yet, and that bundles wait for.
+        own = last is not None and public_key_of(last) == self._key.public
+        if records - (last.size if last else 0) <= (1 if own else 0):
             self._due = None
         elif self._due is None:
             overdue = last is not None and last.sealed_at + 2 * self._every < now

@@ -67,9 +67,25 @@ class TreeHarmed(Conflict):
     zh = "检查点哈希树不完整,无法出具证据,请先核验"
 
 
-def of_complaint(records: Records, complaint: UUID, size: int | None, words: Words) -> Content:
-    """Everything of one complaint that a checkpoint covers, its streams from their beginnings."""
-    checkpoint = _checkpoint(records.conn, size)
+class KeyReplaced(Conflict):
+    """Its checkpoint was signed by a key that signs no more; name a later one, or ask in an hour.
+
+    A bundle has one key, for its checkpoint and its manifest. The key in use seals at the next
+    full hour, also where nothing new came.
+    """
+
+    rule = "checkpoint-key-replaced"
+    zh = "该检查点由已更换的密钥签署,请指定更晚的检查点,或在下一整点后重试"
+
+
+def of_complaint(
+    records: Records, complaint: UUID, size: int | None, words: Words, key: bytes
+) -> Content:
+    """Everything of one complaint that a checkpoint covers, its streams from their beginnings.
+
+    `key`: the public half of the key that signs, here and in `of_period`.
+    """
+    checkpoint = _checkpoint(records.conn, size, key)
     found = _few(records.of([str(complaint)]))
     heads = _heads(records.conn, complaint)
     if not found:
@@ -85,20 +101,27 @@ def of_complaint(records: Records, complaint: UUID, size: int | None, words: Wor
 
 
 def of_period(
-    records: Records, since: datetime, until: datetime, size: int | None, words: Words
+    records: Records,
+    since: datetime,
+    until: datetime,
+    size: int | None,
+    words: Words,
+    key: bytes,
 ) -> Content:
     """Every event recorded in [since, until) that a checkpoint covers."""
-    checkpoint = _checkpoint(records.conn, size)
+    checkpoint = _checkpoint(records.conn, size, key)
     found = _few(records.between(since, until, EVENTS_MAX + 1))
     about = {"from": wire_instant(since), "to": wire_instant(until)}
     steps = views.steps_alone(found[:PAGE_STEPS_MAX])
     return _content(records, checkpoint, about, found, words, steps, whole=False)
 
 
-def _checkpoint(conn: Connection[Any], size: int | None) -> CheckpointSealed:
+def _checkpoint(conn: Connection[Any], size: int | None, key: bytes) -> CheckpointSealed:
     found = last_checkpoint(conn)[1] if size is None else checkpoint_of(conn, size)
     if found is None:
         raise NothingSealed
+    if public_key_of(found) != key:
+        raise KeyReplaced
     return found
 
 

@@ -17,12 +17,11 @@ from libs.messaging.app import App
 from libs.vault.client import VaultClient
 from libs.web import Caller, Router, allow
 from services.audit.cold.records import Reading
-from services.audit.config import Settings
 from services.audit.domain.policy import WORDS, Words
 from services.audit.evidence.bundle import Content, TooLarge, assemble
 from services.audit.evidence.gather import TooMuch, of_complaint, of_period
 from services.audit.handed_out import put_on_record
-from services.audit.signing import open_key
+from services.audit.signing import CheckpointKey
 
 TOKEN = re.compile(rb"bs1\.[A-Za-z0-9_-]+")
 ZIP = "application/zip"
@@ -62,8 +61,10 @@ class BundleAsked(BaseModel):
         return self
 
 
-def bundle_routes(app: App, reading: Reading, vault: VaultClient) -> Router:
-    """Routes that hand out evidence."""
+def bundle_routes(
+    app: App, reading: Reading, vault: VaultClient, key: CheckpointKey | None
+) -> Router:
+    """Routes that hand out evidence, signed with the key that seals the checkpoints."""
     router = Router(tags=["evidence"])
     documented: Mapping[int | str, Any] = {
         200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}
@@ -74,8 +75,8 @@ def bundle_routes(app: App, reading: Reading, vault: VaultClient) -> Router:
         body: BundleAsked, caller: Annotated[Caller, allow("audit.bundle")]
     ) -> Response:
         """A bundle without anything of persons but sealed tokens; its making is on record."""
-        content = await _content(reading, body)
-        return await _handed_out(app, body, caller, content)
+        content = await _content(reading, body, _signing(key))
+        return await _handed_out(app, body, caller, content, _signing(key))
 
     @router.post("/bundles/opened", response_class=Response, responses=dict(documented))
     async def bundle_opened(
@@ -87,7 +88,7 @@ def bundle_routes(app: App, reading: Reading, vault: VaultClient) -> Router:
 
         Opened with the rights of whoever asks: what is locked to storage too, for an auditor.
         """
-        content = await _content(reading, body)
+        content = await _content(reading, body, _signing(key))
         found = {
             token.decode(): None for one in content.events for token in TOKEN.findall(one.state)
         }
@@ -95,26 +96,28 @@ def bundle_routes(app: App, reading: Reading, vault: VaultClient) -> Router:
         theirs = request.headers["authorization"]
         texts = await vault.open_many(tokens, body.purpose, body.complaint, theirs)
         opened = replace(content, opened=dict(zip(tokens, texts, strict=True)))
-        return await _handed_out(app, body, caller, opened)
+        return await _handed_out(app, body, caller, opened, _signing(key))
 
     return router
 
 
-async def _content(reading: Reading, body: BundleAsked) -> Content:
+def _signing(key: CheckpointKey | None) -> CheckpointKey:
+    if key is None:
+        raise NothingSigns
+    return key
+
+
+async def _content(reading: Reading, body: BundleAsked, key: CheckpointKey) -> Content:
     app = reading.app
     words: Words = app.writer.policies.in_force(WORDS, app.clock.now()).compiled
     if body.complaint is not None:
-        return await reading.query(of_complaint, body.complaint, body.size, words)
-    return await reading.query(of_period, body.since, body.until, body.size, words)
+        return await reading.query(of_complaint, body.complaint, body.size, words, key.public)
+    return await reading.query(of_period, body.since, body.until, body.size, words, key.public)
 
 
-async def _handed_out(app: App, body: BundleAsked, caller: Caller, content: Content) -> Response:
-    settings = app.settings
-    assert isinstance(settings, Settings)
-    path = settings.checkpoint_key_file
-    if path is None:
-        raise NothingSigns
-    key = await app.beside(open_key, path, settings.checkpoint_origin)
+async def _handed_out(
+    app: App, body: BundleAsked, caller: Caller, content: Content, key: CheckpointKey
+) -> Response:
     try:
         data = await app.beside(assemble, content, key)
     except TooLarge as error:

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -20,15 +21,21 @@ from psycopg.rows import dict_row
 from typer.testing import CliRunner
 
 from cli.main import app
+from libs.messaging.app import App
+from libs.messaging.stepping import Stepper
+from libs.timekeeping.clock import SteppedClock
 from services.audit.domain.checkpoint import read_note, read_verifier_key
 from services.audit.domain.leaves import read_list
 from services.audit.domain.tree import EMPTY_ROOT, is_consistent
+from services.audit.evidence.verify_bundle import verify
+from services.audit.main import build
 from services.audit.signing import is_signed
 from tests.integration.audit.tellers import (
     OWN,
     Playing,
     complaint,
     playing,
+    settings,
     tell_stories,
 )
 from tests.stack import Room, room
@@ -261,6 +268,58 @@ async def gauge(play: Playing, name: str) -> float:
     value = play.audit.registry.get_sample_value(name)
     assert value is not None
     return value
+
+
+# -- another key ----------------------------------------------------------------------------------
+
+
+async def bundled(audit: App, token: str, size: int | None = None) -> httpx.Response:
+    """A bundle of the first complaint, proven against this checkpoint."""
+    headers = {"Authorization": f"Bearer {token}"}
+    body = {"complaint": complaint(0), "purpose": "appeal", "size": size}
+    async with httpx.AsyncClient(base_url=audit.api_url, headers=headers, trust_env=False) as http:
+        return await http.post("/bundles", json=body)
+
+
+def test_after_the_key_was_replaced_no_bundle_is_made_that_its_own_verifier_refuses(
+    tmp_path: Path,
+) -> None:
+    key, public = tmp_path / "checkpoint.key", tmp_path / "checkpoint.key.pub"
+
+    async def play(where: Room) -> None:
+        async with playing(where, tmp_path, **sealing(tmp_path)) as play:
+            await seal_twice(play)
+            token = play.token("auditor")
+        key.unlink()
+        clock = SteppedClock(FOUR + timedelta(hours=1, minutes=30))
+        audit = build(settings(where, tmp_path, **sealing(tmp_path)), clock)
+        await audit.start()
+        try:
+            stepper = Stepper((audit,), clock)
+            await stepper.settle()
+            for size in (ONE, TWO, None):
+                refused = await bundled(audit, token, size)
+                assert refused.status_code == 409, (size, refused.content[:80])
+                assert refused.json()["rule"] == "checkpoint-key-replaced"
+            # nothing came but the last checkpoint's own event; for the new key it is sealed
+            await stepper.run_until(FOUR + timedelta(hours=2, minutes=1))
+            await until(lambda: len(notes(tmp_path / "drop")) == 3)
+            newest = read_note(notes(tmp_path / "drop")[-1]).checkpoint.size
+            assert newest == TWO + 1
+            trusted, replaced = public.read_text("ascii").split()
+            for size in (None, newest):
+                made = await bundled(audit, token, size)
+                assert verify(made.content, trusted)[1] == [], size
+                assert verify(made.content, replaced)[1] != [], size
+            assert (await bundled(audit, token, TWO)).status_code == 409
+            key.unlink()  # what signs is the key that it started with
+            assert verify((await bundled(audit, token)).content, trusted)[1] == []
+            assert not key.exists()
+        finally:
+            await audit.stop()
+
+    with room(("intake", "routing", "audit")) as where:
+        asyncio.run(play(where))
 
 
 # -- over HTTP and from the command line ----------------------------------------------------------
