@@ -168,6 +168,10 @@ class Lookups(Protocol):
         """The folded state of one stream, or None where nothing has happened yet."""
         ...
 
+    def withheld(self, subject: str) -> bool:
+        """Whether a purge that is approved withholds this complaint: it may go, or stay yet."""
+        ...
+
 
 def no_timers(_state: Any) -> Mapping[str, datetime]:
     """A stream that waits for nothing."""

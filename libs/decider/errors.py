@@ -31,6 +31,8 @@ class DomainError(Exception):
     status: ClassVar[int] = 422
     rule: ClassVar[str] = "refused"
     zh: ClassVar[str] = ""
+    passing: ClassVar[bool] = False
+    """It may be decided otherwise in a moment: no answer is kept for who repeats the request."""
     standing: Standing | None = None
     """Where the stream stood that refused it; None: it was not a stream's state that did."""
 

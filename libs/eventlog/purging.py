@@ -50,6 +50,7 @@ class StreamPurged(Conflict):
 class StreamWithheld(Conflict):
     """Its records are about to be deleted after their retention: tell it anew, or later."""
 
+    passing = True
     rule = "stream-withheld"
     zh = "该投诉保存期满,正在清除,暂不能追加;请重新登记或稍后再试"
 
@@ -122,7 +123,7 @@ class Scope:
     tables: Mapping[str, Table]
     also_purge: AlsoPurge | None = None
     also_moved: AlsoMoved | None = None
-    withheld_is_gone: bool = False
+    withheld_is_gone: frozenset[str] = frozenset()
 
 
 def ends_of(recorded: Recorded[Any]) -> tuple[End, ...]:

@@ -306,14 +306,14 @@ class UnitRecorder(PostgresApplicationRecorder):
     ) -> list[list[Any]]:
         """The same for many reads over the same columns of one table, in one statement.
 
-        Where the service wants it, rows about a complaint that is withheld are not found.
+        In the tables where the service wants it so, those of what is withheld are not found.
         """
         described = self._tables[table]
         columns = [name for name, _ in wanted[0]]
         arrays = ", ".join(f"%s::{described.type_of(name)}[]" for name in columns)
         names = ", ".join(columns)
         on = " AND ".join(f"t.{name} = w.{name}" for name in columns)
-        if self.scope.withheld_is_gone and kind_of_subject(described) is not None:
+        if table in self.scope.withheld_is_gone and kind_of_subject(described) is not None:
             on += (
                 f" AND NOT EXISTS (SELECT FROM withheld x WHERE x.subject = t.{described.stream}"
                 "::text)"

@@ -125,8 +125,10 @@ class Service:
       raises DomainError for what nobody may discard.
     - `also_purge`: what it deletes besides its streams and rows when complaints are purged;
       `also_moved`: which of these complaints moved on in what it keeps besides.
-    - `withheld_is_gone`: its rows about a complaint that a purge withholds are not found, so that
-      what its customer says is a complaint of its own; else who looks is told that it is withheld.
+    - `withheld_is_gone`: tables whose rows about a complaint that a purge withholds are not found,
+      so that what its customer says is a complaint of its own. Never those by which it is decided
+      what may be destroyed: what is withheld may stay yet.
+    - `frees`: commands that take up what is only withheld, e.g. a legal hold; any other is refused.
     - `access`: set by `libs.messaging.access.following`: it keeps what the log says of access.
     - `copies`: event type -> topic that gets a copy of the record (the only door out).
     """
@@ -152,7 +154,8 @@ class Service:
     kept: tuple[KeptTable, ...] = ()
     also_purge: AlsoPurge | None = None
     also_moved: AlsoMoved | None = None
-    withheld_is_gone: bool = False
+    withheld_is_gone: frozenset[str] = frozenset()
+    frees: tuple[type[Command], ...] = ()
     stays: Callable[[GivenUp], Sequence[To]] = nothing_stays
     access: AccessEvents | None = None
 

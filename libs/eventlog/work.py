@@ -215,7 +215,9 @@ class Work:
         if stream.version == 0 and decider.subject_is_id and self._reader.purged((to.subject,)):
             raise StreamPurged
         if decider.subject_is_id and self.withheld(to.subject):
-            raise StreamWithheld
+            if not isinstance(to.command, self.service.frees):
+                raise StreamWithheld
+            self.free(to.subject)
         recorded: list[Recorded[Any]] = []
         for _ in range(TIMERS_FIRED_FIRST_MAX):
             first = _next_timer(stream.timers, to.command)

@@ -110,7 +110,7 @@ class Commands(Protocol):
 
 def decided(refusal: DomainError) -> bool:
     """True for a refusal that a rule decided on a stream's state, which its key keeps."""
-    return isinstance(refusal, (Conflict, Refused, Stale))
+    return isinstance(refusal, (Conflict, Refused, Stale)) and not refusal.passing
 
 
 def refusal_of(refusal: DomainError) -> Answer:

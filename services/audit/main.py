@@ -52,7 +52,7 @@ from services.audit.domain.checkpoint import CHECKPOINTS
 from services.audit.domain.cohorts import COHORTS
 from services.audit.domain.connections import CONNECTIONS
 from services.audit.domain.exporting import EXPORTS
-from services.audit.domain.holds import HOLDS, STANDING_HOLDS
+from services.audit.domain.holds import HOLDS, STANDING_HOLDS, PlaceHold
 from services.audit.domain.policy import compile_policy
 from services.audit.domain.purging import PURGES
 from services.audit.evidence.routes import bundle_routes
@@ -101,6 +101,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
         archive=kept.keep,
         also_purge=kept.purge,
         also_moved=archive.moved_on,
+        frees=(PlaceHold,),
         archive_rebuilt=tiles.catch_up,
         compile_policy=compile_policy,
         names=NAMES,

@@ -6,22 +6,25 @@ a chore then decides on each person's stream, reading what is left as the commit
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import tuple_row
 from pydantic_core import from_json
 
 from libs.decider import To
 from libs.eventlog.envelope import Origin
+from libs.eventlog.purging import End, StreamWithheld, subjects_of
 from libs.eventlog.work import Work
 from libs.messaging.app import App
 from services.intake.domain.matching import CONTACTS
 from services.intake.domain.merging import COMPLAINTS
 from services.intake.domain.person import LapsePurpose
-from services.intake.persons import complaints_of
+from services.intake.domain.rows import ERASURES
+from services.intake.persons import settled_complaints_of
 from services.intake.standing_holds import is_held
 
 DDL = "CREATE TABLE IF NOT EXISTS purpose_lapsing (person uuid PRIMARY KEY)"
@@ -41,6 +44,18 @@ def note(conn: Connection[Any], event: bytes, kept: Collection[str]) -> None:
         "ON CONFLICT DO NOTHING",
         {"gone": subjects},
     )
+
+
+def awaited(conn: Connection[Any], ends: Sequence[End]) -> list[str]:
+    """Complaints that an erasure still waits for: what it is to tell them is under way."""
+    with conn.cursor(row_factory=tuple_row) as curs:
+        found = curs.execute(
+            "SELECT DISTINCT one.complaint FROM "
+            f"(SELECT jsonb_array_elements_text(keeping) AS complaint FROM {ERASURES} "
+            "WHERE keeping <> '[]') AS one WHERE one.complaint = ANY(%s)",
+            (list(subjects_of(ends)),),
+        ).fetchall()
+    return [complaint for (complaint,) in found]
 
 
 class Lapsing:
@@ -79,11 +94,16 @@ class Lapsing:
 
 
 def deciding(person: UUID) -> Callable[[Work], bool]:
-    """Whether it is decided: not while a standing hold of the person is on."""
+    """Whether it is decided: not while a standing hold of the person is on, nor while a purge
+    withholds a complaint of theirs, which may stay yet.
+    """
 
     def decide(work: Work) -> bool:
-        own, others = complaints_of(person, work)
         if is_held(person, (), work):
+            return False
+        try:
+            own, others = settled_complaints_of(person, work)
+        except StreamWithheld:
             return False
         lapse = LapsePurpose(at=work.now, complaints=own, others=others)
         origin = Origin(causation=f"purpose:{person}", actor="system:intake")

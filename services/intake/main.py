@@ -29,6 +29,7 @@ from services.intake.access import access_routes
 from services.intake.config import Settings
 from services.intake.destroying import Destroying
 from services.intake.domain import rows
+from services.intake.domain.matching import NOTICES, OPEN, RECEIPTS
 from services.intake.domain.person import RecordAccess
 from services.intake.domain.policy import compile_policy
 from services.intake.domain.search import RecordSearch, subject_of
@@ -56,7 +57,8 @@ def describe() -> Service:
         names=NAMES,
         seed_policies=read_policies(Path(__file__).parent / "policy"),
         also_purge=lapsing.note,
-        withheld_is_gone=True,
+        also_moved=lapsing.awaited,
+        withheld_is_gone=frozenset({NOTICES, OPEN, RECEIPTS}),
         stays=reactions.stays,
         ddl=(lapsing.DDL,),
     )

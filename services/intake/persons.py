@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from contracts.values import Reason
 from libs.decider import Lookups, NotFound, To
+from libs.eventlog.purging import StreamWithheld
 from libs.vault.routes import Access, Accessed, Purpose
 from libs.vault.store import Vault
 from libs.web import Ask, Caller, Page, PageQuery, Paging, Router, allow, command, page_of
@@ -149,7 +150,7 @@ def person_routes(
         now = ask.now
 
         def chosen(lookups: Lookups) -> Sequence[To]:
-            own, others = complaints_of(person, lookups)
+            own, others = settled_complaints_of(person, lookups)
             told = kind(at=now, basis=body.basis, complaints=own, others=others, afresh=afresh)
             if isinstance(told, Erase) and is_held(person, (), lookups):
                 told = told.model_copy(update={"held": True})
@@ -181,6 +182,19 @@ def person_routes(
 
 def _seen(person: UUID, purpose: str, field: str) -> Access:
     return Access(person=person, complaint=None, purpose=purpose, fields=(field,))
+
+
+def settled_complaints_of(
+    person: UUID, lookups: Lookups
+) -> tuple[tuple[UUID, ...], tuple[UUID, ...]]:
+    """The same as `complaints_of`, to decide what becomes of the key.
+
+    Raises StreamWithheld while a purge withholds one of them: it may go, or stay and keep the key.
+    """
+    own, others = complaints_of(person, lookups)
+    if any(lookups.withheld(str(one)) for one in (*own, *others)):
+        raise StreamWithheld
+    return own, others
 
 
 def complaints_of(person: UUID, lookups: Lookups) -> tuple[tuple[UUID, ...], tuple[UUID, ...]]:

@@ -482,6 +482,10 @@ class _Fetched:
         """Queries read rows only."""
         raise LookupError(f"a query does not fold {kind} {subject}")
 
+    def withheld(self, subject: str) -> bool:
+        """Queries show what is there."""
+        raise LookupError(f"a query does not ask what becomes of {subject}")
+
 
 class _Committed:
     """Lookups on committed rows."""
@@ -501,6 +505,10 @@ class _Committed:
     def state(self, kind: str, subject: str) -> Any:
         """Queries read rows only."""
         raise LookupError(f"a query does not fold {kind} {subject}")
+
+    def withheld(self, subject: str) -> bool:
+        """Queries show what is there."""
+        raise LookupError(f"a query does not ask what becomes of {subject}")
 
 
 def _words(names: Names) -> InWords:

@@ -192,12 +192,14 @@ def choose_unmerge(subject: UUID, command: Unmerge, lookups: Lookups) -> Sequenc
 def survivor_of(complaint: UUID, lookups: Lookups) -> tuple[UUID, Complaint] | None:
     """The complaint that goes on for this one, however often it was merged on; itself if it is.
 
-    None: its records passed their retention and went, so nothing goes on any more.
+    None: its records passed their retention and went, or are about to, so nothing goes on any more.
     """
     state: Complaint | None = lookups.state(STREAM, str(complaint))
     while state is not None and state.merged_into is not None:
         complaint, state = state.merged_into, lookups.state(STREAM, str(state.merged_into))
-    return None if state is None else (complaint, state)
+    if state is None or lookups.withheld(str(complaint)):
+        return None
+    return complaint, state
 
 
 def _refuse_survivor(merged: Complaint, survivor: Complaint | None, command: Merge) -> None:

@@ -10,16 +10,20 @@ from typing import Any
 
 import httpx
 import psycopg
+import pytest
 
 from contracts.catalogue import DECODE
 from contracts.housekeeping import Head
-from libs.eventlog.envelope import decode, digest
-from libs.eventlog.purging import End, Purge
+from libs.decider import To
+from libs.eventlog.envelope import Origin, decode, digest
+from libs.eventlog.purging import End, Lift, Purge, StreamWithheld, Withhold
 from libs.eventlog.store import Store
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
-from services.intake.lapsing import Lapsing, deciding
+from services.intake.domain.person import Erase
+from services.intake.lapsing import Lapsing, awaited, deciding
 from services.intake.main import describe
+from services.intake.persons import settled_complaints_of
 from tests.integration.intake.desk import Desk, desk
 from tests.integration.keeper.purges import KEY, public, purge, written
 from tests.unit.intake.world import message
@@ -112,6 +116,38 @@ def test_a_key_goes_with_the_last_purge_and_not_before(tmp_path: Path) -> None:
         assert erased(playing) == [(mine, "purpose_lapsed"), (other, "purpose_lapsed")]
         lapse(playing)
         assert len(erased(playing)) == 2
+
+
+def test_what_is_only_withheld_keeps_the_key_for_it_may_stay(tmp_path: Path) -> None:
+    """Until it is known whether it goes, no erasure is decided either (docs/decisions/0021)."""
+    with desk(tmp_path) as playing:
+        with psycopg.connect(playing.owners_dsn) as conn:
+            conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
+        vault = playing.channel.door._vault  # type: ignore[attr-defined]  # a FakeVault
+        first = told(playing, "a", MINE, "mobile.coverage")
+        second = told(playing, "b", MINE, "billing.overcharge")
+        mine = vault.persons[MINE]
+        purged(playing, first)
+        withheld = Withhold("purge:2024-03", (), frozenset({second}), frozenset())
+        playing.writer.transact(lambda work: work.extra.purges.append(withheld), always=True)
+        lapse(playing)
+        assert erased(playing) == []
+        with pytest.raises(StreamWithheld):
+            playing.writer.transact(lambda work: settled_complaints_of(mine, work))
+
+        lifted = Lift("purge:2024-03")
+        playing.writer.transact(lambda work: work.extra.purges.append(lifted), always=True)
+        lapse(playing)
+        assert erased(playing) == [], "the second complaint still holds their words"
+        own, _ = playing.writer.transact(lambda work: settled_complaints_of(mine, work))
+        assert [str(one) for one in own] == [second]
+        erase = Erase(at=playing.clock.now(), basis="asked_by_the_person", complaints=own)
+        playing.writer.transact(
+            lambda work: work.apply(To(str(mine), erase), Origin("request", "privacy:p-1"))
+        )
+        ends = (End("/bihuan/intake", second, 1, "ab" * 32), End("/bihuan/audit", first, 1, ""))
+        with psycopg.connect(playing.dsn) as conn:
+            assert awaited(conn, ends) == [second], "what an erasure waits for is not purged yet"
 
 
 def test_a_merge_copied_the_words_so_the_key_goes_with_the_copy(tmp_path: Path) -> None:

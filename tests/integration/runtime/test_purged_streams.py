@@ -29,6 +29,7 @@ from tests.integration.runtime.toys import (
     KEEPING,
     START,
     TYPES,
+    Snatch,
     ball,
     catcher,
     make_app,
@@ -306,6 +307,18 @@ async def what_is_withheld_is_free_again_when_it_is_withdrawn_or_spoken_of(town:
     await town.tell("2026-02", PurgeWithdrawn.model_validate(told))
     await town.throw_and_drop(subject)
     assert town.counts(subject) == [4, 2]
+
+    # What takes up is not refused, and what comes after it neither.
+    await town.approve("2026-06", town.heads(subject))
+    with pytest.raises(StreamWithheld):
+        await town.throw(subject)
+    snatch = To(subject, Snatch(at=town.clock.now()))
+    await town.apps[0].in_thread(
+        town.apps[0].writer.transact, lambda work: work.apply(snatch, Origin("test", "agent:1"))
+    )
+    await town.throw_and_drop()
+    await town.throw_and_drop(subject)
+    assert town.counts(subject)[0] == 8
 
     # The thrower ends otherwise than is said, the catcher does not: it withholds, until it hears.
     named = town.heads(other)

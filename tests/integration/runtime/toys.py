@@ -67,6 +67,10 @@ class Throw(Command):
     pass
 
 
+class Snatch(Throw):
+    """As a legal hold does, it takes up what is only withheld."""
+
+
 class TimeUp(TimerFired):
     pass
 
@@ -150,7 +154,7 @@ def thrower() -> Service:
         deciders=(
             Decider(
                 kind="hand",
-                commands=(Throw, TimeUp),
+                commands=(Throw, Snatch, TimeUp),
                 events=(Thrown, Dropped),
                 decide=throw,
                 evolve=fold_hand,
@@ -161,7 +165,8 @@ def thrower() -> Service:
         ),
         types=TYPES,
         housekeeping=KEEPING,
-        withheld_is_gone=True,
+        withheld_is_gone=frozenset({"hand"}),
+        frees=(Snatch,),
         tables=(
             Table(
                 "hand",

@@ -409,6 +409,19 @@ def test_words_on_a_complaint_whose_survivor_was_purged_stand_on_their_own(two: 
     assert by_receipt["complaint"] not in {str(LATER), str(EARLIER)}
 
 
+@pytest.mark.parametrize("kind", ["urge", "regulator_referral"])
+def test_words_on_a_complaint_whose_survivor_is_withheld_stand_on_their_own(
+    two: Matter, kind: str
+) -> None:
+    """A purge of the survivor is approved: it may go, and no word is lost with it (decision 21)."""
+    two.merge()
+    two.settle().world.withheld_ones.add(str(EARLIER))
+    regulator = {"regulator": {"ref": "GX-7"}} if kind == "regulator_referral" else {}
+    told = two.tell("w-1", 12, "product", kind=kind, receipt=receipt_of(LATER), **regulator)
+    assert told["outcome"] == "registered"
+    assert told["complaint"] not in {str(LATER), str(EARLIER)}
+
+
 def test_by_person_too_nothing_goes_on_for_it(two: Matter) -> None:
     two.merge()
     purged(two.settle(), EARLIER)

@@ -226,6 +226,7 @@ class World:
     states: dict[tuple[str, str], Any] = field(default_factory=dict)
     shown: dict[tuple[str, tuple[Any, ...]], Row] = field(default_factory=dict)
     reads: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    withheld_ones: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.clock = SteppedClock(self.now)
@@ -245,6 +246,9 @@ class World:
 
     def state(self, kind: str, subject: str) -> Any:
         return self.states.get((kind, subject))
+
+    def withheld(self, subject: str) -> bool:
+        return subject in self.withheld_ones
 
     # -- doing -----------------------------------------------------------------------------------
 

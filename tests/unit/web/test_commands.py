@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from libs.eventlog.purging import StreamPurged, StreamWithheld
+from libs.web.commands import decided
 from tests.unit.web.client import Client
 from tests.unit.web.sample import JOB, NO_JOB, TAKEN_JOB, Sample
 
@@ -51,6 +53,12 @@ def test_a_refusal_that_a_rule_decided_is_an_outcome_too(sample: Sample, client:
     assert again.headers["content-type"] == "application/problem+json"
     assert "idempotency-replayed" not in first.headers
     assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_a_refusal_that_passes_by_itself_is_not_kept_with_its_key() -> None:
+    """What is withheld is free again, or gone, in a moment."""
+    assert decided(StreamPurged())
+    assert not decided(StreamWithheld())
 
 
 def test_a_subject_not_there_yet_may_be_asked_again_with_the_same_key(
