@@ -29,7 +29,7 @@ from libs.messaging.spool import Spool
 from libs.messaging.swapping import swap_names
 
 EVENTS = "stored_events"
-CARRIED = ("inbox_offset", "inbox_taken", "parked", "idempotency")
+CARRIED = ("inbox_offset", "inbox_taken", "parked", "idempotency", "withheld")
 """What no log holds and the live database knows."""
 NOT_COMPARED = frozenset((*RUNTIME_TABLE_NAMES, "checkpoint_export")) - {"timer"}
 """What says how far an instance is, not what is known: outside DESIGN's definition."""

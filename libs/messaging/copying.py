@@ -6,7 +6,7 @@ is decided, so that a copy may be made while the service itself goes on deciding
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -185,7 +185,9 @@ class Copy:
         for one in self._purges:
             recorded = self.service.read(one.value or b"")
             purge = purge_of(recorded, one.value or b"", kept=kept.get(recorded.id, ()))
-            self.store.recorder.insert_events([], unit=Unit(purges=[purge]))
+            # What is withheld now is another purge's of that month; this one lifted its own then.
+            again = replace(purge, last=False)
+            self.store.recorder.insert_events([], unit=Unit(purges=[again]))
         self._purges.close()
         self._purges = Spool()
         if done:
