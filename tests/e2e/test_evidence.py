@@ -6,6 +6,7 @@ What tampers is written here and shares nothing with what makes or checks bundle
 import asyncio
 import base64
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -24,6 +25,13 @@ from tests.stack import UNGUARDED, room
 
 START = "2025-10-09 09:00:00"
 PHONE, WORDS = "13800000771", "上个月的漫游费太贵了, 我姓欧阳"
+TOLD_BEFORE = {
+    "explanation": "已电话答复",
+    "decision": "upheld",
+    "told_by": "call",
+    "occurred_at": "2025-10-09T09:10:00+08:00",
+}
+"""An answer by telephone, put on record ten minutes later: it happened at another time."""
 SCRIPT = Path(verify_bundle.__file__)
 
 Files = dict[str, bytes]
@@ -136,6 +144,8 @@ TAMPERED: dict[str, Callable[[Files], Files]] = {
 
 
 def test_tampered_bundles_are_told_from_true_ones_by_plain_python(tmp_path: Path) -> None:
+    handled_by: dict[str, Any] = {}
+
     async def play(playing: World) -> dict[str, Path]:
         first = await playing.say(
             text=WORDS,
@@ -143,7 +153,13 @@ def test_tampered_bundles_are_told_from_true_ones_by_plain_python(tmp_path: Path
             category="billing.overcharge",
             reply_to={"kind": "sms", "address": PHONE},
         )
-        await playing.say(text="没信号", subscriber="13800000772", category="mobile.coverage")
+        second = await playing.say(
+            text="没信号", subscriber="13800000772", category="mobile.coverage"
+        )
+        handled_by.update(await playing.accepts(second))
+        await playing.at("2025-10-09 09:20:00")
+        url = f"/work/{second}/answer"
+        await playing.player.do("routing", url, TOLD_BEFORE, **handled_by)
         await playing.settle()
         await playing.at("2025-10-09 11:30:00")
         data = playing.system.places.data
@@ -193,6 +209,12 @@ def test_tampered_bundles_are_told_from_true_ones_by_plain_python(tmp_path: Path
     for name in found:
         assert "WRONG" in shown[name][1] or "NO BUNDLE" in shown[name][1], name
     named_by_their_own(shown, true_files)
+    for name, path in made.items():
+        who_did_what_when(shown[name][1], lines(opened_up(path)))
+    period = [json.loads(line) for line in lines(opened_up(made["period"]))]
+    assert any(one.get("occurredat", one["time"]) != one["time"] for one in period)
+    theirs = {one["type"] for one in period if one["actor"] == handled_by["actor"]}
+    assert {"work.accepted.v1", "work.answered.v1"} <= theirs
     another_key(tmp_path, made["one"])
 
 
@@ -206,6 +228,29 @@ def named_by_their_own(shown: dict[str, tuple[int, str]], files: Files) -> None:
     assert "complaint.registered.v1" in shown["one"][1]
     (kept,) = [one for one in shown["one"][1].splitlines() if "  acknowledge  " in one]
     assert ": KEPT at 2025-10-09T01:00:00" in kept  # which promise was kept is said
+
+
+STEP = re.compile(r" *(\d+)  (\S+)  (\S+) +(\S+) <- (.+?)(?: \((.*)\))?")
+
+
+def who_did_what_when(out: str, held: list[bytes]) -> None:
+    """The verifier's STEPS, line by line, against the events as they are read here."""
+    events = [json.loads(line) for line in held]
+    told = out.split("\nSTEPS: ")[1].partition("\n\n")[0].splitlines()[1:]
+    said = []
+    for number, line in enumerate(told, 1):
+        step = STEP.fullmatch(line)
+        assert step is not None, line
+        at, time, kind, actor, cause, reason = step.groups()
+        assert int(at) == number
+        led = re.fullmatch(r"step (\d+)", cause)
+        said.append((time, kind, actor, events[int(led[1]) - 1]["id"] if led else cause, reason))
+    assert said == [
+        (one["time"], one["type"], one["actor"], one["causationid"], one["data"].get("reason"))
+        for one in events
+    ]
+    assert any("<- step " in line for line in told)
+    assert not all("<- step " in line for line in told)
 
 
 def another_key(folder: Path, bundle: Path) -> None:
