@@ -192,7 +192,7 @@ def verification(told: Json) -> RenderableType:
         looked += f"; {told['purged']:,} purged by 已清除 {events}"
     if not told["faults"]:
         return Text.assemble(("✓ ", "bold green"), f"{looked}: nothing is wrong 未发现问题")
-    table = grid("", "fault", "stream", "number", "what", "proven until", right=("number",))
+    table = grid("", "fault", "stream", "number", "what", "sound until 完好至", right=("number",))
     for one in told["faults"]:
         table.add_row(
             Text(one["kind"], style="bold red"),

@@ -152,7 +152,9 @@ class FaultShown(_Shown):
     sequence: int | None
     id: UUID | None = Field(description="the event's id; null where it is no single event")
     what: str
-    since: Instant | None = Field(description="the time up to which the stream is proven")
+    since: Instant | None = Field(
+        description="the latest instant at which all is known to have been as it was accepted"
+    )
 
 
 class ResolvedShown(_Shown):

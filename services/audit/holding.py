@@ -218,6 +218,8 @@ class Roots:
     checkpoints: int = 0
     held: bool = False
     """The exported checkpoint was met, and is that of this archive."""
+    sound: dict[int, datetime] = field(default_factory=dict)
+    """Partition -> when the last checkpoint was sealed that it still fits."""
     _frontier: Frontier = field(default_factory=Frontier)
     _had: dict[int, int] = field(default_factory=dict)
     _running: dict[int, bytes] = field(default_factory=dict)
@@ -320,7 +322,10 @@ class Roots:
                 self._frontier.append(digest)
                 running = sha256(running + digest).digest()
             self._running[one.partition] = running
-            if one.partition in self._spoilt or running == one.digest:
+            if one.partition in self._spoilt:
+                continue
+            if running == one.digest:
+                self.sound[one.partition] = checkpoint.sealed_at
                 continue
             self._spoilt.add(one.partition)
             lacks = new - len(digests) // HASH_BYTES

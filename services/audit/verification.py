@@ -195,6 +195,8 @@ class _Verification:
         self.upto: dict[int, int] = dict(upto.fetchall())
         self.resolved = resolved_gaps(conn)
         exported = asked.exported
+        self.not_accepted: dict[int, str] = {}
+        """What is wrong with a partition as a whole."""
         self.witness: Witness | None = None
         if exported is not None and exported.leaves is not None:
             self.witness = Witness(exported.leaves, exported.signed.checkpoint.sealed_at)
@@ -215,6 +217,9 @@ class _Verification:
                 self.archived, spool, self.findings, self.asked.trusted, self.asked.exported
             )
             roots.run()
+        for partition, what in self.not_accepted.items():
+            since = roots.sound.get(partition)
+            self.findings.add(Fault(FaultKind.PARTITION, "", "", None, what, since))
         result.tombstones = tombstones(self.archived, self.findings, self.asked.purge_keys)
         result.checkpoints, result.held = roots.checkpoints, roots.held
         result.resolved = [gap for gaps in self.resolved.values() for gap in gaps]
@@ -437,6 +442,8 @@ class _Partition:
         self.running = GENESIS
         self.sent: dict[str, str] = {}
         """The last position seen of each source."""
+        self.sent_at: dict[str, datetime] = {}
+        """The time of the last record seen of each source that has one."""
         self.latest: dict[str, tuple[datetime, Identity]] = {}
         """The time up to which each source has come, and by which event."""
 
@@ -503,9 +510,14 @@ class _Partition:
             if digest is None:
                 return  # it never was in the log: what follows it does not follow from it
         if after != self.sent.get(source, NOTHING_SENT):
-            self._gap(source, after, offset, time)
-        self.sent[source] = position
+            self._gap(source, after, offset)
+        self._sent(source, position, time)
         self._accepted(digest)
+
+    def _sent(self, source: str, position: str, time: datetime | None) -> None:
+        self.sent[source] = position
+        if time is not None:
+            self.sent_at[source] = time
 
     def _purged(self, row: _Row) -> None:
         """A record that went after its retention: its place and digest are still there.
@@ -525,8 +537,8 @@ class _Partition:
                 return
             digest = known
         if row.after != self.sent.get(row.source, NOTHING_SENT):
-            self._gap(row.source, row.after, row.offset, None)
-        self.sent[row.source] = row.position
+            self._gap(row.source, row.after, row.offset)
+        self._sent(row.source, row.position, None)
         self._accepted(digest)
 
     def _clock_back(self, row: _Row, time: datetime, latest: datetime, by: Identity) -> None:
@@ -560,7 +572,10 @@ class _Partition:
         else:
             kind = FaultKind.MISLABELLED
             what = f"it is filed under something else than its bytes say ({place})"
-        fault = Fault(kind, *stream, row.sequence, what, row.time)
+        # What it is filed under is not to be believed where the bytes are those accepted.
+        time = seen.time if kind is FaultKind.MISLABELLED and seen else row.time
+        since = time or self.sent_at.get(row.source)
+        fault = Fault(kind, *stream, row.sequence, what, since)
         if row.sequence is None or seen is None:
             self.findings.add(fault)
         else:
@@ -568,6 +583,7 @@ class _Partition:
                 fault,
                 Identity(*stream, row.sequence),
                 Identity(seen.source, seen.subject, seen.sequence),
+                row.time,
             )
 
     # -- beside the log --------------------------------------------------------------------------
@@ -600,7 +616,7 @@ class _Partition:
         what = f"the log holds it at partition {self.partition}, offset {entry.offset}"
         sequence, since = (seen.sequence, seen.time) if seen else (None, None)
         self.findings.add(Fault(FaultKind.MISSING, source, entry.key, sequence, what, since))
-        self.sent[source] = str(entry.headers.position)
+        self._sent(source, str(entry.headers.position), since)
         self._accepted(sha256(entry.value).digest())
 
     def _rest_of_log(self) -> None:
@@ -611,7 +627,7 @@ class _Partition:
 
     # -- the partition as a whole ----------------------------------------------------------------
 
-    def _gap(self, source: str, after: str, offset: int, since: datetime | None) -> None:
+    def _gap(self, source: str, after: str, offset: int) -> None:
         last = self.sent.get(source, NOTHING_SENT)
         for gap in self.whole.resolved.get((source, self.partition), ()):
             if (gap.after, gap.upto) == (last, after):
@@ -620,6 +636,10 @@ class _Partition:
             f"in partition {self.partition} the record at offset {offset} follows position "
             f"{after}, but the one before it has {last}"
         )
+        self._no_event(source, what)
+
+    def _no_event(self, source: str, what: str) -> None:
+        since = self.sent_at.get(source)
         self.findings.add(Fault(FaultKind.GAP, source, "", None, what, since))
 
     def _ends(self) -> None:
@@ -631,7 +651,7 @@ class _Partition:
             taken, last = str(Position(generation, number)), self.sent.get(source, NOTHING_SENT)
             if taken != last:
                 what = f"in partition {self.partition} position {taken} was taken, {last} is last"
-                self.findings.add(Fault(FaultKind.GAP, source, "", None, what))
+                self._no_event(source, what)
         row = conn.execute(
             "SELECT records, digest FROM running_digest WHERE partition = %s", (self.partition,)
         ).fetchone()
@@ -641,7 +661,7 @@ class _Partition:
                 f"the running digest of partition {self.partition} is not that of the {records} "
                 f"record(s) accepted; {self.records} are there"
             )
-            self.findings.add(Fault(FaultKind.PARTITION, "", "", None, what))
+            self.whole.not_accepted[self.partition] = what
 
 
 _STRONGEST_FIRST = (
@@ -661,7 +681,7 @@ class _Findings:
     def __init__(self) -> None:
         self.more = False
         self._faults: dict[tuple[Any, ...], list[Fault]] = {}
-        self._suspects: dict[Identity, Identity] = {}
+        self._suspects: dict[Identity, tuple[Identity, datetime | None]] = {}
         self._out_of_time: list[tuple[Fault, Identity]] = []
 
     def add(self, *faults: Fault) -> None:
@@ -677,11 +697,16 @@ class _Findings:
             else:
                 self.more = True
 
-    def suspect(self, fault: Fault, filed: Identity, bytes_say: Identity) -> None:
-        """A record whose bytes do not fit it; perhaps another one's stand there."""
+    def suspect(
+        self, fault: Fault, filed: Identity, bytes_say: Identity, time: datetime | None
+    ) -> None:
+        """A record whose bytes do not fit it; perhaps another one's stand there.
+
+        `time` is what it is filed under.
+        """
         self.add(fault)
         if filed != bytes_say and len(self._suspects) < FAULTS_MAX:
-            self._suspects[filed] = bytes_say
+            self._suspects[filed] = bytes_say, time
 
     def out_of_time(self, fault: Fault, before: Identity) -> None:
         """Its time is earlier than that of the event `before` it, unless that one is at fault."""
@@ -696,13 +721,14 @@ class _Findings:
         for fault, before in self._out_of_time:
             if before not in known_by_then:
                 self.add(fault)
-        for filed, bytes_say in self._suspects.items():
+        for filed, (bytes_say, time) in self._suspects.items():
             known = self._faults.get(filed)
-            if known is not None and self._suspects.get(bytes_say) == filed:
+            other = self._suspects.get(bytes_say)
+            if known is not None and other is not None and other[0] == filed:
                 what = f"the bytes of number {bytes_say.sequence} stand in its place"
                 if bytes_say[:2] != filed[:2]:
                     what += f" (of {bytes_say.source}, {bytes_say.subject})"
-                known.append(replace(known[0], kind=FaultKind.SWAPPED, what=what))
+                known.append(replace(known[0], kind=FaultKind.SWAPPED, what=what, since=time))
         merged = [_merged(faults) for faults in self._faults.values()]
         merged.sort(
             key=lambda one: (one.sequence is None, one.source, one.subject, one.sequence or 0)
@@ -720,4 +746,5 @@ def _merged(faults: Sequence[Fault]) -> Fault:
         ),
     )
     what = "; ".join(dict.fromkeys(one.what for one in ranked))
-    return replace(ranked[0], what=what)
+    known = [one.since for one in ranked if one.kind is ranked[0].kind and one.since is not None]
+    return replace(ranked[0], what=what, since=max(known, default=None))

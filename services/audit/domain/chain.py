@@ -52,8 +52,11 @@ class Fault:
     """One thing that is wrong, and where.
 
     `sequence` and `source`, `subject` are None and empty where a fault concerns no single event.
-    `since`: the time of the event named or, where that is missing, of the last one before it: up
-    to there the stream is proven.
+    `since`: the latest instant at which all is known to have been as it was accepted. Of an event
+    that is there: its own time. Of one that is missing: that of the last one of its stream before
+    it, its own where the log still tells it, or that of the checkpoint given that holds it. Of a
+    gap: that of its source's last record before it. Of a clock that went back: what it had come
+    to. Of a partition: that of its last sound checkpoint. None: no such instant is known.
     """
 
     kind: FaultKind

@@ -45,6 +45,11 @@ ONE, TWO = 6 + OWN, 8 + OWN
 
 FOUR = datetime(2025, 9, 30, 16, 0, tzinfo=UTC)
 
+CLOSED, FIRST, SECOND = (
+    f"2025-09-30T{one}.000000Z" for one in ("15:00:05", "16:00:00", "17:00:00")
+)
+"""When the fifth and last event of `seal_twice`'s story was told; when it seals."""
+
 
 def root_by_hand(digests: list[bytes]) -> bytes:
     """RFC 9162 §2.1.1 in its own words; shares nothing with what seals."""
@@ -432,12 +437,25 @@ def test_a_kept_checkpoint_is_checked_and_held_against_the_archive_from_elsewher
             assert [one["kind"] for one in told["faults"]] == ["checkpoint"]
             assert "not signed by a key of this log" in told["faults"][0]["what"]
             with psycopg.connect(where.dsns["audit"]) as conn:
+                last = (complaint(0), "/bihuan/intake", 6)
+                row = "subject = %s AND source = %s AND sequence = %s"
+                done = conn.execute(f"DELETE FROM archive WHERE {row}", last)
+                assert done.rowcount == 1
+            # Told at 00:01 in Shanghai; it was there when the second checkpoint was sealed.
+            for given, known in ((), CLOSED), (("--checkpoint", str(later)), SECOND):
+                code, told = await cli(play, "verify", "--no-log", *given)
+                at = {one["kind"]: one["since"] for one in told["faults"]}
+                assert (code, at["missing"]) == (1, known)
+                assert at["partition"] == at["checkpoint"] == FIRST
+            with psycopg.connect(where.dsns["audit"]) as conn:
                 conn.execute("DELETE FROM archive WHERE subject = %s", (complaint(0),))
                 conn.execute("DELETE FROM head WHERE subject = %s", (complaint(0),))
             code, told = await cli(play, "verify", "--no-log", "--checkpoint", str(kept))
             named = {(one["source"], one["sequence"]) for one in told["faults"]}
             assert code == 1
             assert {("/bihuan/intake", number) for number in range(1, 6)} <= named
+            gone = {one["since"] for one in told["faults"] if one["kind"] == "missing"}
+            assert gone == {FIRST}, "the checkpoint that was kept has them all"
             (tmp_path / "no.checkpoint").write_text("nothing")
             code, _ = await cli(play, "verify", "--checkpoint", str(tmp_path / "no.checkpoint"))
             assert code == 2

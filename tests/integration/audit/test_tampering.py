@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from libs.eventlog.work import partition_of
 from services.audit import verification
 from services.audit.domain.chain import FaultKind as F
 from services.audit.log import Log
@@ -26,6 +28,17 @@ from tests.stack import UNGUARDED, Room, room
 VICTIM = complaint(2)
 INTAKE, ROUTING = "/bihuan/intake", "/bihuan/routing"
 COMPLAINTS = 6
+
+
+def at(second: int) -> datetime:
+    """So many seconds after 23:00 on 30 September in Shanghai."""
+    return datetime(2025, 9, 30, 15, 0, second, tzinfo=UTC)
+
+
+TOLD = {1: at(3), 2: at(9), 3: at(15), 4: at(21), 5: at(27)}
+"""The victim's events: the third of six complaints, of each one event a second in turn."""
+FORGED = TOLD | {6: at(27)}
+"""One forged behind the last has that one's time."""
 
 
 @dataclass(frozen=True)
@@ -348,8 +361,47 @@ def test_what_nobody_touched_is_proven(archived: Archived) -> None:
 def test_tampering_is_found_and_named(archived: Archived, name: str) -> None:
     tamper, alone, with_log, _ = CASES[name]
     with tampered(archived, tamper) as dsn:
-        assert once(named(proven(archived, dsn, with_log=False))) == once(alone)
-        assert once(named(proven(archived, dsn, with_log=True))) == once(with_log)
+        without, beside = (proven(archived, dsn, with_log=one) for one in (False, True))
+    assert once(named(without)) == once(alone)
+    assert once(named(beside)) == once(with_log)
+    # Of what is missing the archive knows the one before it, and the log when it was recorded.
+    assert since(without) == {
+        (kind, number): TOLD[number - 1] if kind is F.MISSING else FORGED[number]
+        for kind, _, _, number in alone
+        if number is not None
+    }
+    assert since(beside) == {
+        (kind, number): FORGED[number] for kind, _, _, number in with_log if number is not None
+    }
+    for fault in (*without.faults, *beside.faults):
+        if fault.kind is F.PARTITION:
+            assert fault.since is None, "no checkpoint was sealed that could tell"
+
+
+def since(verified: Verified) -> dict[tuple[F, int], datetime | None]:
+    """Since when, of each fault that names an event."""
+    return {
+        (one.kind, one.sequence): one.since for one in verified.faults if one.sequence is not None
+    }
+
+
+@pytest.mark.parametrize("number", [3, 5])
+def test_a_gap_is_since_the_last_record_of_its_source_before_it(
+    archived: Archived, number: int
+) -> None:
+    """In the middle of the partition, and at its end as far as anything of intake's follows."""
+    partitions = archived.where.topics[0].partitions
+    mates = [
+        one
+        for one in range(COMPLAINTS)
+        if partition_of(complaint(one), partitions) == partition_of(VICTIM, partitions)
+    ]
+    seconds = [6 * kind + mate + 1 for kind in range(5) for mate in mates]
+    removed = 6 * (number - 1) + 3
+    with tampered(archived, remove(number)) as dsn:
+        verified = proven(archived, dsn, with_log=False)
+    (gap,) = (one for one in verified.faults if one.kind is F.GAP)
+    assert gap.since == at(max(one for one in seconds if one < removed))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -394,9 +446,12 @@ def test_a_stream_forged_whole_is_given_away_by_the_log_event_by_event(archived:
 
 def test_a_whole_month_gone_is_named_event_by_event(archived: Archived) -> None:
     with tampered(archived, lambda conn: conn.execute("DELETE FROM archive_2025_09")) as dsn:
-        missing = once(named(proven(archived, dsn, with_log=False)))
+        verified = proven(archived, dsn, with_log=False)
+    missing = once(named(verified))
     assert once(of_victim(F.MISSING, 1, 2, 3, 4, 5)) <= missing
     assert (F.MISSING, ROUTING, VICTIM, 1) in missing
+    ours = [one for one in verified.faults if one.subject == VICTIM]
+    assert {one.since for one in ours} == {None}, "nothing of these streams is there any more"
 
 
 def test_when_kafka_is_away_the_archive_alone_is_proven_and_it_is_said(archived: Archived) -> None:

@@ -93,5 +93,11 @@ def test_verify_names_every_fault_or_says_that_nothing_is_wrong() -> None:
     assert "1 fault 发现问题" in text
     for said in ("3 checkpoints made again", "given holds", "1 gap(s) resolved on record"):
         assert said in " ".join(text.split())
-    for said in ("digest", "/bihuan/intake c-1", "bytes differ", "2025-10-09 20:30:00.000001"):
+    for said in (
+        "digest",
+        "/bihuan/intake c-1",
+        "bytes differ",
+        "sound until",
+        "2025-10-09 20:30:00.000001",
+    ):
         assert said in text
