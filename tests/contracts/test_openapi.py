@@ -24,11 +24,12 @@ from libs.web.routing import Router
 from tests.contracts import openapi
 
 CHECK_SECONDS_MAX = 120
+SERVICES_ARE = 6
+"""Intake, routing, escalation, SLA watch, feedback survey, audit: each has an API."""
 
 
 def test_no_services_document_is_stale() -> None:
-    if not openapi.built():
-        pytest.skip("no service has all its rooms yet: main.py, api.py, config.py")
+    assert len(openapi.built()) == SERVICES_ARE
     said = subprocess.run(
         [sys.executable, "-m", "tests.contracts.openapi", "--check"],
         cwd=ROOT,
