@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import pytest
+import yaml
 
 from contracts.categories import Category
 from contracts.escalation import GrantedUnder
@@ -13,6 +15,10 @@ from contracts.values import Basis, CustomerClass, Decision, Medium, Urgency, Va
 from services.audit.domain.reporting import wording
 from services.audit.domain.reporting.forms import RECORD_COLUMNS, REVISIT_COLUMNS
 from services.audit.domain.reporting.refunds import COLUMNS as REFUND_COLUMNS
+
+SERVICES = Path(__file__).parents[3] / "services"
+TIMELINE_WORDS = SERVICES / "audit" / "policy" / "words.v1.yaml"
+CUSTOMERS_TEXTS = SERVICES / "feedback_survey" / "policy" / "texts.v1.yaml"
 
 OF_A_COLUMN: Mapping[tuple[str, str], Iterable[str]] = {
     ("records", "customer_class"): CustomerClass,
@@ -45,3 +51,12 @@ def test_each_code_has_its_words(form: str, name: str) -> None:
 def test_what_a_cycle_ended_with_reads_as_its_column_in_the_satisfaction_report() -> None:
     assert wording.SURVEY_OUTCOMES["no_answer"] == "未回复 no answer"
     assert wording.SURVEY_OUTCOMES["unreachable"] == "无法联系 unreachable"
+
+
+@pytest.mark.parametrize("decision", Decision)
+def test_a_decision_has_one_name_for_managers_auditors_and_customers(decision: Decision) -> None:
+    chinese, english = wording.DECISION_NAMES[decision]
+    told = yaml.safe_load(TIMELINE_WORDS.read_text("utf-8"))["values"][decision.value]
+    assert told == {"zh": chinese, "en": english}
+    written = yaml.safe_load(CUSTOMERS_TEXTS.read_text("utf-8"))["content"]["words"]
+    assert written["decision"][decision.value]["zh"] == f"投诉{chinese}"

@@ -10,7 +10,7 @@ from services.audit.domain.reporting.facts import CASE, COMPLAINT, Fact, Facts
 from services.audit.domain.reporting.period import Period
 from services.audit.domain.reporting.repeats import Tallies, is_counted
 from services.audit.domain.reporting.volume import name_of
-from services.audit.domain.reporting.wording import COUNTED_BY
+from services.audit.domain.reporting.wording import COUNTED_BY, DECISION_NAMES
 
 TIERS = (2, 3, 4)
 ENDINGS = {
@@ -19,11 +19,6 @@ ENDINGS = {
     "withdrawn": ("撤回", "withdrawn"),
     "declined": ("不予受理", "declined"),
     "open": ("处理中", "open"),
-}
-DECISIONS = {
-    "upheld": ("支持", "upheld"),
-    "partly": ("部分支持", "partly upheld"),
-    "rejected": ("不支持", "rejected"),
 }
 TRIGGERS = {
     CaseTrigger.BREACH: Names("承诺超时", "Promise broken"),
@@ -54,7 +49,7 @@ COLUMNS = (
     Column("cases", "升级件数", "cases"),
     *(Column(f"tier_{tier}", f"{tier}级", f"tier {tier}") for tier in TIERS),
     *(Column(ending, *names) for ending, names in ENDINGS.items()),
-    *(Column(f"decided_{decision}", *names) for decision, names in DECISIONS.items()),
+    *(Column(f"decided_{decision}", *names) for decision, names in DECISION_NAMES.items()),
     *(Column(name, *names) for name, names in CORRECTIONS.items()),
 )
 FIGURES = tuple(column.name for column in COLUMNS[7:])

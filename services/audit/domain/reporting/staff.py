@@ -21,15 +21,14 @@ from services.audit.domain.reporting.facts import (
 )
 from services.audit.domain.reporting.period import Period
 from services.audit.domain.reporting.repeats import is_counted
+from services.audit.domain.reporting.wording import DECISION_NAMES
 
 TEAM_COLUMNS = (
     Column("team", "班组", "team"),
     Column("agent", "处理人", "agent"),
     Column("answers", "答复数", "answers"),
     Column("complaints", "投诉数", "complaints"),
-    Column(Decision.UPHELD.value, "支持", "upheld"),
-    Column(Decision.PARTLY.value, "部分支持", "partly upheld"),
-    Column(Decision.REJECTED.value, "不支持", "rejected"),
+    *(Column(str(one), *DECISION_NAMES[one]) for one in Decision),
     Column("reopened", "答复后重新办理", "reopened afterwards"),
     Column("compensation", "补偿金额(元)", "compensation (CNY)"),
 )

@@ -17,13 +17,15 @@ CLASSES = _called(NAMES["customer_class"])
 TIERS = _called(NAMES["value_tier"])
 URGENCIES = _called(NAMES["urgency"])
 
-DECISIONS = _called(
+DECISION_NAMES = MappingProxyType(
     {
-        "upheld": Names("支持", "upheld"),
-        "partly": Names("部分支持", "partly upheld"),
-        "rejected": Names("不支持", "rejected"),
+        "upheld": Names("成立", "upheld"),
+        "partly": Names("部分成立", "partly upheld"),
+        "rejected": Names("不成立", "rejected"),
     }
 )
+"""As timelines tell them and as the customer reads them: one decision has one name."""
+DECISIONS = _called(DECISION_NAMES)
 _ASKED = {
     "satisfied": Names("满意", "satisfied"),
     "no_answer": Names("未回复", "no answer"),
