@@ -282,13 +282,18 @@ def withheld_among(curs: Cursor[Any], subjects: Iterable[str]) -> dict[str, str]
     return {row["subject"]: row["purge"] for row in found}
 
 
-def check_written(curs: Cursor[Any], written: Iterable[str], steps: Sequence[Step]) -> None:
-    """Nothing is added to what is gone or withheld; raises Moved where it has become so."""
-    subjects = list(written)
+def check_written(
+    curs: Cursor[Any], written: Collection[str], looked_at: Collection[str], steps: Sequence[Step]
+) -> None:
+    """Nothing is added to what is gone or withheld; raises Moved where it has become so.
+
+    Nor is anything decided on what was looked at, and free, and is withheld by now.
+    """
+    if written and purged_among(curs, written):
+        raise Moved("a complaint was purged meanwhile")
+    subjects = {*written, *looked_at}
     if not subjects:
         return
-    if purged_among(curs, subjects):
-        raise Moved("a complaint was purged meanwhile")
     freed = {step.subject for step in steps if isinstance(step, Free)}
     lifted = {step.purge for step in steps if isinstance(step, Lift)}
     for subject, purge in withheld_among(curs, subjects).items():

@@ -120,6 +120,8 @@ class Unit:
     """Idempotency rows: key, actor, fingerprint, outcome JSON, kept until."""
     written: set[str] = field(default_factory=set)
     """Subjects that get an event or a row; none of them may have been purged or be withheld."""
+    looked_at: set[str] = field(default_factory=set)
+    """Subjects that no purge withheld when this unit looked."""
     purges: list[Step] = field(default_factory=list)
     """What hearing of purges leads to, in order."""
     archive: Any = None
@@ -269,7 +271,7 @@ class UnitRecorder(PostgresApplicationRecorder):
         _check_versions(curs, self.events_table_name, unit)
         self._check_finds(curs, unit)
         _check_parked(curs, unit)
-        check_written(curs, unit.written, unit.purges)
+        check_written(curs, unit.written, unit.looked_at, unit.purges)
         check_steps(curs, unit.purges, self.scope)
         self._write_rows(curs, unit)
         _write_timers(curs, unit)

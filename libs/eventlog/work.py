@@ -355,6 +355,8 @@ class Work:
                 return False
             if isinstance(step, Withhold) and subject in step.subjects:
                 return True
+        if purge is None:
+            self._extra.looked_at.add(subject)
         return purge is not None
 
     def free(self, subject: str) -> None:

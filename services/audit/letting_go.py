@@ -191,11 +191,10 @@ class Office:
 
         return self._app.writer.transact(decide)
 
-    def ready(self) -> str | None:
-        """A month of which every service has answered the approval."""
+    def ready(self) -> list[str]:
+        """The months of which every service has answered the approval, oldest first."""
         with self._app.store.connection() as conn, conn.cursor(row_factory=tuple_row) as curs:
-            row = curs.execute(_READY).fetchone()
-        return None if row is None else row[0]
+            return [cohort for (cohort,) in curs.execute(_READY).fetchall()]
 
     def sign(self, cohort: str) -> None:
         """Puts the signed tombstones on record of what nobody keeps; blocks.
@@ -269,26 +268,26 @@ class Signer:
     def __init__(self, app: App, office: Office) -> None:
         self._app = app
         self._office = office
-        self._not_before: datetime | None = None
+        self._not_before: dict[str, datetime] = {}
+        """Months that could not be signed, and when each is tried again."""
 
     def next_due(self) -> datetime | None:
         """Now, while all have answered; None while nothing waits for it."""
-        if self._office.ready() is None:
-            return None
         now = self._app.clock.now()
-        return now if self._not_before is None else max(now, self._not_before)
+        ready = self._office.ready()
+        return min((max(now, self._not_before.get(one, now)) for one in ready), default=None)
 
     async def run(self) -> None:
-        """Signs one month's."""
-        cohort = await self._app.in_thread(self._office.ready)
-        if cohort is None:
-            return
-        self._not_before = None
-        try:
-            await self._app.in_thread(self._office.sign, cohort)
-        except DomainError as error:
-            log.warning("a purge cannot be signed now", extra={"rule": error.rule})
-            self._not_before = self._app.clock.now() + AGAIN_AFTER
+        """Signs those whose time has come; one that cannot be signed holds no other up."""
+        ready = await self._app.in_thread(self._office.ready)
+        now = self._app.clock.now()
+        self._not_before = {one: self._not_before.get(one, now) for one in ready}
+        for cohort in (one for one, at in self._not_before.items() if at <= now):
+            try:
+                await self._app.in_thread(self._office.sign, cohort)
+            except DomainError as error:
+                log.warning("a purge cannot be signed now", extra={"rule": error.rule})
+                self._not_before[cohort] = now + AGAIN_AFTER
 
 
 _READY = f"""
@@ -297,7 +296,7 @@ SELECT p.cohort FROM {PURGES_ROWS} p WHERE p.stage = 'approved' AND NOT EXISTS (
   WHERE t.cohort = p.cohort AND t.number = p.number AND NOT EXISTS (
     SELECT FROM {ANSWERS} a WHERE a.record = t.record AND a.source = service
   )
-) ORDER BY 1 LIMIT 1
+) ORDER BY 1
 """
 
 

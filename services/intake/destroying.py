@@ -13,6 +13,7 @@ from datetime import datetime
 from uuid import UUID
 
 from aiokafka.errors import KafkaError
+from psycopg.rows import tuple_row
 
 from contracts.housekeeping import ErasureMode
 from libs.decider import To
@@ -27,6 +28,8 @@ from services.intake.standing_holds import is_held
 AT_ONCE = 500
 HEARD_SECONDS_MAX = 5.0
 AGAIN_SECONDS = 2.0
+Ready = tuple[datetime, UUID]
+"""Since when, and who: in this order they get their turn."""
 
 
 class Destroying:
@@ -34,10 +37,16 @@ class Destroying:
 
     name = "persons destroyed"
 
-    def __init__(self, app: App, *, heard_seconds_max: float = HEARD_SECONDS_MAX) -> None:
+    def __init__(
+        self, app: App, *, heard_seconds_max: float = HEARD_SECONDS_MAX, at_once: int = AT_ONCE
+    ) -> None:
         self._app = app
         self._heard_seconds_max = heard_seconds_max
+        self._at_once = at_once
         self._not_before = 0.0
+        # However many something stands against, those behind them get their turn.
+        self._after: Ready | None = None
+        self._left = False
 
     def next_due(self) -> datetime | None:
         """Now, while somebody is ready; in a while, if something stood against it just now."""
@@ -46,23 +55,35 @@ class Destroying:
         return self._app.clock.now()
 
     async def run(self) -> None:
-        """Decides on those who were ready before everything on the log was heard."""
-        ready: list[UUID] = await self._app.in_thread(self._ready, AT_ONCE)
-        settled = await self._all_heard()
-        if settled:
-            for person in ready:
-                settled &= await self._app.in_thread(self._app.writer.transact, _deciding(person))
-        if not settled:
+        """Decides on the next of those who were ready before everything on the log was heard."""
+        ready = await self._app.in_thread(self._ready, self._at_once, self._after)
+        if not await self._all_heard():
             self._not_before = time.monotonic() + AGAIN_SECONDS
+            return
+        for _, person in ready:
+            settled = await self._app.in_thread(self._app.writer.transact, _deciding(person))
+            self._left |= not settled
+        if len(ready) == self._at_once:
+            self._after = ready[-1]
+            return
+        if self._left:
+            self._not_before = time.monotonic() + AGAIN_SECONDS
+        self._after, self._left = None, False
 
-    def _ready(self, limit: int) -> list[UUID]:
-        with self._app.store.connection() as conn:
-            rows = conn.execute(
-                f"SELECT person FROM {ERASURES} WHERE to_be_destroyed AND mode = %s "
-                "AND keeping = '[]' ORDER BY since, person LIMIT %s",
-                (ErasureMode.LOCKED.value, limit),
+    def _ready(self, limit: int, after: Ready | None = None) -> list[Ready]:
+        with self._app.store.connection() as conn, conn.cursor(row_factory=tuple_row) as curs:
+            return curs.execute(
+                f"SELECT since, person FROM {ERASURES} WHERE to_be_destroyed AND mode = %(mode)s "
+                "AND keeping = '[]' AND (%(person)s::uuid IS NULL "
+                "OR (since, person) > (%(since)s::timestamptz, %(person)s::uuid)) "
+                "ORDER BY since, person LIMIT %(limit)s",
+                {
+                    "mode": ErasureMode.LOCKED.value,
+                    "since": None if after is None else after[0],
+                    "person": None if after is None else after[1],
+                    "limit": limit,
+                },
             ).fetchall()
-        return [row["person"] for row in rows]
 
     async def _all_heard(self) -> bool:
         """Whether every partition was taken up to where it ends now, by whoever has it."""

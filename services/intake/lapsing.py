@@ -63,9 +63,13 @@ class Lapsing:
 
     name = "purpose lapsed"
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, *, at_once: int = AT_ONCE) -> None:
         self._app = app
+        self._at_once = at_once
         self._not_before = 0.0
+        # However many something stands against, those behind them get their turn.
+        self._after: UUID | None = None
+        self._left = False
 
     def next_due(self) -> datetime | None:
         """Now, while somebody waits; in a while, if a hold stood against it just now."""
@@ -74,17 +78,26 @@ class Lapsing:
         return self._app.clock.now()
 
     async def run(self) -> None:
-        """Decides on those who wait; whoever speaks again meanwhile keeps their key."""
-        for person in await self._app.in_thread(self._waiting, AT_ONCE):
+        """Decides on the next who wait; whoever speaks again meanwhile keeps their key."""
+        waiting: list[UUID] = await self._app.in_thread(self._waiting, self._at_once, self._after)
+        for person in waiting:
             if await self._app.in_thread(self._app.writer.transact, deciding(person)):
                 await self._app.in_thread(self._done, person)
             else:
-                self._not_before = time.monotonic() + AGAIN_SECONDS
+                self._left = True
+        if len(waiting) == self._at_once:
+            self._after = waiting[-1]
+            return
+        if self._left:
+            self._not_before = time.monotonic() + AGAIN_SECONDS
+        self._after, self._left = None, False
 
-    def _waiting(self, limit: int) -> list[UUID]:
+    def _waiting(self, limit: int, after: UUID | None = None) -> list[UUID]:
         with self._app.store.connection() as conn:
             rows = conn.execute(
-                "SELECT person FROM purpose_lapsing ORDER BY person LIMIT %s", (limit,)
+                "SELECT person FROM purpose_lapsing WHERE %(after)s::uuid IS NULL "
+                "OR person > %(after)s ORDER BY person LIMIT %(limit)s",
+                {"after": after, "limit": limit},
             ).fetchall()
         return [row["person"] for row in rows]
 

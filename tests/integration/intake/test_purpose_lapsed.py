@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -129,7 +130,7 @@ def test_what_is_only_withheld_keeps_the_key_for_it_may_stay(tmp_path: Path) -> 
         mine = vault.persons[MINE]
         purged(playing, first)
         withheld = Withhold("purge:2024-03", (), frozenset({second}), frozenset())
-        playing.writer.transact(lambda work: work.extra.purges.append(withheld), always=True)
+        erase_while_it_is_withheld(playing, mine, withheld)
         lapse(playing)
         assert erased(playing) == []
         with pytest.raises(StreamWithheld):
@@ -148,6 +149,24 @@ def test_what_is_only_withheld_keeps_the_key_for_it_may_stay(tmp_path: Path) -> 
         ends = (End("/bihuan/intake", second, 1, "ab" * 32), End("/bihuan/audit", first, 1, ""))
         with psycopg.connect(playing.dsn) as conn:
             assert awaited(conn, ends) == [second], "what an erasure waits for is not purged yet"
+
+
+def erase_while_it_is_withheld(playing: Desk, person: UUID, withheld: Withhold) -> None:
+    """Another instance withholds a complaint between the decision to erase and its commit."""
+    tries = []
+
+    def decide(work: Work) -> None:
+        own, _ = settled_complaints_of(person, work)
+        erase = Erase(at=work.now, basis="asked_by_the_person", complaints=own)
+        work.apply(To(str(person), erase), Origin("request", "privacy:p-1"))
+        tries.append(len(work.recorded))
+        if len(tries) == 1:
+            with another_instance(playing) as other:
+                other.transact(lambda work: work.extra.purges.append(withheld), always=True)
+
+    with pytest.raises(StreamWithheld):
+        playing.writer.transact(decide)
+    assert tries == [1], "decided once, not committed, and refused on what is there now"
 
 
 def test_a_merge_copied_the_words_so_the_key_goes_with_the_copy(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """A purge is proposed by one person and approved by another, on one and the same plan."""
 
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,6 +21,7 @@ from contracts.housekeeping import (
 )
 from libs.decider import Row
 from libs.decider.story import Story
+from libs.timekeeping.clock import SteppedClock
 from libs.web.access import load_access_table
 from services.audit.domain.cohorts import Cohort
 from services.audit.domain.purging import (
@@ -35,6 +40,7 @@ from services.audit.domain.purging import (
     still_going,
 )
 from services.audit.domain.retention import Fate, Plan
+from services.audit.letting_go import Signer
 
 NOW = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
 COMPLAINT = UUID("5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11")
@@ -231,3 +237,30 @@ def test_what_lies_in_a_file_is_neither_proposed_nor_approved_to_go() -> None:
     filed.given(PROPOSED).when(approve()).then_refused(CohortInFile)
     back = MONTH.beside("cohort", "2025-08", Cohort())
     back.given(PROPOSED).when(approve()).then(APPROVED)
+
+
+def test_one_month_that_cannot_be_signed_holds_no_other_up() -> None:
+    """Each is tried again by itself, a minute later; what is not ready any more is forgotten."""
+    clock, ready, signed = SteppedClock(NOW), ["2025-07", "2025-08"], list[str]()
+
+    def sign(cohort: str) -> None:
+        if cohort == "2025-07":
+            raise CohortInFile
+        signed.append(cohort)
+        ready.remove(cohort)
+
+    async def in_thread(call: Callable[..., Any], *args: Any) -> Any:
+        return call(*args)
+
+    app: Any = SimpleNamespace(clock=clock, in_thread=in_thread)
+    office: Any = SimpleNamespace(ready=lambda: list(ready), sign=sign)
+    signer = Signer(app, office)
+    assert signer.next_due() == NOW
+    asyncio.run(signer.run())
+    assert (signed, signer.next_due()) == (["2025-08"], NOW + timedelta(minutes=1))
+    ready.append("2025-09")
+    assert signer.next_due() == NOW
+    asyncio.run(signer.run())
+    assert (signed, signer.next_due()) == (["2025-08", "2025-09"], NOW + timedelta(minutes=1))
+    ready.clear()
+    assert signer.next_due() is None
