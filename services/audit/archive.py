@@ -30,9 +30,6 @@ UNDATED = date(1970, 1, 1)
 """The cohort of what has no readable time and belongs to no stream we know."""
 
 LABEL_CHARACTERS_MAX = 200
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-"""Before whatever comes: of a purged stream no time is left."""
-
 COMPLAINT_ID_CHARACTERS = 36
 
 KEPT: tuple[KeptTable, ...] = (
@@ -372,7 +369,7 @@ class _Batch:
             (subjects,),
         )
         for source, subject, sequence, digest in self._curs.fetchall():
-            self._purged[source, subject] = Head(sequence, bytes(digest), LONG_AGO)
+            self._purged[source, subject] = Head(sequence, bytes(digest), None)
 
     # -- one record ------------------------------------------------------------------------------
 
@@ -426,7 +423,7 @@ class _Batch:
             head is not None
             and seen.sequence == head.sequence + 1
             and seen.previous == head.digest
-            and seen.time >= head.time
+            and (head.time is None or seen.time >= head.time)
         ):
             return  # the rule; only what does not fit is looked at more closely
         place = (self._lives[one.partition], one.offset)

@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -29,13 +29,19 @@ from services.audit.archive import ACCEPTED, Read, read
 from services.audit.cold.form import FileBroken, Record
 from services.audit.cold.records import COLUMNS, Month, Records, record_of
 from services.audit.cold.store import Store, StoreAway
-from services.audit.domain.chain import GENESIS, Fault, FaultKind, Head, Link, diagnose
+from services.audit.domain.chain import (
+    GENESIS,
+    NOTHING_PURGED,
+    Fault,
+    FaultKind,
+    Head,
+    Link,
+    diagnose,
+)
+from services.audit.findings import FAULTS_MAX, Found, Identity
 from services.audit.holding import Exported, ResolvedGap, Roots, Spool, Witness, resolved_gaps
 from services.audit.log import Entry, Log, LogAway, Tail
 from services.audit.tombstones import Tombstone, tombstones
-
-FAULTS_MAX = 1_000
-"""So many faults are listed; that there are more is told."""
 
 STOP_CHECKED_EACH_RECORDS = 1_000
 
@@ -89,14 +95,6 @@ class Verified:
     faults: list[Fault] = field(default_factory=list)
     more: bool = False
     """There are more faults than are listed."""
-
-
-class Identity(NamedTuple):
-    """One event, by its stream and number."""
-
-    source: str
-    subject: str
-    sequence: int
 
 
 class _Row(NamedTuple):
@@ -184,7 +182,7 @@ class _Verification:
         self.conn = conn = archived.conn
         self.log = log
         self.asked = asked
-        self.findings = _Findings()
+        self.findings = Found()
         self.result = Verified()
         found = conn.execute("SELECT life FROM log_life WHERE topic_id = %s", (asked.topic_id,))
         row = found.fetchone()
@@ -295,26 +293,19 @@ class _Verification:
             (cohort, source, subject),
         ).fetchone()
         positions = {one.sequence or 0: (one.partition, one.position) for one, _ in records}
-        gone = self._purged_upto(source, subject)
-        for fault in diagnose(source, subject, links, Head(*head) if head else None):
-            if fault.kind is FaultKind.MISSING and (
-                (fault.sequence or 0) <= gone[0] or self._given_up(fault, positions)
-            ):
-                continue
-            yield fault
-        for link in links:
-            if link.sequence == gone[0] + 1 > 1 and link.previous != gone[1]:
-                what = "it does not continue the bytes of what was purged before it"
-                yield Fault(FaultKind.CHAIN, source, subject, link.sequence, what, link.time)
+        purged = self._purged_upto(source, subject)
+        for fault in diagnose(source, subject, links, Head(*head) if head else None, purged):
+            if fault.kind is not FaultKind.MISSING or not self._given_up(fault, positions):
+                yield fault
 
-    def _purged_upto(self, source: str, subject: str) -> tuple[int, bytes]:
+    def _purged_upto(self, source: str, subject: str) -> Head:
         """Where a stream ended that was purged; its tombstone is looked at by itself."""
         row = self.conn.execute(
             "SELECT sequence, digest FROM purged_record WHERE source = %s AND subject = %s "
             "ORDER BY sequence DESC LIMIT 1",
             (source, subject),
         ).fetchone()
-        return (0, GENESIS) if row is None else (row[0], bytes(row[1]))
+        return NOTHING_PURGED if row is None else Head(row[0], bytes(row[1]), None)
 
     def _of_stream(self, cohort: date, source: str, subject: str) -> list[tuple[Record, datetime]]:
         rows = self.conn.execute(
@@ -662,89 +653,3 @@ class _Partition:
                 f"record(s) accepted; {self.records} are there"
             )
             self.whole.not_accepted[self.partition] = what
-
-
-_STRONGEST_FIRST = (
-    FaultKind.SWAPPED,
-    FaultKind.ADDED,
-    FaultKind.MISSING,
-    FaultKind.CHANGED,
-    FaultKind.MISLABELLED,
-    FaultKind.CHAIN,
-    FaultKind.TIME,
-)
-
-
-class _Findings:
-    """Everything found, with one fault an event: the strongest, and what else speaks of it."""
-
-    def __init__(self) -> None:
-        self.more = False
-        self._faults: dict[tuple[Any, ...], list[Fault]] = {}
-        self._suspects: dict[Identity, tuple[Identity, datetime | None]] = {}
-        self._out_of_time: list[tuple[Fault, Identity]] = []
-
-    def add(self, *faults: Fault) -> None:
-        for fault in faults:
-            key: tuple[Any, ...] = (fault.source, fault.subject, fault.sequence)
-            if fault.sequence is None:
-                key = (fault.kind, fault.what)
-            known = self._faults.get(key)
-            if known is not None:
-                known.append(fault)
-            elif len(self._faults) < FAULTS_MAX:
-                self._faults[key] = [fault]
-            else:
-                self.more = True
-
-    def suspect(
-        self, fault: Fault, filed: Identity, bytes_say: Identity, time: datetime | None
-    ) -> None:
-        """A record whose bytes do not fit it; perhaps another one's stand there.
-
-        `time` is what it is filed under.
-        """
-        self.add(fault)
-        if filed != bytes_say and len(self._suspects) < FAULTS_MAX:
-            self._suspects[filed] = bytes_say, time
-
-    def out_of_time(self, fault: Fault, before: Identity) -> None:
-        """Its time is earlier than that of the event `before` it, unless that one is at fault."""
-        if len(self._out_of_time) < FAULTS_MAX:
-            self._out_of_time.append((fault, before))
-        else:
-            self.more = True
-
-    def settled(self) -> tuple[list[Fault], bool]:
-        """The faults, those that name an event first, and whether there are more."""
-        known_by_then = set(self._faults)
-        for fault, before in self._out_of_time:
-            if before not in known_by_then:
-                self.add(fault)
-        for filed, (bytes_say, time) in self._suspects.items():
-            known = self._faults.get(filed)
-            other = self._suspects.get(bytes_say)
-            if known is not None and other is not None and other[0] == filed:
-                what = f"the bytes of number {bytes_say.sequence} stand in its place"
-                if bytes_say[:2] != filed[:2]:
-                    what += f" (of {bytes_say.source}, {bytes_say.subject})"
-                known.append(replace(known[0], kind=FaultKind.SWAPPED, what=what, since=time))
-        merged = [_merged(faults) for faults in self._faults.values()]
-        merged.sort(
-            key=lambda one: (one.sequence is None, one.source, one.subject, one.sequence or 0)
-        )
-        return merged, self.more
-
-
-def _merged(faults: Sequence[Fault]) -> Fault:
-    ranked = sorted(
-        faults,
-        key=lambda one: (
-            _STRONGEST_FIRST.index(one.kind)
-            if one.kind in _STRONGEST_FIRST
-            else len(_STRONGEST_FIRST)
-        ),
-    )
-    what = "; ".join(dict.fromkeys(one.what for one in ranked))
-    known = [one.since for one in ranked if one.kind is ranked[0].kind and one.since is not None]
-    return replace(ranked[0], what=what, since=max(known, default=None))

@@ -54,7 +54,8 @@ class Fault:
     `sequence` and `source`, `subject` are None and empty where a fault concerns no single event.
     `since`: the latest instant at which all is known to have been as it was accepted. Of an event
     that is there: its own time. Of one that is missing: that of the last one of its stream before
-    it, its own where the log still tells it, or that of the checkpoint given that holds it. Of a
+    it (of one that was purged none is left), its own where the log still tells it, or that of the
+    checkpoint given that holds it. Of a
     gap: that of its source's last record before it. Of a clock that went back: what it had come
     to. Of a partition: that of its last sound checkpoint. None: no such instant is known.
     """
@@ -69,11 +70,17 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a stream ends: the number, digest and time of its last event."""
+    """Where a stream ends: the number, digest and time of its last event.
+
+    `time` is None where that event was purged: its place and its digest are all that is left.
+    """
 
     sequence: int
     digest: bytes
-    time: datetime
+    time: datetime | None
+
+
+NOTHING_PURGED = Head(0, GENESIS, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +110,36 @@ def follow(source: str, subject: str, head: Head | None, link: Link) -> list[Fau
     elif link.previous != (head.digest if head else GENESIS):
         what = "it does not continue the bytes of the event before it"
         faults.append(Fault(FaultKind.CHAIN, source, subject, link.sequence, what, link.time))
-    if head is not None and link.time < head.time:
+    if head is not None and head.time is not None and link.time < head.time:
         what = f"its time is earlier than that of number {last}"
         faults.append(Fault(FaultKind.TIME, source, subject, link.sequence, what, link.time))
     return faults
 
 
-def diagnose(source: str, subject: str, links: Sequence[Link], head: Head | None) -> list[Fault]:
+def diagnose(
+    source: str,
+    subject: str,
+    links: Sequence[Link],
+    head: Head | None,
+    purged: Head = NOTHING_PURGED,
+) -> list[Fault]:
     """Everything that is wrong with a whole stream; `links` in any order.
 
     Read backwards: the head vouches for the last event, and each sound event for the one before.
-    So a changed event is named itself, and not the sound one after it that gives it away.
+    So a changed event is named itself, and not the sound one after it that gives it away. `purged`
+    is where it ended that went after its retention: what came later goes on from there.
     """
-    return list(_Diagnosis(source, subject, links, head).run())
+    return list(_Diagnosis(source, subject, links, head, purged).run())
 
 
 class _Diagnosis:
-    def __init__(self, source: str, subject: str, links: Sequence[Link], head: Head | None) -> None:
+    def __init__(
+        self, source: str, subject: str, links: Sequence[Link], head: Head | None, purged: Head
+    ) -> None:
         self.source = source
         self.subject = subject
         self.head = head
+        self.purged = purged
         self.last = head.sequence if head else 0
         self.numbered: dict[int, list[Link]] = {}
         for link in sorted(links, key=lambda one: one.place):
@@ -150,11 +167,14 @@ class _Diagnosis:
     def _choose(self, head: Head) -> dict[int, Link]:
         """Of several events with one number, the one that its neighbours vouch for."""
         chosen: dict[int, Link] = {}
+        start = self.purged.sequence + 1
         for number in sorted(self.numbered):
-            if number > self.last:
-                break
+            if not start <= number <= self.last:
+                continue
             before = chosen.get(number - 1)
-            continues = before.digest if before else (GENESIS if number == 1 else None)
+            continues = (
+                before.digest if before else (self.purged.digest if number == start else None)
+            )
             vouched = (
                 {head.digest}
                 if number == self.last
@@ -172,18 +192,19 @@ class _Diagnosis:
             for link in candidates:
                 if link is sound.get(number):
                     continue
-                what = (
-                    f"a second number {number} stands at offset {link.place[1]}"
-                    if number in sound
-                    else f"the stream was accepted up to number {self.last} only"
-                )
+                if number in sound:
+                    what = f"a second number {number} stands at offset {link.place[1]}"
+                elif number <= self.purged.sequence:
+                    what = f"the stream was purged up to number {self.purged.sequence}"
+                else:
+                    what = f"the stream was accepted up to number {self.last} only"
                 yield self._fault(FaultKind.ADDED, number, what, link.time)
 
     def _missing(self, sound: dict[int, Link]) -> Iterator[Fault]:
-        before = 0
+        before = self.purged.sequence
         for number in (*sorted(sound), self.last + 1):
             run = range(before + 1, number)
-            since = sound[before].time if before else None
+            since = sound[before].time if before in sound else None
             more = len(run) - MISSING_NAMED_MAX
             for missing in islice(run, MISSING_NAMED_MAX):
                 what = "it was accepted and is not there"
@@ -208,9 +229,14 @@ class _Diagnosis:
                 vouched = None
                 continue
             vouched = link.previous
-        if 1 in sound and vouched is not None and vouched != GENESIS:
-            what = "the first of its stream says that another came before it"
-            yield self._fault(FaultKind.CHAIN, 1, what, sound[1].time)
+        first = self.purged.sequence + 1
+        if first in sound and vouched is not None and vouched != self.purged.digest:
+            what = (
+                "the first of its stream says that another came before it"
+                if first == 1
+                else "it does not continue the bytes of what was purged before it"
+            )
+            yield self._fault(FaultKind.CHAIN, first, what, sound[first].time)
 
     def _disorder(self, sound: dict[int, Link]) -> Iterator[Fault]:
         numbers = sorted(sound)

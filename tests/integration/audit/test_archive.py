@@ -127,12 +127,15 @@ def test_a_late_record_of_a_purged_stream_is_kept_and_continues_it(conn: Conn) -
     """As of a service that was restored from before the purge: it is no gap, and no other start."""
     relays, subject = Relays(), complaint(1)
     intake, kind = "/bihuan/intake", "complaint.registered.v1"
+    routing, work = "/bihuan/routing", "work.routed.v1"
     told = [relays.record(intake, subject, kind, SEPTEMBER) for _ in range(3)]
+    told += [relays.record(routing, subject, work, SEPTEMBER) for _ in range(3)]
     keep(Archive(CollectorRegistry()), conn, told)
-    end = conn.execute("SELECT sequence, encode(digest, 'hex') AS digest FROM head").fetchone()
-    assert end is not None
+    ends = conn.execute(
+        "SELECT source, subject, sequence, encode(digest, 'hex') AS digest FROM head"
+    ).fetchall()
     conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
-    event = purge(Head(source=intake, subject=subject, **end))
+    event = purge(*(Head(**end) for end in ends))
     conn.execute("SELECT keeper.purge_archive(%s)", (json.dumps(event),))
 
     late = relays.record(intake, subject, kind, OCTOBER)
@@ -147,6 +150,17 @@ def test_a_late_record_of_a_purged_stream_is_kept_and_continues_it(conn: Conn) -
     _, faults = proven(conn)
     found = {(one.kind, one.sequence) for one in faults if "no signed purge" not in one.what}
     assert {(FaultKind.CHAIN, 4), (FaultKind.MISSING, 5)} <= found
+    # And one right behind what was purged: since when nobody can say, for no time of it is left.
+    relays.record(routing, subject, work, OCTOBER)
+    keep(Archive(CollectorRegistry()), conn, [relays.record(routing, subject, work, OCTOBER)])
+    on_arrival = conn.execute("SELECT source, kind, sequence, since FROM fault ORDER BY source")
+    assert [tuple(row.values()) for row in on_arrival] == [
+        (intake, "missing", 5, OCTOBER),
+        (routing, "missing", 4, None),
+    ]
+    _, faults = proven(conn)
+    (missing,) = [one for one in faults if (one.source, one.sequence) == (routing, 4)]
+    assert (missing.kind, missing.since) == (FaultKind.MISSING, None)
 
 
 def dump(conn: Conn) -> dict[str, list[dict[str, Any]]]:

@@ -155,6 +155,38 @@ def test_time_that_went_back_within_a_stream_is_named() -> None:
     assert found(links, head) == [(FaultKind.TIME, 3)]
 
 
+# -- behind what was purged -----------------------------------------------------------------------
+
+
+def purged(links: list[Link], many: int) -> Head:
+    """Where so many of these ended, of which only places and digests are left."""
+    return Head(many, links[many - 1].digest, None)
+
+
+@given(length=st.integers(2, 30), data=st.data())
+def test_what_comes_behind_what_was_purged_goes_on_from_there(
+    length: int, data: st.DataObject
+) -> None:
+    links, head = sound(length)
+    gone = data.draw(st.integers(1, length - 1))
+    left = links[gone:]
+    assert diagnose(SOURCE, SUBJECT, left, head, purged(links, gone)) == []
+    other_past = [replace(left[0], previous=other("past")), *left[1:]]
+    [fault] = diagnose(SOURCE, SUBJECT, other_past, head, purged(links, gone))
+    assert (fault.kind, fault.sequence) == (FaultKind.CHAIN, gone + 1)
+    [fault] = diagnose(SOURCE, SUBJECT, links[gone - 1 :], head, purged(links, gone))
+    assert (fault.kind, fault.sequence) == (FaultKind.ADDED, gone)
+
+
+def test_what_is_missing_right_behind_what_was_purged_is_named_however_long_that_was() -> None:
+    links, head = sound(MISSING_NAMED_MAX + 70)
+    gone = MISSING_NAMED_MAX + 50
+    [fault] = diagnose(SOURCE, SUBJECT, links[gone + 1 :], head, purged(links, gone))
+    assert (fault.kind, fault.sequence, fault.since) == (FaultKind.MISSING, gone + 1, None)
+    [fault] = follow(SOURCE, SUBJECT, purged(links, gone), links[gone + 1])
+    assert (fault.kind, fault.sequence, fault.since) == (FaultKind.MISSING, gone + 1, None)
+
+
 # -- on arrival -----------------------------------------------------------------------------------
 
 
