@@ -1,6 +1,7 @@
 """A service rebuilt beside the live one, from the archive alone, while messages keep coming."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import psycopg
@@ -9,13 +10,16 @@ import pytest
 from cli.crowd import crowd
 from cli.places import SERVICES
 from cli.system import database
-from tests.e2e.commands import told
+from tests.e2e.commands import bihuan, told
 from tests.e2e.rebuilt import trimmed
+from tests.e2e.test_operate import break_in
 from tests.e2e.world import DATABASES, World, read_log, sh, world
+from tests.integration.audit.proofs import exported_roots, is_sealed
 from tests.stack import Room, on_real_kafka, room
 
 START = "2025-10-09 09:00:00"
 PEOPLE = 6
+RETENTION = Path(__file__).parents[2] / "services/audit/policy/retention.v1.yaml"
 pytestmark = pytest.mark.kafka
 
 
@@ -105,6 +109,7 @@ async def scene(where: Room, folder: Path) -> None:
         await traffic.end()
         await at_rest(playing)
         await _goes_on(playing, [*told_before, *traffic.told])
+        await _each_act_is_sealed(playing, data, folder.parent)
         await _what_the_log_does_not_have_is_not_thrown_away(where, data)
 
 
@@ -123,6 +128,75 @@ async def _goes_on(world: World, messages: list[str]) -> None:
     verified = await world.player.get("audit", "/verify", role="auditor", log=False)
     # An operator's rebuild is dated by the machine's clock, which this world's is far behind.
     assert {fault["kind"] for fault in verified["faults"]} <= {"time"}
+
+
+ITEM_10 = {
+    "policies": {"policy.activated.v1"},
+    "roles": {"role.changed.v1"},
+    "holds": {"hold.placed.v1", "hold.lifted.v1"},
+    "exports": {"export.made.v1"},
+    "token issue": {"token.issued.v1"},
+    "dead-letter decisions": {"record.settled.v1"},
+    "rebuilds": {"rebuild.done.v1"},
+}
+"""Issue 5, 10: "policies, roles, holds, exports, token issue, dead-letter decisions, rebuilds"."""
+
+
+async def _acts(world: World, data: Path, folder: Path) -> None:
+    """One act of each kind, as somebody types it; the rebuilds were before."""
+    text = RETENTION.read_text("utf-8").replace('version: "1"', "version: sealed")
+    policy = folder / "retention.yaml"
+    policy.write_text(text.replace("2004-01-01", "2025-10-10"), encoding="utf-8")
+    complaint = await world.say(text="……", subscriber="13800007510")
+    await break_in(world, b"who knows", b"\xff\x00 no JSON")
+    await world.settle()
+    (parked,) = (await told(data, "dead-letter", "list"))[1]["parked"]["audit"]
+    why = ("--reason", "no_record_of_ours")
+    for words in (
+        ("policy", "activate", str(policy), "--from", "now"),
+        ("role", "set", "agent:7510", "manager", "--reason", "new_task"),
+        ("hold", "place", "court-7510", "--ground", "lawsuit", "--complaint", complaint),
+        ("hold", "lift", "court-7510", "--ground", "settled"),
+        ("log", str(folder / "copy.log"), "--purpose", "sealed"),
+        ("token", "--role", "auditor", "--actor", "auditor:7510"),
+        ("dead-letter", "discard", "audit", parked["subject"], *why),
+    ):
+        assert (await bihuan(data, *words))[0] == 0, words
+
+
+async def _each_act_is_sealed(world: World, data: Path, folder: Path) -> None:
+    """Issue 5, 10: an event in audit's log; and so a leaf of the next checkpoint, as RFC 9162 has
+    it. Each service's rebuild is among them, and audit's own.
+    """
+    drop, before = world.system.places.checkpoints, set[int]()
+    before.update(exported_roots(drop))
+    await _acts(world, data, folder)
+    await world.at("2025-10-10 13:00:00")
+    await world.settle()
+    async with asyncio.timeout(20):
+        while not (new := exported_roots(drop).keys() - before):  # noqa: ASYNC110 - from a thread
+            await asyncio.sleep(0.05)
+    root = exported_roots(drop)[size := max(new)]
+    with psycopg.connect(world.system.stack.dsn(database("audit"))) as conn:
+        states = [bytes(one) for (one,) in conn.execute("SELECT state FROM archive").fetchall()]
+    wanted = set[str]().union(*ITEM_10.values())
+    events = {one["id"]: (state, one) for state in states if (one := json.loads(state))}
+    acts = {name: one for name, one in events.items() if one[1]["type"] in wanted}
+    code, listed = await told(data, "access", "log", "--limit", "1000")
+    assert code == 0
+    assert acts.keys() <= {one["id"] for one in listed["items"]}
+    found = set[tuple[str, str]]()
+    for state, event in acts.values():
+        source = event["source"].removeprefix("/bihuan/")
+        name = f"{source}/{event['subject']}/{event['sequence']}"
+        place = await world.player.get(
+            "audit", "/proofs/inclusion", role="auditor", event=name, size=size
+        )
+        assert is_sealed(state, place, root), event["type"]
+        found.add((event["type"], source))
+    assert {kind for kind, _ in found} == wanted
+    rebuilds = {source for kind, source in found if kind == "rebuild.done.v1"}
+    assert rebuilds == set(SERVICES), "audit's own among them"
 
 
 def a_row_less(where: Room) -> None:

@@ -1,16 +1,22 @@
 """Access and configuration are in the same log, and told as one timeline (issue 5, item 10)."""
 
 import asyncio
+import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+import psycopg
 
 from contracts.catalogue import DECODE
 from libs.decider import To
 from libs.eventlog.envelope import Origin
 from libs.eventlog.housekeeping import Note
 from services.audit.domain.access import ABOUT_ACCESS, TOLD
+from tests.integration.audit.proofs import exported_roots, is_sealed
 from tests.integration.audit.tellers import POLICIES, Playing, complaint, event, playing
+from tests.integration.audit.test_checkpoints import FOUR, sealing, until
 from tests.stack import Room, room
 
 ITEM_10 = {
@@ -57,9 +63,28 @@ async def tell_all(play: Playing) -> None:
     await play.stepper.settle()
 
 
+async def sealed_of(play: Playing, where: Room, lines: list[Any], drop: Path) -> dict[str, str]:
+    """Those of these lines whose event is a leaf of the next checkpoint: id -> type."""
+    await play.stepper.run_until(FOUR)
+    await play.stepper.fire_present()
+    await until(lambda: exported_roots(drop))
+    ((size, root),) = exported_roots(drop).items()
+    with psycopg.connect(where.dsns["audit"]) as conn:
+        states = [bytes(one) for (one,) in conn.execute("SELECT state FROM archive").fetchall()]
+    events = {event["id"]: (state, event) for state in states for event in [json.loads(state)]}
+    found = {}
+    for one in lines:
+        state, event = events[one["id"]]
+        name = f"{event['source'].removeprefix('/bihuan/')}/{event['subject']}/{event['sequence']}"
+        told = (await play.get(f"/proofs/inclusion?event={quote(name)}&size={size}")).json()
+        if is_sealed(state, told, root):
+            found[event["id"]] = event["type"]
+    return found
+
+
 def test_each_kind_of_access_and_configuration_is_found_as_an_event(tmp_path: Path) -> None:
     async def scene(where: Room) -> None:
-        async with playing(where, tmp_path) as play:
+        async with playing(where, tmp_path, **sealing(tmp_path)) as play:
             await tell_all(play)
             lines = await listed(play)
             found = {one["type"] for one in lines}
@@ -84,6 +109,8 @@ def test_each_kind_of_access_and_configuration_is_found_as_an_event(tmp_path: Pa
             assert {one["time"] for one in late} == {last}
             assert len(await listed(play, f"&until={last}")) == len(lines) - len(late)
             assert (await play.get("/access", role="agent")).status_code == 403
+            sealed = await sealed_of(play, where, lines, tmp_path / "drop")
+            assert sealed == {one["id"]: one["type"] for one in lines}
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(scene(where))

@@ -30,6 +30,7 @@ from services.audit.domain.tree import EMPTY_ROOT, is_consistent
 from services.audit.evidence.verify_bundle import verify
 from services.audit.main import build
 from services.audit.signing import is_signed
+from tests.integration.audit.proofs import up
 from tests.integration.audit.tellers import (
     OWN,
     Playing,
@@ -328,22 +329,6 @@ def test_after_the_key_was_replaced_no_bundle_is_made_that_its_own_verifier_refu
 
 
 # -- over HTTP and from the command line ----------------------------------------------------------
-
-
-def up(leaf: bytes, index: int, size: int, path: list[str]) -> bytes:
-    """The root that a path leads to, by RFC 9162 §2.1.3.2 as it is written there."""
-    fn, sn, r = index, size - 1, sha256(b"\x00" + leaf).digest()
-    for p in map(bytes.fromhex, path):
-        assert sn != 0
-        if fn % 2 == 1 or fn == sn:
-            r = sha256(b"\x01" + p + r).digest()
-            while fn % 2 == 0 and fn != 0:
-                fn, sn = fn // 2, sn // 2
-        else:
-            r = sha256(b"\x01" + r + p).digest()
-        fn, sn = fn // 2, sn // 2
-    assert sn == 0
-    return r
 
 
 def test_every_event_is_proven_to_be_in_and_the_log_to_have_only_grown(tmp_path: Path) -> None:
