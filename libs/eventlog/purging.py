@@ -15,6 +15,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import Connection, Cursor
+from pydantic_core import to_json
 
 from libs.decider import Conflict, Recorded
 from libs.eventlog.moved import Moved
@@ -70,20 +71,28 @@ class PurgeRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Withhold:
-    """Nothing is added to these streams from here on; `seen`: what had moved when it was decided.
+    """Nothing is added to these streams from here on.
 
-    `purge` is the subject of the purge's stream.
+    `purge` is the subject of the purge's stream. `seen`: what had moved when it was decided; None:
+    it was decided before, and is copied.
     """
 
     purge: str
     ends: tuple[End, ...]
     subjects: frozenset[str]
-    seen: frozenset[str]
+    seen: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Free:
     """Something came on record about a complaint that was withheld: it is taken up."""
+
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is heard about a complaint that is withheld, and its purge knew of: it stays so."""
 
     subject: str
 
@@ -112,7 +121,7 @@ class Purge:
     seen: frozenset[str] | None = None
 
 
-Step = Withhold | Free | Lift | Purge
+Step = Withhold | Free | Known | Lift | Purge
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,34 @@ class Scope:
     withheld_is_gone: frozenset[str] = frozenset()
 
 
+class Withheld(NamedTuple):
+    """Which purge withholds a complaint, and per source the last event that it knew of."""
+
+    purge: str
+    known: Mapping[str, int]
+
+    def knew_of(self, recorded: Recorded[Any]) -> bool:
+        """Whether this event is one of those."""
+        return recorded.sequence <= self.known.get(recorded.source, 0)
+
+
+def withheld_after(found: Withheld | None, steps: Sequence[Step], subject: str) -> Withheld | None:
+    """What withholds a complaint behind these steps, where it was `found` before them."""
+    lifted: set[str] = set()
+    for step in reversed(steps):
+        match step:
+            case Free() if step.subject == subject:
+                return None
+            case Lift():
+                lifted.add(step.purge)
+            case Withhold() if subject in step.subjects:
+                found = Withheld(step.purge, known_of(step.ends, subject))
+                break
+            case _:
+                pass
+    return None if found is None or found.purge in lifted else found
+
+
 def ends_of(recorded: Recorded[Any]) -> tuple[End, ...]:
     """The streams that an approval or a purge names."""
     heads = recorded.data.heads
@@ -135,6 +172,11 @@ def ends_of(recorded: Recorded[Any]) -> tuple[End, ...]:
 def subjects_of(ends: Iterable[End]) -> tuple[str, ...]:
     """The complaints whose streams these are."""
     return tuple(dict.fromkeys(end.subject for end in ends))
+
+
+def known_of(ends: Iterable[End], subject: str) -> dict[str, int]:
+    """Per source where a complaint's stream ends by these."""
+    return {end.source: end.sequence for end in ends if end.subject == subject}
 
 
 def purge_of(
@@ -209,14 +251,20 @@ def take_steps(curs: Cursor[Any], steps: Sequence[Step], scope: Scope) -> None:
     for step in steps:
         match step:
             case Withhold():
+                subjects = sorted(step.subjects)
+                known = [to_json(known_of(step.ends, one)).decode() for one in subjects]
                 curs.execute(
-                    "INSERT INTO withheld (subject, purge) SELECT s, %s FROM unnest(%s::text[]) s "
+                    "INSERT INTO withheld (subject, purge, known) SELECT s, %s, k::jsonb "
+                    "FROM unnest(%s::text[], %s::text[]) AS named(s, k) "
                     "WHERE NOT EXISTS (SELECT FROM purged p WHERE p.subject = s) "
-                    "ON CONFLICT (subject) DO UPDATE SET purge = EXCLUDED.purge",
-                    (step.purge, sorted(step.subjects)),
+                    "ON CONFLICT (subject) DO UPDATE "
+                    "SET purge = EXCLUDED.purge, known = EXCLUDED.known",
+                    (step.purge, subjects, known),
                 )
             case Free(subject):
                 curs.execute("DELETE FROM withheld WHERE subject = %s", (subject,))
+            case Known():
+                pass
             case Lift(purge):
                 curs.execute("DELETE FROM withheld WHERE purge = %s", (purge,))
             case Purge():
@@ -274,12 +322,12 @@ def purged_among(curs: Cursor[Any], subjects: Iterable[str]) -> frozenset[str]:
     return frozenset(row["subject"] for row in found)
 
 
-def withheld_among(curs: Cursor[Any], subjects: Iterable[str]) -> dict[str, str]:
+def withheld_among(curs: Cursor[Any], subjects: Iterable[str]) -> dict[str, Withheld]:
     """Which of these complaints are withheld, and for which purge."""
     found = curs.execute(
-        "SELECT subject, purge FROM withheld WHERE subject = ANY(%s)", (list(subjects),)
+        "SELECT subject, purge, known FROM withheld WHERE subject = ANY(%s)", (list(subjects),)
     ).fetchall()
-    return {row["subject"]: row["purge"] for row in found}
+    return {row["subject"]: Withheld(row["purge"], row["known"]) for row in found}
 
 
 def check_written(
@@ -294,10 +342,10 @@ def check_written(
     subjects = {*written, *looked_at}
     if not subjects:
         return
-    freed = {step.subject for step in steps if isinstance(step, Free)}
+    freed = {step.subject for step in steps if isinstance(step, Free | Known)}
     lifted = {step.purge for step in steps if isinstance(step, Lift)}
-    for subject, purge in withheld_among(curs, subjects).items():
-        if subject not in freed and purge not in lifted:
+    for subject, withheld in withheld_among(curs, subjects).items():
+        if subject not in freed and withheld.purge not in lifted:
             raise Moved("a complaint was withheld meanwhile")
 
 

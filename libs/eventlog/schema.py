@@ -60,6 +60,8 @@ RUNTIME_TABLES: tuple[str, ...] = (
     # Complaints to which nothing is added until the purge named (by the subject of its stream) is
     # carried out here or withdrawn.
     "CREATE TABLE IF NOT EXISTS withheld (subject text PRIMARY KEY, purge text NOT NULL)",
+    # Per source the last event of the complaint that the purge's approval knew of.
+    "ALTER TABLE withheld ADD COLUMN IF NOT EXISTS known jsonb NOT NULL DEFAULT '{}'",
     # One row while the database is being made again: since when, what, from what, by whom.
     "CREATE TABLE IF NOT EXISTS rebuilding ("
     "one boolean PRIMARY KEY DEFAULT true CHECK (one), since timestamptz NOT NULL, "

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from libs.decider import Decider, Policies, Recorded
 from libs.eventlog.envelope import digest, originator
 from libs.eventlog.policies import policy_streams
-from libs.eventlog.purging import End, Scope, moved, purged_among, withheld_among
+from libs.eventlog.purging import End, Scope, Withheld, moved, purged_among, withheld_among
 from libs.eventlog.recorder import Unit, UnitRecorder
 from libs.eventlog.service import Service
 from libs.eventlog.work import Reader, Stream, Work
@@ -197,7 +197,7 @@ class Store(Reader):
                 self._any_purged = bool(row and row["any"])
             return purged_among(curs, subjects) if self._any_purged else frozenset()
 
-    def withheld(self, subjects: Iterable[str]) -> Mapping[str, str]:
+    def withheld(self, subjects: Iterable[str]) -> Mapping[str, Withheld]:
         """Reader: which of these complaints a purge withholds, and which purge."""
         if self._any_withheld is False:
             return {}

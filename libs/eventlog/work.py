@@ -31,11 +31,12 @@ from libs.eventlog.policy_files import seed_instant
 from libs.eventlog.purging import (
     End,
     Free,
-    Lift,
+    Known,
     StreamPurged,
     StreamWithheld,
-    Withhold,
+    Withheld,
     subjects_of,
+    withheld_after,
 )
 from libs.eventlog.recorder import Find, TimerRow, Unit
 from libs.eventlog.service import Service
@@ -96,7 +97,7 @@ class Reader:
         """Which of these complaints' records were deleted after their retention."""
         raise NotImplementedError
 
-    def withheld(self, subjects: Iterable[str]) -> Mapping[str, str]:
+    def withheld(self, subjects: Iterable[str]) -> Mapping[str, Withheld]:
         """Which of these complaints a purge withholds, and which purge."""
         raise NotImplementedError
 
@@ -201,11 +202,12 @@ class Work:
         del self._extra.parked[parked:]
         del self._extra.purges[purges:]
 
-    def apply(self, to: To, origin: Origin) -> list[Recorded[Any]]:
+    def apply(self, to: To, origin: Origin, *, heard: str = "") -> list[Recorded[Any]]:
         """Decides one command and folds what comes of it; raises what `decide` raises.
 
         Raises StreamPurged where the stream was deleted after its retention, StreamWithheld where
-        it is about to be.
+        it is about to be; `heard`: the complaint of which something was heard that led to this, so
+        that it is taken up if anything comes of it.
 
         This stream's timers due before the command's fact fire first, so that live, late and
         replayed facts give the same verdicts (DESIGN, Timers).
@@ -214,10 +216,12 @@ class Work:
         stream = self._stream(decider, to.subject)
         if stream.version == 0 and decider.subject_is_id and self._reader.purged((to.subject,)):
             raise StreamPurged
-        if decider.subject_is_id and self.withheld(to.subject):
-            if not isinstance(to.command, self.service.frees):
+        withheld = decider.subject_is_id and self.withheld(to.subject)
+        if withheld:
+            if isinstance(to.command, self.service.frees):
+                self.free(to.subject)
+            elif to.subject != heard:
                 raise StreamWithheld
-            self.free(to.subject)
         recorded: list[Recorded[Any]] = []
         for _ in range(TIMERS_FIRED_FIRST_MAX):
             first = _next_timer(stream.timers, to.command)
@@ -226,7 +230,10 @@ class Work:
             recorded += self._fire(stream, *first)
         else:
             raise TimerStuck(f"{decider.kind} keeps firing timers before one fact")
-        return recorded + self._decide(stream, to.command, origin)
+        recorded += self._decide(stream, to.command, origin)
+        if recorded and withheld:
+            self.free(to.subject)
+        return recorded
 
     def fire(self, kind: str, subject: str, name: str, due: datetime, complete: bool) -> bool:
         """Fires a timer that came due; False when the stream does not wait for it any more."""
@@ -349,20 +356,26 @@ class Work:
 
     def withheld(self, subject: str) -> bool:
         """Whether nothing may be added to this complaint, as this unit would leave it."""
-        purge = self._reader.withheld((subject,)).get(subject)
-        for step in reversed(self._extra.purges):
-            if step == Free(subject) or step == Lift(purge or ""):
-                return False
-            if isinstance(step, Withhold) and subject in step.subjects:
-                return True
-        if purge is None:
+        return self._withheld(subject) is not None
+
+    def _withheld(self, subject: str) -> Withheld | None:
+        committed = self._reader.withheld((subject,)).get(subject)
+        found = withheld_after(committed, self._extra.purges, subject)
+        if committed is None and found is None:
             self._extra.looked_at.add(subject)
-        return purge is not None
+        return found
 
     def free(self, subject: str) -> None:
         """Something is on record about it: it is taken up, whatever withholds it."""
         if self.withheld(subject):
             self._extra.purges.append(Free(subject))
+
+    def heard_of(self, subject: str, recorded: Recorded[Any] | None) -> None:
+        """Something is heard about it, perhaps unreadable: takes it up, if it was not known yet."""
+        withheld = self._withheld(subject)
+        if withheld is not None:
+            known = recorded is not None and withheld.knew_of(recorded)
+            self._extra.purges.append(Known(subject) if known else Free(subject))
 
     def taken_up(self, ends: Sequence[End]) -> tuple[frozenset[str], frozenset[str]]:
         """Which of these complaints end otherwise: as committed, and as this unit leaves them."""

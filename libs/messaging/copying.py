@@ -5,8 +5,8 @@ is decided, so that a copy may be made while the service itself goes on deciding
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -15,7 +15,6 @@ from uuid import UUID
 from libs.decider import Decider, Policies, Recorded
 from libs.eventlog.envelope import Unreadable, decode
 from libs.eventlog.housekeeping import BESIDE
-from libs.eventlog.purging import purge_of
 from libs.eventlog.recorder import ParkedRow, Take, Unit
 from libs.eventlog.service import LogRecord, Service
 from libs.eventlog.store import Store, StreamBroken
@@ -23,7 +22,7 @@ from libs.eventlog.work import Stream, Work
 from libs.messaging.log_lines import PURGED
 from libs.messaging.log_source import Accepted, LogPlace, Missing, Progress
 from libs.messaging.position import Position
-from libs.messaging.spool import Spool
+from libs.messaging.purges_again import PurgesAgain
 
 CHUNK_RECORDS = 2_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,7 +76,7 @@ class Copy:
         }
         self._aside: dict[str, list[tuple[ParkedRow, Accepted]]] = {}
         self._matched: set[str] = set()
-        self._purges = Spool()
+        self.purges = PurgesAgain(service, store)
         self.records = 0
 
     # -- own events ------------------------------------------------------------------------------
@@ -180,34 +179,11 @@ class Copy:
 
         Raises PurgeRefused where the database does not let the streams go.
         """
-        done = self._purges.records
-        kept = self._kept() if done else {}
-        for one in self._purges:
-            recorded = self.service.read(one.value or b"")
-            purge = purge_of(recorded, one.value or b"", kept=kept.get(recorded.id, ()))
-            # What is withheld now is another purge's of that month; this one lifted its own then.
-            again = replace(purge, last=False)
-            self.store.recorder.insert_events([], unit=Unit(purges=[again]))
-        self._purges.close()
-        self._purges = Spool()
-        if done:
-            self.store.forget()
-        return done
-
-    def _kept(self) -> Mapping[UUID, Sequence[str]]:
-        """Of each purge the complaints that this service kept, as it answered on record."""
-        answered = self.service.housekeeping.purge_answered.type
-        with self.store.connection() as conn:
-            rows = conn.execute(
-                "SELECT state FROM stored_events WHERE topic = ANY(%s)",
-                (list(self.service.versions_of(answered)),),
-            ).fetchall()
-        answers: list[Any] = [self.service.read(bytes(row["state"])).data for row in rows]
-        return {one.record: [str(complaint) for complaint in one.kept] for one in answers}
+        return self.purges.carry_out()
 
     def close(self) -> None:
         """Lets go of what was kept on disk."""
-        self._purges.close()
+        self.purges.close()
 
     def finish_parked(self) -> None:
         """What nothing of ours wrote was parked too, and is in no L: its row again."""
@@ -272,8 +248,7 @@ class Copy:
             recorded = self.service.read(one.value or b"")
         except Unreadable:
             return  # parked under an id that its bytes do not tell: it had no effect
-        if isinstance(recorded.data, self.service.housekeeping.cohort_purged):
-            self._purges.add(one)
+        self.purges.hear(one, recorded)
         if recorded.type in self.service.hears:
             work.show(self.service.heard_rows(recorded))
 
@@ -377,6 +352,10 @@ class Track:
                 and one.place.offset <= self._strange.get(one.partition, -1)
             )
         )
+
+    def has(self, one: Accepted) -> bool:
+        """Whether this record lies before where the inbox goes on: it is not heard again."""
+        return one.place <= self._upto.get(one.partition, BEFORE_ALL)
 
     def into(self, unit: Unit) -> None:
         """Puts what has changed since the last call into a unit."""

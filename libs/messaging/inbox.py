@@ -411,7 +411,7 @@ class _Batch:
         if subject in self.purged:
             self.fates["purged"] += 1
             return
-        self.work.free(subject)
+        self.work.heard_of(subject, one.recorded)
         if subject in self.blocked:
             self._park(one, subject, "waiting", "waiting", "waits behind a parked record")
             return
@@ -539,7 +539,7 @@ def hear(
         )
         mark = work.savepoint()
         try:
-            work.apply(to, origin)
+            work.apply(to, origin, heard=recorded.subject)
         except DomainError as error:
             work.rollback_to(mark)
             refused(error)

@@ -159,9 +159,12 @@ def _whole(
             with store.connection() as conn:
                 service.archive_rebuilt(conn)
         copy.purge()  # behind the proof, which is made of all there was
+        copy.purges.withhold(spool)
         generation = copy.learnt.generation + 1
         copy.relay_state(generation)
-        return Rebuilt("database", copy.learnt.events, copy.records, generation)
+        done = Rebuilt("database", copy.learnt.events, copy.records, generation, digest_of(store))
+        copy.purges.answer(lambda: _deciding(store, where), track.has)
+        return done
 
 
 class _Views:
@@ -288,8 +291,7 @@ def note(store: Store, done: Rebuilt, where: Where, by: str) -> Rebuilt:
     """The rebuild itself goes on record (EVENTS, Housekeeping): what, by whom, the digest."""
     service = store.service
     done.digest = done.digest or digest_of(store)
-    now = SystemClock().now()
-    work = Work(service, store, store.policies(), now, where.partitions)
+    work = _deciding(store, where)
     event = service.housekeeping.rebuild_done.model_validate(
         {
             "what": done.what,
@@ -305,3 +307,9 @@ def note(store: Store, done: Rebuilt, where: Where, by: str) -> Rebuilt:
     )
     store.commit(work.unit(), work)
     return done
+
+
+def _deciding(store: Store, where: Where) -> Work:
+    """An empty unit that decides now."""
+    now = SystemClock().now()
+    return Work(store.service, store, store.policies(), now, where.partitions, store.blocked())

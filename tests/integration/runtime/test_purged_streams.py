@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from libs.decider import Command, Context, Decider, Event, State, To
 from libs.eventlog.envelope import Origin, digest
 from libs.eventlog.purging import StreamPurged, StreamWithheld
 from libs.eventlog.service import Service
+from libs.eventlog.work import partition_of
 from libs.messaging.app import App
 from libs.messaging.parking import Parking, StillFails, listed
 from libs.messaging.stepping import Stepper
@@ -85,7 +86,7 @@ class Town:
     keys: Path
 
     async def settle(self) -> None:
-        await Stepper(self.apps, self.clock).settle()
+        await Stepper([one for one in self.apps if not one._stopped], self.clock).settle()
 
     async def throw(self, *subjects: str) -> None:
         for subject in subjects:
@@ -397,27 +398,20 @@ async def what_waited_and_is_refused_in_its_turn_is_on_record(town: Town) -> Non
 async def made_again_it_is_the_same(town: Town, number: int) -> None:
     """Kafka has the purged records yet; the purge lies behind them, and is carried out again."""
     app = town.apps[number]
-    name, dsn = app.service.name, town.where.dsns[app.service.name]
+    dsn = town.where.dsns[app.service.name]
     await app.stop()
     before = everything(dsn)
     assert before["purged"]
+    assert len(before["withheld"]) == 1
     for whole in (False, True):
         if whole:
             emptied(dsn)
         else:
             withheld(dsn, "INSERT INTO withheld VALUES (%s, 'purge:2025-12')", (ball(19),))
-        await made_again(
-            (thrower, catcher)[number](),
-            town.where.service_dsns[name],
-            town.where.bootstrap,
-            topic=f"{town.where.prefix}complaints.log",
-            topic_id=app.inbox.topic_id,
-            partitions=town.where.topics[0].partitions,
-            whole=whole,
-        )
+        await again(town, (thrower, catcher)[number](), whole=whole)
         if not whole:
-            gone = withheld(dsn, "DELETE FROM withheld RETURNING subject")
-            assert gone == [(ball(19),)], "an older purge of that month lifts nothing of this one"
+            gone = withheld(dsn, "DELETE FROM withheld WHERE purge = 'purge:2025-12' RETURNING 1")
+            assert gone == [(1,)], "an older purge of that month lifts nothing of this one"
         assert everything(dsn) == before
 
 
@@ -426,6 +420,84 @@ def withheld(dsn: str, statement: str, given: tuple[Any, ...] = ()) -> list[Any]
     with psycopg.connect(dsn, autocommit=True) as conn:
         done = conn.execute(statement, given)
         return done.fetchall() if done.description else []
+
+
+async def again(town: Town, service: Service, *, whole: bool = True) -> None:
+    await made_again(
+        service,
+        town.where.service_dsns[service.name],
+        town.where.bootstrap,
+        topic=f"{town.where.prefix}complaints.log",
+        topic_id=town.apps[2].inbox.topic_id,
+        partitions=town.where.topics[0].partitions,
+        whole=whole,
+    )
+
+
+def alone(town: Town, number: int, cohorts: Sequence[str]) -> str:
+    """A ball from this number on in whose partition no purge of these months is told of."""
+    partitions = town.where.topics[0].partitions
+    told = {partition_of(f"purge:{cohort}", partitions) for cohort in cohorts}
+    return next(
+        one for one in map(ball, range(number, 99)) if partition_of(one, partitions) not in told
+    )
+
+
+async def approved_and_withheld(town: Town) -> str:
+    """Decision 0021: from here on nothing is added to it, whatever becomes of the databases."""
+    months = [f"2025-{number}" for number in (10, 11, 12)]
+    subject = alone(town, 20, [*months, *(f"2026-0{number}" for number in range(1, 10))])
+    await town.throw_and_drop(subject)
+    await town.approve("2026-08", town.heads(subject))
+    return subject
+
+
+async def made_again_it_still_withholds(town: Town, subject: str) -> None:
+    """The inbox of a service made again goes back to the last thing that led to something, and
+    hears again what the purge knew of: that takes nothing up."""
+    await started_again(town)
+    heads = town.heads(subject)
+    for name in ("thrower", "catcher"):
+        there = withheld(town.where.dsns[name], "SELECT subject, purge FROM withheld")
+        assert there == [(subject, "purge:2026-08")], name
+    with pytest.raises(StreamWithheld):
+        await town.throw(subject)
+    await town.bury("2026-08", heads)
+    assert town.counts(subject) == [0, 0]
+    assert sorted(town.answers("2026-08")) == sorted(
+        (name, step, [])
+        for name in ("thrower", "catcher", "audit")
+        for step in ("withheld", "gone")
+    )
+
+
+async def what_it_had_not_answered_it_answers_when_it_is_made_again(town: Town) -> None:
+    """Else the purge would wait for it for ever. One that keeps the whole log hears nothing of it
+    again, so it answers while it is made; another one when it hears it."""
+    subject = ball(18)
+    await town.throw_and_drop(subject)
+    heads = town.heads(subject)
+    for number in (0, 1):
+        await town.apps[number].stop()
+    await town.approve("2026-09", heads)
+    keeps = replace(catcher(), archive=lambda _conn, _records: None)
+    for service in (thrower(), keeps):
+        emptied(town.where.dsns[service.name])
+        await again(town, service)
+    said = "SELECT count(*) FROM stored_events WHERE topic = 'purge.answered.v1' AND "
+    said += "convert_from(state, 'UTF8')::jsonb -> 'data' ->> 'cohort' = '2026-09'"
+    assert withheld(town.where.dsns["catcher"], said) == [(1,)]
+    await started_again(town)
+    with pytest.raises(StreamWithheld):
+        await town.throw(subject)
+    assert sorted(town.answers("2026-09")) == [
+        (name, "withheld", []) for name in ("audit", "catcher", "thrower")
+    ]
+
+
+async def started_again(town: Town) -> None:
+    for number in (0, 1):
+        await town.anew(number)
 
 
 def parking(town: Town, app: App) -> Parking:
@@ -445,8 +517,11 @@ def test_a_purge_is_heard_by_every_service(tmp_path: Path) -> None:
             await what_waits_for_a_decision_stays(made)
             await what_ends_elsewhere_stays_in_the_service_where_it_does(made)
             await what_waited_and_is_refused_in_its_turn_is_on_record(made)
+            waits = await approved_and_withheld(made)
             await made_again_it_is_the_same(made, 0)
             await made_again_it_is_the_same(made, 1)
+            await made_again_it_still_withholds(made, waits)
+            await what_it_had_not_answered_it_answers_when_it_is_made_again(made)
 
     with room(("thrower", "catcher", "audit")) as where:
         asyncio.run(play(where))
