@@ -41,11 +41,6 @@ policy = typer.Typer(no_args_is_help=True, help="Rules as data: check, compare, 
 File = Annotated[Path, typer.Argument(help="A policy file (YAML).", metavar="FILE")]
 
 
-def register(app: typer.Typer) -> None:
-    """Adds these commands."""
-    app.add_typer(policy, name="policy")
-
-
 @policy.command("check")
 def policy_check(
     files: Annotated[list[Path], typer.Argument(help="Policy files.", metavar="FILE...")],

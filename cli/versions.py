@@ -34,7 +34,8 @@ STATES = {"past": "past 已失效", "in_force": "in force 生效中", "coming": 
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these commands; those of `policy` are there already."""
+    """Adds `policy`, whose other commands are of `cli.policy`, and `calendar`."""
+    app.add_typer(policy, name="policy")
     app.add_typer(calendar, name="calendar")
 
 
