@@ -6,6 +6,9 @@ READY := $(VENV)/.ready
 # each worker starts servers of its own: about 1.5 GB and one core each
 WORKERS ?= -n 2
 
+# tests start hundreds of processes: each would compile all our modules anew
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test unit integration e2e soak lint types format docs bench clean
 
