@@ -64,15 +64,19 @@ def plan(
 ) -> None:
     """Say what would go and what stays and why; nothing is done.
 
+    Part of what the clock says may not count, for it leapt: then the plan is as of that much
+    earlier, and says so.
+
     With --json: {months: [{cohort, complaints, streams, events, kept, reasons}]}, or of one month
     {cohort, at, policy, digest, complaints, streams, events, kept, items: [{complaint, goes,
-    reasons, holds, due}]}.
+    reasons, holds, due}]}; of both unvouched_seconds.
     """
     query = {"at": _instant(at) if at else None, "limit": 200}
     with _asking(Role.AUDITOR, as_json) as client:
+        unvouched_s = int(client.get("audit", "/retention/time")["unvouched_seconds"])
         if cohort is None:
             months = list(client.pages("audit", "/retention/plans", **query))
-            _months(months, as_json)
+            _months(months, unvouched_s, as_json)
             return
         told = client.get("audit", f"/retention/plans/{cohort}", **query)
         items, following = list(told["items"]), told["next"]
@@ -80,7 +84,7 @@ def plan(
             page = client.get("audit", following)
             items, following = items + page["items"], page["next"]
     del told["next"]
-    _plan({**told, "items": items}, as_json)
+    _plan({**told, "items": items}, unvouched_s, as_json)
 
 
 @retention.command("propose")
@@ -195,9 +199,9 @@ def _purges(client: Client) -> list[Any]:
     return list(client.pages("audit", "/retention/purges", limit=200))
 
 
-def _months(months: list[Any], as_json: bool) -> None:
+def _months(months: list[Any], unvouched_s: int, as_json: bool) -> None:
     if as_json:
-        emit({"months": months})
+        emit({"months": months, "unvouched_seconds": unvouched_s})
         return
     names = ("month 月份", "go 清除", "events 事件", "stay 留存", "why 原因")
     shown = showing.grid("Retention, by month of registration 按受理月份", *names, right=names[1:4])
@@ -206,11 +210,22 @@ def _months(months: list[Any], as_json: bool) -> None:
         numbers = (str(one[name]) for name in ("complaints", "events", "kept"))
         shown.add_row(one["cohort"], *numbers, why or "-")
     out.print(shown)
+    _unvouched(unvouched_s)
 
 
-def _plan(told: Mapping[str, Any], as_json: bool) -> None:
+def _unvouched(seconds: int) -> None:
+    """Says how much of the clock does not count, where that is a day or more."""
+    days = seconds // 86_400
+    if days:
+        out.print(
+            f"[yellow]{days} days of what the clock says are not vouched for and do not count: "
+            f"is the clock right?[/yellow] 时钟有{days}天不计入保存期,请核对时钟"
+        )
+
+
+def _plan(told: Mapping[str, Any], unvouched_s: int, as_json: bool) -> None:
     if as_json:
-        emit(told)
+        emit({**told, "unvouched_seconds": unvouched_s})
         return
     shown = showing.grid(
         f"Retention of 留存 {told['cohort']} at {showing.moment(told['at'])}",
@@ -229,6 +244,7 @@ def _plan(told: Mapping[str, Any], as_json: bool) -> None:
     )
     if told["complaints"]:
         out.print(f"plan 计划 {told['digest']}")
+    _unvouched(unvouched_s)
 
 
 def _instant(moment: datetime) -> str:

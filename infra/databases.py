@@ -18,7 +18,10 @@ from infra.hand_out import POSTGRES, ROLES
 
 KEEPER_SQL = Path(__file__).parent / "postgres" / "keeper.sql"
 PURGE_KEYS = "purge.key.pub"
+LIVED_SQL = KEEPER_SQL.with_name("lived.sql")
 PURGING_SQL = KEEPER_SQL.with_name("purging.sql")
+SCRIPTS = (KEEPER_SQL, LIVED_SQL, PURGING_SQL)
+"""In this order; each may be run again."""
 
 FOREIGN_OBJECTS = """
 SELECT c.oid::regclass::text AS name, c.relkind::text AS kind FROM pg_class c
@@ -32,7 +35,7 @@ def give_keeper(dsn: str, role: str | None = None) -> None:
 
     What an earlier release made in it as somebody else than `role` becomes the role's own.
     """
-    script = KEEPER_SQL.read_text("utf-8") + PURGING_SQL.read_text("utf-8")
+    script = "".join(one.read_text("utf-8") for one in SCRIPTS)
     version = sha256(script.encode()).hexdigest()
     with psycopg.connect(dsn) as connection:
         known = connection.execute(

@@ -1,7 +1,7 @@
 -- What the keeper of a service's records deletes, and when: exactly the streams that a signed
 -- cohort.purged names, never one whose newest record is younger than six calendar months.
 --
--- For the database's administrator: run it after keeper.sql, and enter the installation's public
+-- For the database's administrator: run it after keeper.sql and lived.sql, and enter the installation's public
 -- purge key (base64url, as `keys/purge.key.pub` has it) with
 --
 --   SELECT keeper.trust_purge_key('...');
@@ -307,8 +307,9 @@ BEGIN
       WHEN sequence IS NULL THEN format('%s has a stream that is not named', own)
       WHEN ends_at <> sequence OR ends_with <> digest
         THEN format('a stream of %s does not end where it says', own)
-      WHEN keeper.floor_ends(newest) > now()
-        THEN format('a stream of %s is kept until %s', own, keeper.floor_ends(newest))
+      WHEN keeper.floor_ends(newest) > keeper.vouched_now()
+        THEN format('a stream of %s is kept until %s%s', own, keeper.floor_ends(newest),
+          keeper.not_vouched())
     END
   ) INTO streams, fault
   FROM (
@@ -361,8 +362,9 @@ BEGIN
       WHEN ends_at IS DISTINCT FROM sequence OR ends_with IS DISTINCT FROM digest
         OR headed_at IS DISTINCT FROM sequence OR headed_with IS DISTINCT FROM digest
         THEN format('a stream of %s does not end where it says', source)
-      WHEN newest IS NULL OR keeper.floor_ends(newest) > now()
-        THEN format('a stream of %s is kept until %s', source, keeper.floor_ends(newest))
+      WHEN newest IS NULL OR keeper.floor_ends(newest) > keeper.vouched_now()
+        THEN format('a stream of %s is kept until %s%s', source, keeper.floor_ends(newest),
+          keeper.not_vouched())
     END
   ) INTO fault
   FROM (
@@ -437,9 +439,9 @@ BEGIN
     RAISE EXCEPTION 'nothing leaves: no file of % holds so much of partition %',
       to_char(month, 'YYYY-MM'), log_partition USING ERRCODE = 'KP011';
   END IF;
-  IF newest IS NULL OR keeper.floor_ends(newest) > now() THEN
-    RAISE EXCEPTION 'nothing leaves: records of % are kept here until %',
-      to_char(month, 'YYYY-MM'), keeper.floor_ends(newest) USING ERRCODE = 'KP011';
+  IF newest IS NULL OR keeper.floor_ends(newest) > keeper.vouched_now() THEN
+    RAISE EXCEPTION 'nothing leaves: records of % are kept here until %', to_char(month, 'YYYY-MM'),
+      keeper.floor_ends(newest)::text || keeper.not_vouched() USING ERRCODE = 'KP011';
   END IF;
   DELETE FROM public.archive a
   WHERE a.cohort = month AND a.partition = log_partition
@@ -451,7 +453,8 @@ $$;
 REVOKE ALL ON ALL TABLES IN SCHEMA keeper FROM PUBLIC;
 GRANT SELECT ON keeper.purge_key TO bihuan_service;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA keeper FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION keeper.purge_streams, keeper.purge_archive, keeper.release_archived
+GRANT EXECUTE ON FUNCTION keeper.purge_streams, keeper.purge_archive, keeper.release_archived,
+  keeper.live_on
   TO bihuan_service;
 
 RESET ROLE;

@@ -1,7 +1,7 @@
 """A month's purge carried out: the plan, its approval, and the signature once all have answered."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from contracts.catalogue import SERVICES
 from contracts.housekeeping import CohortPurged, Head, PurgeAnswered, PurgeApproved
 from contracts.purging import in_parts, purge_text
 from libs.decider import Conflict, DomainError, Recorded, Row, To
+from libs.decider.decider import wire_instant
 from libs.eventlog import Table
 from libs.eventlog.envelope import Origin
 from libs.eventlog.work import Work
@@ -39,6 +40,7 @@ from services.audit.domain.purging import (
 )
 from services.audit.domain.retention import RETENTION, Plan, RetentionPolicy
 from services.audit.knowing import BadInstant
+from services.audit.lived_time import Witness
 from services.audit.moment import one_moment
 from services.audit.signing import PurgeKey
 
@@ -120,6 +122,23 @@ class ClockAhead(Conflict):
     zh = "审计服务时钟快于数据库时钟,须先校正,暂不清除"
 
 
+class TimeUnvouched(Conflict):
+    """The clock has leapt ahead, and what would go is past its time by that leap alone."""
+
+    passing = True
+    rule = "time-unvouched"
+    zh = "时钟曾向前跳变,跳过的时间不计入保存期;请校正时钟,或待保存期实际届满"
+
+    def __init__(self, unvouched: timedelta, until: datetime | None = None) -> None:
+        day = timedelta(days=1)
+        kept = "" if until is None else f" until the clock says {wire_instant(until)}"
+        super().__init__(
+            f"{-(-unvouched // day)} day(s) of what the clock says nobody lived through, so they "
+            f"do not count. By them alone some of this is past its time; it is kept{kept}. Set the "
+            "clocks of audit and of its database right: what a clock goes back counts again."
+        )
+
+
 class NoPurgeKey(Conflict):
     """Audit has no key to sign a purge with; set BIHUAN_PURGE_KEY_FILE and start it again."""
 
@@ -130,14 +149,19 @@ class NoPurgeKey(Conflict):
 class Office:
     """Makes plans with the policy in force, and signs what was approved."""
 
-    def __init__(self, app: App, key: PurgeKey | None) -> None:
+    def __init__(self, app: App, key: PurgeKey | None, witness: Witness) -> None:
         self._app = app
         self._key = key
+        self._witness = witness
+
+    def unvouched(self) -> timedelta:
+        """How much of what the clock says does not count; blocks."""
+        return self._witness.unvouched()
 
     def instant(self, told: str | None) -> datetime:
-        """When a dry run is for; raises BadInstant."""
+        """When a dry run is for: then, or by what counts of the clock now; raises BadInstant."""
         if told is None:
-            return self._app.clock.now()
+            return self._app.clock.now() - self._witness.unvouched()
         try:
             return read_instant(told)
         except NoInstant as error:
@@ -154,12 +178,15 @@ class Office:
             return retaining.plan(conn, cohort, at, self._policy(at))
 
     def proposed(self, cohort: str, ground: str, now: datetime, by: str) -> ProposePurge:
-        """The command; raises ClockAhead, NoPurgeKey."""
+        """The command; raises ClockAhead, TimeUnvouched, NoPurgeKey."""
         if self._key is None:
             raise NoPurgeKey
+        unvouched = self._witness.unvouched()
         with self._app.store.connection() as conn:
             check(conn, cohort, now)
-            told = self.plan(conn, cohort, now)
+            told = self.plan(conn, cohort, now - unvouched)
+            if not told.goes:
+                by_the_leap(self.plan(conn, cohort, now), told, unvouched)
         return ProposePurge(
             at=now,
             cohort=cohort,
@@ -181,7 +208,7 @@ class Office:
             digest = asked
             parts: tuple[PurgeApproved, ...] = ()
             if on is not None:
-                told = self._now(cohort, on, work.now)
+                told = self._now(cohort, on, work.now, on.plan)
                 digest = told.digest
                 parts = _named(told, by)
                 work.extra.archive = lambda conn: _still(conn, told.heads)
@@ -199,7 +226,8 @@ class Office:
     def sign(self, cohort: str) -> None:
         """Puts the signed tombstones on record of what nobody keeps; blocks.
 
-        Raises ClockAhead, NoPurgeKey, CohortInFile, and PlanChanged where something moved just now.
+        Raises ClockAhead, TimeUnvouched, NoPurgeKey, CohortInFile, and PlanChanged where something
+        moved just now.
         """
 
         def decide(work: Work) -> None:
@@ -224,12 +252,23 @@ class Office:
             ).fetchall()
         return frozenset(complaint for (complaint,) in rows)
 
-    def _now(self, cohort: str, on: Entry, now: datetime) -> Plan:
-        """What may go as of the proposal, by what is known and in force now."""
+    def _now(self, cohort: str, on: Entry, now: datetime, proposed: str | None = None) -> Plan:
+        """What may go as of the proposal, by what is known, in force and vouched for now.
+
+        Raises TimeUnvouched where only the clock is why more would go: of what was approved, or the
+        plan of this digest that was `proposed`.
+        """
+        unvouched = self._witness.unvouched()
         with self._app.store.connection() as conn:
             check(conn, cohort, now)
             with one_moment(conn):
-                return retaining.plan(conn, cohort, on.proposed_at, self._policy(now))
+                at, policy = on.proposed_at, self._policy(now)
+                told = retaining.plan(conn, cohort, at - unvouched, policy)
+                if proposed is None or proposed != told.digest:
+                    leapt = retaining.plan(conn, cohort, at, policy)
+                    approved = {UUID(head.subject) for head in on.heads}
+                    by_the_leap(leapt, told, unvouched, approved, proposed)
+        return told
 
     def _signed(self, cohort: str, on: Entry, heads: Sequence[Head]) -> tuple[CohortPurged, ...]:
         if self._key is None:
@@ -350,6 +389,27 @@ def _still(conn: Connection[Any], named: Sequence[Head]) -> None:
     mine = {(one.subject, one.sequence) for one in named if one.source == OWN_SOURCE}
     if set(heads) != ends or set(own) != mine or held != (0,):
         raise PlanChanged
+
+
+def by_the_leap(
+    leapt: Plan,
+    told: Plan,
+    unvouched: timedelta,
+    approved: Collection[UUID] | None = None,
+    proposed: str | None = None,
+) -> None:
+    """Raises TimeUnvouched where what `leapt` lets go and `told` does not is what was asked for.
+
+    `leapt` is the plan by the clock, `told` that by what is vouched for of it. Asked for is
+    whatever goes, or what was approved, or the plan that was proposed.
+    """
+    young = {one.complaint: one for one in leapt.goes}
+    for one in told.goes:
+        young.pop(one.complaint, None)
+    asked = young if approved is None else young.keys() & approved
+    if asked or (young and proposed == leapt.digest):
+        dues = [one.due for one in young.values() if one.due is not None]
+        raise TimeUnvouched(unvouched, min(dues) + unvouched if dues else None)
 
 
 def check(conn: Connection[Any], cohort: str, now: datetime) -> None:

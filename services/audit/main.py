@@ -56,6 +56,7 @@ from services.audit.domain.holds import HOLDS, STANDING_HOLDS, PlaceHold
 from services.audit.domain.policy import compile_policy
 from services.audit.domain.purging import PURGES
 from services.audit.evidence.routes import bundle_routes
+from services.audit.lived_time import Witness
 from services.audit.sealing import Sealer
 from services.audit.signing import CheckpointKey, open_key, open_purge_key
 
@@ -128,7 +129,11 @@ def build(settings: Settings, clock: Clock) -> App:
         app.closing.append(cold.stop)
         prover = api.Prover(app, settings, store)
         path = settings.purge_key_file
-        office = letting_go.Office(app, None if path is None else open_purge_key(path))
+        witness = Witness(app.store, app.registry)
+        app.opening.append(witness.start)
+        app.closing.append(witness.stop)
+        app.looking.append(witness.look)
+        office = letting_go.Office(app, None if path is None else open_purge_key(path), witness)
         app.chores.append(letting_go.Signer(app, office))
         app.closing.append(prover.stop)
         vault = VaultClient(lambda: settings.intake_url, settings.service_token_file)

@@ -185,6 +185,15 @@ class Fates(PageQuery):
     )
 
 
+class TimeShown(_Body):
+    """How much of what the clock says counts for retention."""
+
+    at: Instant
+    """By what plans are made now."""
+    unvouched_seconds: int
+    """How much more the clock says: nobody lived through it, and it does not count."""
+
+
 # -- routes ---------------------------------------------------------------------------------------
 
 
@@ -200,7 +209,7 @@ def routes(app: App, office: Office) -> Router:
         at: At = None,
     ) -> Page[MonthShown]:
         """Every month, oldest first: how many complaints would go, and what keeps the others."""
-        when = office.instant(at)
+        when = await app.beside(office.instant, at)
         after = page.after(date)
         found = await app.query(retaining.months, after and after[0], page.limit)
         shown, following = page_of(request, found, page.limit, lambda one: (one.cohort,))
@@ -215,7 +224,8 @@ def routes(app: App, office: Office) -> Router:
         _caller: Annotated[Caller, allow("audit.retention")],
     ) -> PlanShown:
         """A dry run of one month: which complaints would go, which stay, and each reason why."""
-        told = await app.query(office.plan, cohort, office.instant(page.at))
+        when = await app.beside(office.instant, page.at)
+        told = await app.query(office.plan, cohort, when)
         after = page.after(UUID)
         fates = sorted((*told.goes, *told.stays), key=lambda one: one.complaint)
         listed = [
@@ -237,6 +247,14 @@ def routes(app: App, office: Office) -> Router:
             kept=len(told.stays),
             items=[_fate(one) for one in shown],
             next=following,
+        )
+
+    @router.get("/time", response_model=TimeShown)
+    async def time(_caller: Annotated[Caller, allow("audit.retention")]) -> TimeShown:
+        """How much of what the clock says counts: a clock that leapt ahead lets nothing go."""
+        unvouched = await app.beside(office.unvouched)
+        return TimeShown(
+            at=app.clock.now() - unvouched, unvouched_seconds=int(unvouched.total_seconds())
         )
 
     @router.get("/purges", response_model=Page[PurgeShown])

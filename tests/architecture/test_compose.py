@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from infra import image_requirements
-from infra.databases import KEEPER_SQL, PURGING_SQL
+from infra.databases import SCRIPTS
 from infra.hand_out import ROLES
 
 ROOT = Path(__file__).parents[2]
@@ -183,7 +183,7 @@ def test_the_image_installs_what_the_lock_pins() -> None:
 def test_what_makes_the_databases_is_in_the_image() -> None:
     """Compose's `databases` reads these files; `infra/postgres` once was left out of the image."""
     ignored = (ROOT / ".dockerignore").read_text("utf-8").split()
-    for script in (KEEPER_SQL, PURGING_SQL):
+    for script in SCRIPTS:
         path = script.relative_to(ROOT)
         assert script.exists()
         assert not {str(one) for one in (path, *path.parents)}.intersection(ignored)

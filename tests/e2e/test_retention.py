@@ -6,7 +6,7 @@ deletion". The period is set to the floor itself, by a version of the policy.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,6 +34,7 @@ SEED = Path(__file__).parents[2] / "services/audit/policy/retention.v1.yaml"
 NAMES = ("goes", "merged", "held", "appealed", "erased", "straddling", "open", "late", "longer")
 LONGER = {"category": "mobile.noncoverage", "keep": {"months": 9}}
 """A period of its own, above the floor: what is told of a category below it is kept by it too."""
+YEAR = timedelta(days=365)
 SIX = ["audit", "escalation", "feedback_survey", "intake", "routing", "sla_watch"]
 BY_SMS = {"channel": "sms", "reply_to": {"kind": "sms", "address": "13977710001"}}
 
@@ -142,13 +143,14 @@ def written(world: World) -> dict[str, list[bytes]]:
     """Every row of every table of every database.
 
     Not how far each inbox has come: that is committed up to a second after what it took. Nor the
-    answers kept for whoever asks again: they are swept when their time is over.
+    answers kept for whoever asks again: they are swept when their time is over. Nor up to where
+    time is vouched for: that moves with the clock.
     """
     return {
         table: sorted(content.splitlines())
         for name in DATABASES
         for table, content in tables(world.system.stack.dsn(name), name).items()
-        if not table.endswith((".inbox_offset", ".inbox_taken", ".idempotency"))
+        if not table.endswith((".inbox_offset", ".inbox_taken", ".idempotency", ".lived_time"))
     }
 
 
@@ -177,6 +179,14 @@ async def kept(world: World, data: Path, all_of: dict[str, str]) -> None:
 async def two_people(world: World, data: Path, all_of: dict[str, str]) -> None:
     """One plan, two people; what changed in between is looked at again."""
     ground, month = ("--ground", "retention_over"), ("retention", "approve", "2025-08")
+    leaps(world, YEAR)
+    code, plans = await told(data, "retention", "plan")
+    assert (code, sum(one["complaints"] for one in plans["months"])) == (0, 0)
+    assert 364 * 86_400 < plans["unvouched_seconds"] <= 365 * 86_400
+    _, shown, _ = await bihuan(data, "retention", "plan", "--cohort", "2025-08")
+    assert "364 days of what the clock says are not vouched for" in " ".join(shown.split())
+    assert_kept_by_the_leap(*await told(data, "retention", "propose", "2025-08", *ground))
+    leaps(world, -YEAR)
     code, proposed = await told(data, "retention", "propose", "2025-08", *ground)
     assert code == 0
     plan = ("--plan", proposed["plan"])
@@ -192,6 +202,9 @@ async def two_people(world: World, data: Path, all_of: dict[str, str]) -> None:
 
     code, proposed = await told(data, "retention", "propose", "2025-08", *ground)
     plan = ("--plan", proposed["plan"])
+    leaps(world, YEAR)
+    assert_kept_by_the_leap(*await told(data, *month, *plan))
+    leaps(world, -YEAR)
     assert (await told(data, *month, *plan))[0] == 0
     code, again = await told(data, *month, *plan)
     assert (code, again["approvals"]) == (0, [])
@@ -211,6 +224,24 @@ async def two_people(world: World, data: Path, all_of: dict[str, str]) -> None:
     last = listed["purges"][-1]
     assert [one.removeprefix("/bihuan/") for one in last["done"]] == SIX
     assert (last["waits_for"], last["taken_up"]) == ([], [])
+
+
+def leaps(world: World, ahead: timedelta) -> None:
+    """Both clocks are set ahead by so much, of which audit's process has lived through nothing.
+
+    Told as it looks afterwards: what the database's clock said last lies so much further back.
+    """
+    with psycopg.connect(world.system.stack.dsn("bihuan_audit")) as conn:
+        conn.execute(
+            "UPDATE keeper.lived_time SET seen = seen - %(by)s, vouched = vouched - %(by)s",
+            {"by": ahead},
+        )
+
+
+def assert_kept_by_the_leap(code: int, no: dict[str, Any]) -> None:
+    assert (code, "day(s) of what the clock says nobody lived through" in no["error"]) == (1, True)
+    assert "kept until the clock says 2027-0" in no["error"], "a year after 1 March"
+    assert "Set the clocks of audit and of its database right" in no["error"]
 
 
 async def keeps(data: Path) -> list[str]:

@@ -39,8 +39,8 @@ from services.audit.domain.purging import (
     WithdrawPurge,
     still_going,
 )
-from services.audit.domain.retention import Fate, Plan
-from services.audit.letting_go import Signer
+from services.audit.domain.retention import Fate, Plan, Stays
+from services.audit.letting_go import Signer, TimeUnvouched, by_the_leap
 
 NOW = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
 COMPLAINT = UUID("5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11")
@@ -264,3 +264,42 @@ def test_one_month_that_cannot_be_signed_holds_no_other_up() -> None:
     assert (signed, signer.next_due()) == (["2025-08", "2025-09"], NOW + timedelta(minutes=1))
     ready.clear()
     assert signer.next_due() is None
+
+
+YEAR = timedelta(days=365)
+DUE = NOW - timedelta(days=30)
+
+
+def plan_as_of(goes: bool) -> Plan:
+    """The month's one complaint goes, or is kept for its time is not over."""
+    fate = Fate(COMPLAINT, () if goes else (Stays.NOT_YET,), due=DUE)
+    heads = (HEAD,) if goes else ()
+    return Plan("2025-08", NOW, "v1", (fate,) * goes, (fate,) * (not goes), heads)
+
+
+@pytest.mark.parametrize("asked", [None, frozenset({COMPLAINT})])
+def test_what_goes_by_a_leap_alone_is_kept_and_until_when_is_said(
+    asked: frozenset[UUID] | None,
+) -> None:
+    """Whether it is proposed, or was approved before the clock leapt."""
+    with pytest.raises(TimeUnvouched, match=r"365 day.* until the clock says 2027-01-30T01:00"):
+        by_the_leap(plan_as_of(goes=True), plan_as_of(goes=False), YEAR, asked)
+
+
+def test_a_plan_proposed_before_the_leap_is_named_so() -> None:
+    leapt, told = plan_as_of(goes=True), plan_as_of(goes=False)
+    with pytest.raises(TimeUnvouched):
+        by_the_leap(leapt, told, YEAR, frozenset(), leapt.digest)
+
+
+def test_what_goes_without_the_leap_too_goes() -> None:
+    leapt = plan_as_of(goes=True)
+    by_the_leap(leapt, leapt, YEAR, frozenset({COMPLAINT}))
+    by_the_leap(leapt, leapt, YEAR)
+
+
+def test_what_nobody_asked_for_is_no_matter_of_the_clock() -> None:
+    """It came due meanwhile, or its plan changed for another reason."""
+    leapt, told = plan_as_of(goes=True), plan_as_of(goes=False)
+    by_the_leap(leapt, told, YEAR, frozenset({UUID(int=1)}))
+    by_the_leap(leapt, told, YEAR, frozenset(), OTHER)
