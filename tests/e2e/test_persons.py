@@ -1,7 +1,7 @@
 """A person asks for their data, then for its erasure (DOMAIN, Audit and retention; EVENTS race 15).
 
 Locked at once; destroyed at the very instant the last complaint keeps it no more: closed 31 August,
-nothing goes before 1 March 00:00.
+nothing goes before 1 March 00:00. The oldest complaint lies in a month's file all the while.
 """
 
 import asyncio
@@ -9,8 +9,10 @@ import io
 import json
 import logging
 import zipfile
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -19,12 +21,16 @@ from libs.telemetry.logs import JsonFormatter
 from libs.vault.errors import BadToken
 from libs.vault.sealing import parse
 from tests.e2e.commands import bihuan, told
+from tests.e2e.filed import decoded, inclusion, roots_hold, sealed_size, write_away
+from tests.e2e.test_evidence import opened_up, plain_python
 from tests.e2e.test_no_personal_data import forms, tables, topic
 from tests.e2e.world import DATABASES, World, play, read_log, sh
 
 PHONE, NAME, WORDS = "13977700015", "欧阳请求人", "请求之词-MARKERASE"
 STAFF = "处理意见之词-MARKOPINION"
-PLANTED = (PHONE, NAME, WORDS, STAFF)
+FILED, FILED_NAME = "归档之词-MARKFILED", "欧阳归档人"
+"""Said in the complaint that lies in a file."""
+PLANTED = (PHONE, NAME, WORDS, STAFF, FILED, FILED_NAME)
 CHANNEL = "topic complaints.channel"
 SEARCHED = (
     *("topic complaints.log", "topic complaints.outbound", CHANNEL),
@@ -32,15 +38,17 @@ SEARCHED = (
     *("bihuan_sla_watch.", "bihuan_escalation.", "bihuan_feedback_survey."),
     *("file checkpoints/", "logs", "bundle opened", "bundle sealed"),
     *("complaint record opened", "export after", "cached keys", "answer /complaints/"),
+    *("file archive/2025-02/", "decoded archive/2025-02/", "asked of the files"),
+    *("bundle opened of the filed one", "bundle sealed of the filed one", "timeline of"),
 )
 """What must have been looked at, by a part of its name."""
 
 
-def words(category: str) -> dict[str, Any]:
+def words(category: str, text: str = WORDS, name: str = NAME) -> dict[str, Any]:
     return {
         "channel": "sms",
-        "text": WORDS,
-        "sender_name": NAME,
+        "text": text,
+        "sender_name": name,
         "subscriber": PHONE,
         "category": category,
         "reply_to": {"kind": "sms", "address": PHONE},
@@ -82,6 +90,7 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
 
     async def scene(world: World) -> None:
         data = world.system.places.data
+        oldest, proof_of_oldest = await _filed(world)
         first = await world.say(**words("mobile.coverage"))
         who = await world.accepts(first)
         await world.player.do("routing", f"/work/{first}/opinion", {"opinion": STAFF}, **who)
@@ -95,10 +104,10 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         person = json.loads(out)["person"]
         assert (await bihuan(data, "person", "find", said="13977700016\n"))[0] == 1
         code, about = await told(data, "person", "show", person)
-        assert [one["complaint"] for one in about["complaints"]] == [first, second]
+        assert [one["complaint"] for one in about["complaints"]] == [oldest, first, second]
         assert about["erasure"] is None
 
-        await _export(data, tmp_path / "all.json", person, {first, second})
+        await _export(data, tmp_path / "all.json", person, [oldest, first, second])
         again = await bihuan(data, "person", "export", person, "--out", str(tmp_path / "all.json"))
         assert again[0] == 1  # never over a file that is there
         accesses = [one.data for one in await world.log() if one.type == "person.accessed.v1"]
@@ -112,7 +121,7 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         code, stands = await told(data, "person", "erase", person, *basis)
         assert code == 0
         assert stands["erasure"]["mode"] == "locked"
-        assert set(stands["erasure"]["keeping"]) == {first, second}
+        assert set(stands["erasure"]["keeping"]) == {oldest, first, second}, "asked of each"
         refused = await opened(world, "service", tokens)
         assert (refused.status_code, refused.json()["rule"]) == (403, "locked")
         audited = await opened(world, "auditor", tokens)
@@ -133,9 +142,10 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         assert [(one["hold"], one["complaint"]) for one in on["holds"]] == [("court-7", second)]
         await world.settle()
         await world.at("2026-03-01 00:00:00")
-        assert await _noted(world) == []
+        at_once = (oldest, sh("2025-08-31 20:00:00"))  # its six months were over
+        assert await _noted(world) == [at_once]
         await world.settle()
-        assert await _noted(world) == [(first, sh("2026-03-01 00:00:00"))]
+        assert set(await _noted(world)) == {at_once, (first, sh("2026-03-01 00:00:00"))}
         assert (await opened(world, "auditor", tokens)).status_code == 200
         await world.at("2026-03-16 00:00:00")
         await world.settle()  # the floor is over, the hold is on
@@ -164,9 +174,12 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         assert (await bihuan(data, "person", "erase", person, *basis))[0] == 1
         code, proof = await told(data, "verify")
         assert (code, proof["faults"]) == (0, [])
+        await roots_hold(world)
+        size, said = proof_of_oldest
+        assert await inclusion(world, oldest, size) == said
 
         seen["found"], seen["places"] = await _searched(
-            world, first, person, tmp_path, stream.getvalue()
+            world, {"": first, " of the filed one": oldest}, person, tmp_path, stream.getvalue()
         )
         await _referred(world, first, every)
         third = await world.say(**words("mobile.coverage"))
@@ -178,13 +191,26 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
     root = logging.getLogger()
     root.addHandler(handler)
     try:
-        play(tmp_path / "system", "2025-08-31 12:00:00", scene)
+        play(tmp_path / "system", "2025-02-10 12:00:00", scene)
     finally:
         root.removeHandler(handler)
     assert {place for _, place in seen["found"]} == {CHANNEL}, "kept for 72 hours, and it alone"
     assert {planted for planted, _ in seen["found"]} >= {PHONE, NAME, WORDS}, "the search finds"
     for kind in SEARCHED:
         assert any(kind in place for place in seen["places"]), kind
+
+
+async def _filed(world: World) -> tuple[str, tuple[int, bytes]]:
+    """The person's oldest complaint, its month in a file before anybody asks for anything; with the
+    proof that it is under a checkpoint: of which size, and the proof's bytes.
+    """
+    oldest = await world.say(**words("mobile.coverage", FILED, FILED_NAME))
+    await world.answers(oldest, await world.accepts(oldest))
+    await world.replies(await world.receipt(oldest), 9, resolved=True)
+    await world.at("2025-08-31 12:00:00")
+    await write_away(world, "2025-02")
+    size = await sealed_size(world)
+    return oldest, (size, await inclusion(world, oldest, size))
 
 
 async def _auditor_reads(world: World, complaint: str, person: str) -> None:
@@ -227,24 +253,32 @@ async def _referred(world: World, complaint: str, tokens: list[str]) -> None:
     assert (gone.status_code, gone.json()["rule"]) == (410, "erased")
 
 
-async def _export(data: Path, to: Path, person: str, complaints: set[str]) -> None:
+async def _export(data: Path, to: Path, person: str, complaints: list[str]) -> None:
     code, _, err = await bihuan(data, "person", "export", person, "--out", str(to))
     assert code == 0, err
     _is_complete(to, complaints)
 
 
-def _is_complete(to: Path, complaints: set[str]) -> None:
+def _is_complete(to: Path, complaints: list[str]) -> None:
+    """Everything that was said by then, each word with the complaint in which it was said."""
     assert to.stat().st_mode & 0o777 == 0o600
     text = to.read_text("utf-8")
     document = json.loads(text)
-    assert {one["complaint"] for one in document["complaints"]} == complaints
-    for planted in PLANTED:
-        assert planted in text, planted
+    oldest, first, second = (
+        json.dumps(one["records"], ensure_ascii=False) for one in document["complaints"]
+    )
+    assert [one["complaint"] for one in document["complaints"]] == complaints
+    here = {PHONE: 3, NAME: 2, WORDS: 2, STAFF: 1, FILED: 1, FILED_NAME: 1}
+    for planted, count in here.items():
+        assert [planted in one for one in (oldest, first, second)].count(True) == count, planted
+    assert FILED in oldest
+    assert FILED_NAME in oldest
+    assert STAFF in first
     assert "bs1." not in text
-    sources = {one["source"] for one in document["complaints"][0]["records"]}
-    assert sources == {
-        f"/bihuan/{name}" for name in ("intake", "routing", "sla_watch", "feedback_survey")
-    }
+    for records in document["complaints"][:2]:
+        assert {one["source"] for one in records["records"]} == {
+            f"/bihuan/{name}" for name in ("intake", "routing", "sla_watch", "feedback_survey")
+        }
 
 
 async def _noted(world: World) -> list[tuple[str, Any]]:
@@ -256,7 +290,7 @@ async def _noted(world: World) -> list[tuple[str, Any]]:
 
 
 async def _searched(
-    world: World, complaint: str, person: str, folder: Path, logs: str
+    world: World, complaints: dict[str, str], person: str, folder: Path, logs: str
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Where any planted value still stands, and all places that were looked at: topics, every
     table of every database, every file of the installation, and whatever can be had of it anew.
@@ -271,27 +305,33 @@ async def _searched(
         places |= tables(world.system.stack.dsn(name), name)
     places["logs"] = logs.encode()
     data = world.system.places.data
-    for path in (one for one in data.rglob("*") if one.is_file()):
-        places[f"file {path.relative_to(data)}"] = path.read_bytes()
-    asked = {"complaint": complaint, "purpose": "after-erasure"}
-    opened_form = {"from": "2025-08-31", "to": "2025-08-31", "purpose": "after-erasure"}
-    for name, path, body in (
-        ("bundle sealed", "/bundles", asked),
-        ("bundle opened", "/bundles/opened", asked),
-        ("complaint record opened", "/reports/records/opened", opened_form),
-    ):
+    for file in (one for one in data.rglob("*") if one.is_file()):
+        places[f"file {file.relative_to(data)}"] = file.read_bytes()
+    places |= await _filed_away(data, person)
+    opened_form = {"from": "2025-02-10", "to": "2025-08-31", "purpose": "after-erasure"}
+    wanted: list[tuple[str, str, Any]] = [
+        ("complaint record opened", "/reports/records/opened", opened_form)
+    ]
+    for which, complaint in complaints.items():
+        asked = {"complaint": complaint, "purpose": "after-erasure"}
+        bundles = (("bundle sealed", "/bundles"), ("bundle opened", "/bundles/opened"))
+        wanted += [(f"{name}{which}", path, asked) for name, path in bundles]
+    for name, path, body in wanted:
         answer = await _post(world, path, body)
         assert answer.is_success, (path, answer.text)
         places[name] = answer.content
         if zipfile.is_zipfile(io.BytesIO(answer.content)):
-            with zipfile.ZipFile(io.BytesIO(answer.content)) as bundle:
-                places |= {f"{name} {one}": bundle.read(one) for one in bundle.namelist()}
+            places |= {f"{name} {one}": it for one, it in _proven(folder, answer.content).items()}
     after, page = folder / "after.json", folder / "after.html"
     written = ("--out", str(after), "--page", str(page))
     assert (await bihuan(data, "person", "export", person, *written))[0] == 0
     places["export after"] = after.read_bytes() + page.read_bytes()
+    kinds = ("complaints", "work", "notices")
+    paths = [f"/{kind}/{complaint}" for kind in kinds for complaint in complaints.values()]
+    for complaint in complaints.values():
+        places[f"timeline of {complaint}"] = (await bihuan(data, "timeline", complaint))[1].encode()
     for service in SERVICES:
-        for path in (f"/complaints/{complaint}", f"/work/{complaint}", f"/notices/{complaint}"):
+        for path in paths:
             url = world.system.urls[service]["api"] + path
             headers = world.player.headers("auditor", "auditor:test")
             async with httpx.AsyncClient(trust_env=False) as client:
@@ -311,8 +351,31 @@ async def _searched(
     ], sorted(places)
 
 
+async def _filed_away(data: Path, person: str) -> dict[str, bytes]:
+    """What the months' files hold, read by themselves and asked by SQL."""
+    found = decoded(data)
+    code, out, err = await bihuan(data, "archive", "query", "SELECT * FROM record", "--json")
+    assert code == 0, err
+    found["asked of the files"] = out.encode()
+    whose = b"bs1." + urlsafe_b64encode(UUID(person).bytes[:15])  # how a token of theirs begins
+    assert [place for place, content in found.items() if whose in content] == list(found)
+    return found
+
+
+def _proven(folder: Path, packed: bytes) -> dict[str, bytes]:
+    """The files of a bundle that its own verifier, run by plain Python, finds true."""
+    path = folder / "bundle.zip"
+    path.write_bytes(packed)
+    files = opened_up(path)
+    (folder / "verify_bundle.py").write_bytes(files["verify_bundle.py"])
+    code, said = plain_python(path)
+    assert code == 0, said
+    return files
+
+
 async def _post(world: World, path: str, body: Any) -> httpx.Response:
-    headers = {**world.player.headers("auditor", "auditor:test"), "Idempotency-Key": path}
+    key = f"{path}-{body.get('complaint', 'all')}"
+    headers = {**world.player.headers("auditor", "auditor:test"), "Idempotency-Key": key}
     url = world.system.urls["audit"]["api"] + path
     async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         return await client.post(url, json=body, headers=headers)
