@@ -11,6 +11,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
@@ -19,13 +20,18 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 if TYPE_CHECKING:
-    from obstore.store import S3Config
+    from obstore.store import RetryConfig, S3Config
 
 from libs.eventlog.failpoint import reach
 from services.audit.cold.form import FileBroken, file_digest
 
 T = TypeVar("T")
 
+NO_BUCKET = "the archive's bucket does not exist (404): look at BIHUAN_ARCHIVE_STORE"
+TRIES_AGAIN: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
+"""By itself, where a bucket does not answer or answers 5xx; some seconds, then it is said."""
+
+_STATUS = re.compile(r"status code: ([0-9]{3})")
 _KEY = re.compile(r"[0-9]{4}-[0-9]{2}/[0-9a-f]{64}\.parquet")
 
 
@@ -164,7 +170,10 @@ class Bucket:
 
     def put(self, key: Key, file: Path) -> None:
         """One PUT, or a multipart upload that appears whole when it is complete."""
-        _asked(lambda: obstore.put(self._store, str(key), file))
+        try:
+            _asked(lambda: obstore.put(self._store, str(key), file))
+        except FileNotFoundError:
+            raise StoreAway(NO_BUCKET) from None
 
     def local(self, key: Key) -> Path:
         """The copy here, fetched and checked when it is not there yet."""
@@ -199,7 +208,8 @@ class Bucket:
     def _fetch(self, key: Key, partial: Path) -> None:
         found = _asked(lambda: obstore.get(self._store, str(key)))
         with partial.open("xb") as out:
-            for block in _asked(lambda: iter(found)):
+            blocks = iter(found)
+            while (block := _asked(lambda: next(blocks, None))) is not None:
                 out.write(block)
         _check(partial, key)
 
@@ -221,7 +231,23 @@ def _asked(ask: Callable[[], T]) -> T:
     except FileNotFoundError:
         raise
     except (BaseError, OSError) as error:
-        raise StoreAway(f"the archive's store: {type(error).__name__}") from None
+        raise StoreAway(_why(error)) from None
+
+
+def _why(error: Exception) -> str:
+    """Of what went wrong the server's status alone, and what to look at."""
+    found = _STATUS.search(str(error))
+    status = "" if found is None else found[1]
+    if status in ("401", "403"):
+        return (
+            f"the archive's bucket refuses us ({status}): look at BIHUAN_ARCHIVE_BUCKET_KEY_ID and "
+            "_SECRET, and at what they may do there"
+        )
+    if status == "404":
+        return NO_BUCKET
+    if status:
+        return f"the archive's bucket answers {status}; do it again later"
+    return f"the archive's store cannot be reached ({type(error).__name__}); do it again later"
 
 
 def _keep(path: Path, fill: Callable[[Path], None]) -> None:
@@ -287,6 +313,10 @@ def open_store(where: str, s3: S3Access, cache: Path, cache_bytes_max: int) -> S
         config["secret_access_key"] = s3.secret
     over_http = s3.endpoint.startswith("http://")
     store = S3Store(
-        bucket, prefix=prefix or None, config=config, client_options={"allow_http": over_http}
+        bucket,
+        prefix=prefix or None,
+        config=config,
+        client_options={"allow_http": over_http},
+        retry_config=TRIES_AGAIN,
     )
     return Bucket(store, cache, cache_bytes_max)

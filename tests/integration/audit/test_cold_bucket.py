@@ -4,7 +4,11 @@ The server is moto's, an imitation of S3 made for tests: it speaks the protocol,
 is given in memory. It does not check who signs.
 """
 
+import os
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import boto3
@@ -97,3 +101,73 @@ def test_a_store_that_is_away_says_so_and_tells_no_secret(tmp_path: Path) -> Non
         list(away.keys())
     assert "not-told" not in str(told.value)
     assert "127.0.0.1" not in str(told.value)
+
+
+class Wire:
+    """The way to the server, which breaks for good after so many bytes in either direction."""
+
+    def __init__(self, endpoint: str, bytes_max: int) -> None:
+        host, _, port = endpoint.removeprefix("http://").partition(":")
+        self._server = (host, int(port))
+        self._left = bytes_max
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{self._door.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def broken(self) -> bool:
+        """Whether it broke."""
+        return self._left <= 0
+
+    def close(self) -> None:
+        """Nobody gets through any more."""
+        self._door.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                ends = self._door.accept()[0], socket.create_connection(self._server)
+                for here, there in (ends, ends[::-1]):
+                    threading.Thread(target=self._carry, args=(here, there), daemon=True).start()
+
+    def _carry(self, here: socket.socket, there: socket.socket) -> None:
+        with suppress(OSError), here, there:
+            while not self.broken and (block := here.recv(65_536)):
+                self._left -= len(block)
+                if not self.broken:
+                    there.sendall(block)
+            for end in (here, there):  # closing alone would not wake who waits for it
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+
+def test_cut_off_amid_the_bytes_it_is_there_whole_or_not_at_all(
+    endpoint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.parquet"
+    path.write_bytes(os.urandom(12_000_000))  # three parts
+    key = Key("2025-11", file_digest(path))
+    whole = bucket(endpoint, tmp_path / "cache")
+    with closing(Wire(endpoint, 7_000_000)) as wire:
+        with pytest.raises(StoreAway, match="cannot be reached"):
+            bucket(wire.endpoint, tmp_path / "cache").put(key, path)
+        assert wire.broken
+    assert list(whole.keys("2025-11")) == []
+    whole.put(key, path)
+    with closing(Wire(endpoint, 7_000_000)) as wire:
+        with pytest.raises(StoreAway, match="cannot be reached"):
+            bucket(wire.endpoint, tmp_path / "cache").proven(key)
+        assert wire.broken
+    assert [one for one in (tmp_path / "cache").rglob("*") if one.is_file()] == []
+    assert whole.proven(key).read_bytes() == path.read_bytes()
+    whole.remove(key)
+
+
+def test_where_there_is_no_bucket_it_is_said(endpoint: str, tmp_path: Path) -> None:
+    access = S3Access(endpoint, **ACCESS)
+    none = open_store("s3://nowhere/audit", access, tmp_path / "cache", 1 << 30)
+    path, key = written(tmp_path, "2025-09", 2)
+    with pytest.raises(StoreAway, match="does not exist"):
+        none.put(key, path)
+    with pytest.raises(StoreAway, match="does not exist"):
+        list(none.keys())
