@@ -114,7 +114,8 @@ def approve(
 
     Every service then stops adding to what it names, and says so; what was taken up again by then
     stays, the rest goes. `retention list` says how far it is; until it is *under way* it can be
-    withdrawn, after that it cannot be taken back.
+    withdrawn, after that it cannot be taken back. A month that lies in a file is brought back for
+    it and written again afterwards, by itself.
 
     Exit 1: it changed meanwhile (a hold, a reopening), or nothing is proposed.
     """

@@ -1,7 +1,7 @@
 """A month's purge carried out: the plan, its approval, and the signature once all have answered."""
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,16 +20,14 @@ from libs.eventlog.work import Work
 from libs.messaging.app import App
 from libs.timekeeping.instants import NoInstant, read_instant
 from services.audit import retaining
-from services.audit.domain.cohorts import ARCHIVED
+from services.audit.domain.cohorts import BY_ITSELF
 from services.audit.domain.purging import (
     ANSWERS,
-    BY_ITSELF,
     GONE_ROWS,
     PARTS_ROWS,
     PURGES,
     PURGES_ROWS,
     ApprovePurge,
-    CohortInFile,
     Entry,
     PlanChanged,
     ProposePurge,
@@ -183,7 +181,7 @@ class Office:
             raise NoPurgeKey
         unvouched = self._witness.unvouched()
         with self._app.store.connection() as conn:
-            check(conn, cohort, now)
+            check(conn, now)
             told = self.plan(conn, cohort, now - unvouched)
             if not told.goes:
                 by_the_leap(self.plan(conn, cohort, now), told, unvouched)
@@ -260,7 +258,7 @@ class Office:
         """
         unvouched = self._witness.unvouched()
         with self._app.store.connection() as conn:
-            check(conn, cohort, now)
+            check(conn, now)
             with one_moment(conn):
                 at, policy = on.proposed_at, self._policy(now)
                 told = retaining.plan(conn, cohort, at - unvouched, policy)
@@ -300,13 +298,19 @@ class Office:
 
 
 class Signer:
-    """The chore that signs what goes, once every service has answered the approval."""
+    """The chore that signs what goes, once every service has answered the approval.
+
+    `bring_back` sees to it that no record of the month lies in a file; False: it cannot now.
+    """
 
     name = "purge"
 
-    def __init__(self, app: App, office: Office) -> None:
+    def __init__(
+        self, app: App, office: Office, bring_back: Callable[[str], Awaitable[bool]]
+    ) -> None:
         self._app = app
         self._office = office
+        self._bring_back = bring_back
         self._not_before: dict[str, datetime] = {}
         """Months that could not be signed, and when each is tried again."""
 
@@ -322,11 +326,18 @@ class Signer:
         now = self._app.clock.now()
         self._not_before = {one: self._not_before.get(one, now) for one in ready}
         for cohort in (one for one, at in self._not_before.items() if at <= now):
-            try:
-                await self._app.in_thread(self._office.sign, cohort)
-            except DomainError as error:
-                log.warning("a purge cannot be signed now", extra={"rule": error.rule})
+            if not await self._sign(cohort):
                 self._not_before[cohort] = now + AGAIN_AFTER
+
+    async def _sign(self, cohort: str) -> bool:
+        if not await self._bring_back(cohort):
+            return False
+        try:
+            await self._app.in_thread(self._office.sign, cohort)
+        except DomainError as error:
+            log.warning("a purge cannot be signed now", extra={"rule": error.rule})
+            return False
+        return True
 
 
 _READY = f"""
@@ -412,18 +423,10 @@ def by_the_leap(
         raise TimeUnvouched(unvouched, min(dues) + unvouched if dues else None)
 
 
-def check(conn: Connection[Any], cohort: str, now: datetime) -> None:
-    """A clock set wrongly lowers no floor, and what lies in a file is not let go from here.
-
-    Raises ClockAhead, CohortInFile.
-    """
+def check(conn: Connection[Any], now: datetime) -> None:
+    """A clock set wrongly lowers no floor; raises ClockAhead."""
     with conn.cursor(row_factory=tuple_row) as curs:
-        row = curs.execute(
-            f"SELECT clock_timestamp(), EXISTS (SELECT FROM {ARCHIVED} WHERE cohort = %s)",
-            (cohort,),
-        ).fetchone()
+        row = curs.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None
     if now - row[0] > CLOCK_AHEAD_MAX:
         raise ClockAhead
-    if row[1]:
-        raise CohortInFile

@@ -43,6 +43,7 @@ from services.audit import (
     views,
 )
 from services.audit.cold import records
+from services.audit.cold.refiling import Refiler
 from services.audit.cold.routes import Cold
 from services.audit.cold.routes import routes as archive_routes
 from services.audit.cold.store import S3Access, Store, open_store
@@ -96,6 +97,7 @@ def describe(registry: CollectorRegistry | None = None) -> Service:
             *legal_holds.TABLES,
             *letting_go.TABLES,
             records.ARCHIVED_TABLE,
+            records.BROUGHT_BACK_TABLE,
             access_log.TABLE,
             *reports.FACT_TABLES,
         ),
@@ -134,7 +136,8 @@ def build(settings: Settings, clock: Clock) -> App:
         app.closing.append(witness.stop)
         app.looking.append(witness.look)
         office = letting_go.Office(app, None if path is None else open_purge_key(path), witness)
-        app.chores.append(letting_go.Signer(app, office))
+        refiler = Refiler(app, cold)
+        app.chores += [letting_go.Signer(app, office, refiler.bring_back), refiler]
         app.closing.append(prover.stop)
         vault = VaultClient(lambda: settings.intake_url, settings.service_token_file)
         app.letting_go.append(vault.close)

@@ -15,7 +15,10 @@ import yaml
 
 from cli.client import Client
 from cli.places import Places
+from tests.e2e.bucket import Bucket, settings_for
 from tests.e2e.commands import bihuan, told
+from tests.e2e.in_a_bucket import written_and_restored
+from tests.e2e.purged_file import purged
 from tests.e2e.test_retention import archive_lines
 from tests.e2e.world import World, play
 from tests.integration.audit.test_checkpoints import PAGE, run_the_page
@@ -209,6 +212,18 @@ async def kafka_forgets(playing: World, complaints: list[str], size: int, before
     await the_same(playing, complaints, size, before)
 
 
+async def in_a_bucket(playing: World, complaints: list[str], folder: Path) -> None:
+    """The same in a bucket; there most of the month's complaints are purged in the end."""
+    bucket = Bucket()
+    try:
+        with settings_for(bucket, folder / "cache"):
+            await playing.restart("audit")
+            await written_and_restored(playing, bucket)
+            await purged(playing, complaints, bucket, folder, run_the_other_program)
+    finally:
+        bucket.kill()
+
+
 def test_a_month_leaves_and_comes_back_and_every_answer_is_the_same(tmp_path: Path) -> None:
     """DESIGN, Audit; issue 5: cohorts that nothing open touches leave as verified files."""
 
@@ -240,5 +255,6 @@ def test_a_month_leaves_and_comes_back_and_every_answer_is_the_same(tmp_path: Pa
         assert again[1]["events"] >= done["events"]  # the last checkpoint is sealed by now, too
         await come_back(playing, complaints, size, before)
         await kafka_forgets(playing, complaints, size, before)
+        await in_a_bucket(playing, complaints, tmp_path)
 
     play(tmp_path / "data", START, scene)

@@ -37,7 +37,13 @@ from services.audit.cold.records import (
     sealed_upto,
 )
 from services.audit.cold.store import Key, Store
-from services.audit.domain.cohorts import MayNotLeave, NotArchived, Standing, may_lie_in_a_file
+from services.audit.domain.cohorts import (
+    BROUGHT_BACK,
+    MayNotLeave,
+    NotArchived,
+    Standing,
+    may_lie_in_a_file,
+)
 from services.audit.verification import broken_streams, make_room
 
 ROWS_AT_ONCE = 5_000
@@ -124,10 +130,18 @@ SELECT to_char(coalesce(t.cohort, s.cohort), 'YYYY-MM'), coalesce(t.events, 0),
   EXISTS (SELECT FROM purge p WHERE p.stage IN ('proposed', 'approved')
     AND p.cohort = to_char(coalesce(t.cohort, s.cohort), 'YYYY-MM')),
   EXISTS (SELECT FROM gone g WHERE g.cohort = to_char(coalesce(t.cohort, s.cohort), 'YYYY-MM')
-    AND EXISTS (SELECT FROM archive a WHERE a.cohort = t.cohort AND a.subject = g.complaint::text))
+    AND EXISTS (SELECT FROM archive a WHERE a.cohort = t.cohort AND a.subject = g.complaint::text)
+    AND NOT EXISTS (SELECT FROM purge_answer w WHERE w.record = g.tombstone
+      AND w.source = '/bihuan/audit' AND g.complaint = ANY(w.kept)))
 FROM there t FULL JOIN standing s USING (cohort) LEFT JOIN waits w ON w.cohort = t.cohort
 ORDER BY 1
 """
+
+
+_LEFT = (
+    "SELECT 1 FROM archive WHERE cohort = %s AND partition = %s "
+    "AND (life, record_offset) <= (%s, %s) LIMIT 1"
+)
 
 
 def standings(archived: Records) -> list[Standing]:
@@ -208,8 +222,24 @@ class Keeper:
                 gone += leave(conn, _first(cohort), partition, last, file.records(partition))
                 reach("archive-amid-leaving")
                 tell("leaving", gone, month.events)
+        reach("archive-before-sweep")
         self.sweep(cohort)
         return gone
+
+    def tidy_up(self, cohort: str, tell: Tell) -> int:
+        """What an act that was cut off left to do: rows that the file on record holds leave, and a
+        month's files that are not on record go. Returns how many rows left.
+        """
+        with self._reading() as archived:
+            month = next((one for one in archived.months if one.cohort == cohort), None)
+            there = month is not None and any(
+                archived.conn.execute(_LEFT, (_first(cohort), partition, *last)).fetchone()
+                for partition, last in month.ends.items()
+            )
+        if there:
+            return self.leave(cohort, tell)
+        self.sweep(cohort)
+        return 0
 
     def come_back(self, cohort: str, tell: Tell) -> Month:
         """Puts a month's records back into the database; returns whose file that was.
@@ -244,6 +274,7 @@ class Keeper:
         """Reads every file on record whole; what is wrong, in words, empty when all is well."""
         with self._reading() as archived:
             months, recorded = archived.months, _on_record(archived.conn)
+            waiting = _for_the_next(archived.conn)
         problems: list[str] = []
         done, total = 0, sum(one.events for one in months)
         for month in months:
@@ -262,7 +293,7 @@ class Keeper:
                 problems.append(f"{month.cohort}: the file does not hold what is on record")
             done += found.events
             tell("reading", done, total)
-        holds = {one.key for one in months}
+        holds = {one.key for one in months} | waiting
         problems += [
             f"{one.cohort}: {one} is not on record; `archive write {one.cohort}` tidies up"
             for one in self._store.keys()  # noqa: SIM118 - it is a store, no dict
@@ -362,6 +393,12 @@ def _on_record(conn: Connection[Any]) -> Mapping[str, CohortArchived]:
         told: CohortArchived = decode(bytes(state), {CohortArchived.type: CohortArchived}).data
         found[told.cohort] = told
     return found
+
+
+def _for_the_next(conn: Connection[Any]) -> set[Key]:
+    """Files whose month a purge had brought back: they go once the next one is there."""
+    rows = conn.execute(f"SELECT cohort, file FROM {BROUGHT_BACK} WHERE NOT written").fetchall()
+    return {Key(cohort, file) for cohort, file in rows}
 
 
 def _settled(

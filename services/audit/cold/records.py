@@ -22,7 +22,7 @@ from libs.web import Unavailable
 from services.audit.archive import ACCEPTED
 from services.audit.cold.form import CohortFile, FileBroken, Place, Record
 from services.audit.cold.store import Key, NoStore, Store, StoreAway
-from services.audit.domain.cohorts import ARCHIVED
+from services.audit.domain.cohorts import ARCHIVED, BROUGHT_BACK
 from services.audit.moment import one_moment
 
 ARCHIVED_TABLE = Table(
@@ -36,6 +36,13 @@ ARCHIVED_TABLE = Table(
         "streams": "bigint not null",
         "ends": "jsonb not null",
     },
+    key=("cohort",),
+    stream="",
+)
+
+BROUGHT_BACK_TABLE = Table(
+    BROUGHT_BACK,
+    {"cohort": "text not null", "file": "text not null", "written": "boolean not null"},
     key=("cohort",),
     stream="",
 )

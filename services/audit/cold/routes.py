@@ -118,7 +118,9 @@ class TrimmedShown(_Shown):
 
 
 @dataclass(slots=True)
-class _Work:
+class Doing:
+    """An act on the archive: how far it is, and what it came to."""
+
     act: str | None = None
     cohort: str | None = None
     phase: str = ""
@@ -129,7 +131,12 @@ class _Work:
     zh: str | None = None
 
     def tell(self, phase: str, events: int, of: int) -> None:
+        """How far it is: what is done, how many events of it, of how many."""
         self.phase, self.events, self.of = phase, events, of
+
+
+Act = Callable[[Doing], Awaitable[dict[str, JsonValue]]]
+"""What is done, and what it comes to."""
 
 
 class Cold:
@@ -138,7 +145,7 @@ class Cold:
     def __init__(self, app: App, reading: Reading) -> None:
         self.app = app
         self.reading = reading
-        self.work = _Work()
+        self.work = Doing()
         self._stopping = threading.Event()
         self._keeper = Keeper(
             app.settings.postgres_dsn.get_secret_value(), reading.store, self._stopping
@@ -173,17 +180,31 @@ class Cold:
         self,
         act: str,
         cohort: str | None,
-        run: Callable[["_Work"], Awaitable[dict[str, JsonValue]]],
-    ) -> None:
+        run: Act,
+    ) -> asyncio.Task[None]:
         """Begins an act; raises ArchiveBusy while another goes on."""
         if self._task is not None and not self._task.done():
             raise ArchiveBusy
-        self.work = work = _Work(act, cohort)
+        self.work = work = Doing(act, cohort)
         self._task = asyncio.create_task(self._run(work, run), name=f"archive {act}")
+        return self._task
 
-    async def _run(
-        self, work: _Work, run: Callable[[_Work], Awaitable[dict[str, JsonValue]]]
-    ) -> None:
+    async def carry_out(
+        self,
+        act: str,
+        cohort: str,
+        run: Act,
+    ) -> str | None:
+        """An act that audit does by itself, shown like any other; why it failed, or None."""
+        try:
+            task = self.begin(act, cohort, run)
+        except ArchiveBusy as error:
+            return str(error)
+        work = self.work
+        await asyncio.wait({task})
+        return None if work.done is not None else work.failed or "it was cut off"
+
+    async def _run(self, work: Doing, run: Act) -> None:
         try:
             work.done = await run(work)
         except DomainError as error:
@@ -198,7 +219,7 @@ class Cold:
 
     # -- the acts --------------------------------------------------------------------------------
 
-    async def write(self, cohort: str, by: str, work: _Work) -> dict[str, JsonValue]:
+    async def write(self, cohort: str, by: str, work: Doing) -> dict[str, JsonValue]:
         """A month into its file, and its rows out of the database."""
         now = self.app.clock.now()
         if keeps := purging(await self._standing(cohort)):
@@ -216,16 +237,25 @@ class Cold:
             rows = await asyncio.to_thread(left)
         return {"file": event.file, "bytes": event.bytes, "events": event.events, "left": rows}
 
-    async def restore(self, cohort: str, reason: str, by: str, work: _Work) -> dict[str, JsonValue]:
-        """A month's rows back into the database; its file goes."""
+    async def restore(
+        self, cohort: str, reason: str, by: str, work: Doing, *, file_goes: bool = True
+    ) -> dict[str, JsonValue]:
+        """A month's rows back into the database; its file goes, or waits for the next one."""
         with self._keeper.alone():
             month = await asyncio.to_thread(self._keeper.come_back, cohort, work.tell)
             event: CohortRestored = restored(month, reason, by)
             await self._record(cohort, RestoreCohort(at=self.app.clock.now(), restored=event), by)
-            await asyncio.to_thread(self._keeper.sweep, cohort)
+            if file_goes:
+                await asyncio.to_thread(self._keeper.sweep, cohort)
         return {"events": month.events}
 
-    async def check(self, work: _Work) -> dict[str, JsonValue]:
+    async def tidy_up(self, cohort: str, work: Doing) -> dict[str, JsonValue]:
+        """What a file on record holds leaves the database, and files that are not on record go."""
+        with self._keeper.alone():
+            rows = await asyncio.to_thread(self._keeper.tidy_up, cohort, work.tell)
+        return {"left": rows}
+
+    async def check(self, work: Doing) -> dict[str, JsonValue]:
         """Every file read whole."""
         problems = await asyncio.to_thread(self._keeper.check, work.tell)
         return {"problems": list(problems)}
@@ -360,7 +390,7 @@ async def _half_done(cold: Cold, cohort: str) -> bool:
     return any(one.cohort == cohort for one in filed)
 
 
-def _work(work: _Work) -> WorkShown:
+def _work(work: Doing) -> WorkShown:
     return WorkShown(
         act=work.act,
         cohort=work.cohort,

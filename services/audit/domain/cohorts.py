@@ -22,8 +22,14 @@ NAME = "archive"
 """The policy's name."""
 ARCHIVED = "archived_cohort"
 """The table of those that lie in files."""
+BROUGHT_BACK = "brought_back"
+"""The table of those that were brought back for a purge."""
 PURGE = "purge"
 """The kind of a month's purges, and how their subject begins."""
+BY_ITSELF = "system:audit"
+"""By whom, where nobody asked for just that."""
+FOR_A_PURGE = "purge"
+"""What a month is brought back for so that what a purge names can go; then it is written again."""
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 UNDATED = "1970-01"
 """What has no readable time; never archived, for nothing says when it is quiet."""
@@ -148,6 +154,8 @@ class Cohort(State):
     """Where a month's records are: the event that says which file holds, or None."""
 
     archived: CohortArchived | None = None
+    back: str | None = None
+    """The file from which a purge had the records brought back; after that it is written again."""
 
     @property
     def file(self) -> str | None:
@@ -192,12 +200,17 @@ def evolve(cohort: Cohort | None, recorded: Recorded[Any]) -> Cohort:
     """The newest file, or none."""
     known = cohort or Cohort()
     told = recorded.data
-    return replace(known, archived=told if isinstance(told, CohortArchived) else None)
+    if isinstance(told, CohortArchived):
+        return replace(known, archived=told)
+    by_itself = (told.by, told.reason) == (BY_ITSELF, FOR_A_PURGE)
+    return Cohort(back=told.file if by_itself else None)
 
 
 def rows(subject: str, cohort: Cohort) -> Iterator[Row]:
-    """The month, while its records lie in a file."""
+    """The month, while its records lie in a file; and which file a purge had brought back."""
     told = cohort.archived
+    if cohort.back is not None:
+        yield Row.of(BROUGHT_BACK, {"cohort": subject}, file=cohort.back, written=told is not None)
     if told is not None:
         yield Row.of(
             ARCHIVED,

@@ -34,7 +34,7 @@ from libs.decider import (
     Standing,
     State,
 )
-from services.audit.domain.cohorts import COHORTS, PURGE, Cohort
+from services.audit.domain.cohorts import BY_ITSELF, COHORTS, PURGE, Cohort
 from services.audit.domain.retention import Plan
 
 PURGES_ROWS = "purge"
@@ -46,7 +46,6 @@ GONE_ROWS = "gone"
 
 TAKEN_UP = "all_taken_up"
 """Why an approved purge is off by itself: no complaint of it is left."""
-BY_ITSELF = "system:audit"
 
 
 def subject_of(cohort: str) -> str:
@@ -130,10 +129,10 @@ class NoPurgeProposed(NotFound):
 
 
 class CohortInFile(Conflict):
-    """This month's records lie in a file; restore it (`bihuan archive restore`) before a purge."""
+    """This month's records lie in a file and are brought back first; nothing is signed before."""
 
     rule = "cohort-in-file"
-    zh = "该月份已归档为文件,须先恢复再清除"
+    zh = "该月份已归档为文件,恢复后方可清除"
 
 
 class OwnPurge(Refused):
@@ -218,7 +217,6 @@ def decide(
     known = state or Purges()
     match command:
         case ProposePurge():
-            _in_the_database(command.cohort, context)
             return _propose(known, command)
         case WithdrawPurge():
             on = known.pending
@@ -229,15 +227,18 @@ def decide(
                 PurgeWithdrawn(cohort=told.cohort, plan=on.plan, ground=told.ground, by=told.by)
             ]
         case SignPurge():
+            if known.approved is not None:
+                _in_the_database(command.cohort, context)
             return _sign(known, command)
         case ApprovePurge():
-            if known.proposed is not None:
-                _in_the_database(context.subject.removeprefix(subject_of("")), context)
             return _approve(known, command)
 
 
 def _in_the_database(cohort: str, context: Context) -> None:
-    """What lies in a file is not let go from here; looked at again at the commit."""
+    """What lies in a file is not let go: its bytes would outlive the tombstone.
+
+    Looked at again at the commit.
+    """
     month: Cohort | None = context.state_of(COHORTS.kind, cohort)
     if month is not None and month.archived is not None:
         raise CohortInFile

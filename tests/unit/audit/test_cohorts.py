@@ -105,6 +105,21 @@ def test_a_file_holds_until_another_replaces_it_or_the_records_are_back() -> Non
     story.when(back).then_refused(NotArchived)
 
 
+def test_what_a_purge_had_brought_back_is_remembered_until_somebody_restores_it() -> None:
+    """So that a process that comes after writes it again, too; not what a person restored."""
+    by_itself = restored(FIRST).model_copy(update={"by": "system:audit", "reason": "purge"})
+    back = Story(COHORTS, subject="2025-09").given(archived(FIRST))
+    back = back.when(RestoreCohort(at=DAWN, restored=by_itself)).then(by_itself)
+    (row,) = back.rows
+    assert (row.table, dict(row.values)) == ("brought_back", {"file": FIRST, "written": False})
+    again = back.when(ArchiveCohort(at=DAWN, archived=archived(SECOND))).then(archived(SECOND))
+    told = {row.table: dict(row.values) for row in again.rows}
+    assert told["brought_back"] == {"file": FIRST, "written": True}
+    assert told["archived_cohort"]["file"] == SECOND
+    asked = RestoreCohort(at=DAWN, restored=restored(SECOND))
+    assert again.when(asked).then(restored(SECOND)).rows == ()
+
+
 def test_a_file_made_from_one_that_no_longer_holds_is_refused() -> None:
     story = Story(COHORTS, subject="2025-09").given(archived(FIRST))
     stale = ArchiveCohort(at=DAWN, archived=archived(SECOND, replaces=None))

@@ -218,8 +218,8 @@ def test_where_nothing_goes_nothing_is_proposed() -> None:
     MONTH.when(propose(complaints=0)).then_refused(NothingGoes)
 
 
-def test_what_lies_in_a_file_is_neither_proposed_nor_approved_to_go() -> None:
-    """Looked at again at the commit, for the month may have left since the plan was made."""
+def test_what_lies_in_a_file_may_be_approved_and_is_signed_only_once_it_is_back() -> None:
+    """Looked at again at the commit: a file on record would keep the bytes of what is signed."""
     run = ArchivedRun(partition=3, records=4, life=1, offset=17, digest="c" * 64)
     told = CohortArchived(
         cohort="2025-08",
@@ -233,15 +233,20 @@ def test_what_lies_in_a_file_is_neither_proposed_nor_approved_to_go() -> None:
         by="admin-1",
     )
     filed = MONTH.beside("cohort", "2025-08", Cohort(told))
-    filed.when(propose()).then_refused(CohortInFile)
-    filed.given(PROPOSED).when(approve()).then_refused(CohortInFile)
+    filed.when(propose()).then(PROPOSED)
+    filed.given(PROPOSED).when(approve()).then(APPROVED)
+    filed.given(PROPOSED, APPROVED).when(sign(PURGED)).then_refused(CohortInFile)
     back = MONTH.beside("cohort", "2025-08", Cohort())
-    back.given(PROPOSED).when(approve()).then(APPROVED)
+    back.given(PROPOSED, APPROVED).when(sign(PURGED)).then(PURGED)
 
 
 def test_one_month_that_cannot_be_signed_holds_no_other_up() -> None:
-    """Each is tried again by itself, a minute later; what is not ready any more is forgotten."""
-    clock, ready, signed = SteppedClock(NOW), ["2025-07", "2025-08"], list[str]()
+    """Each is tried again by itself, a minute later; what is not ready any more is forgotten.
+
+    Nor does one that lies in a file and cannot be brought back now.
+    """
+    clock, signed = SteppedClock(NOW), list[str]()
+    ready = ["2025-06", "2025-07", "2025-08"]
 
     def sign(cohort: str) -> None:
         if cohort == "2025-07":
@@ -254,7 +259,11 @@ def test_one_month_that_cannot_be_signed_holds_no_other_up() -> None:
 
     app: Any = SimpleNamespace(clock=clock, in_thread=in_thread)
     office: Any = SimpleNamespace(ready=lambda: list(ready), sign=sign)
-    signer = Signer(app, office)
+
+    async def brought_back(cohort: str) -> bool:
+        return cohort != "2025-06"
+
+    signer = Signer(app, office, brought_back)
     assert signer.next_due() == NOW
     asyncio.run(signer.run())
     assert (signed, signer.next_due()) == (["2025-08"], NOW + timedelta(minutes=1))
