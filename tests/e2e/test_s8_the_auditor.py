@@ -15,10 +15,11 @@ from psycopg.rows import dict_row
 
 from contracts.values import Decision, Medium
 from libs.decider import To
+from libs.decider.decider import wire_instant
 from libs.eventlog.envelope import Origin
 from libs.eventlog.work import Work
 from libs.sheets import FORMATS, Format, written
-from services.audit.domain.chain import FaultKind
+from services.audit.domain.chain import Fault, FaultKind
 from services.audit.domain.reporting import REPORTS, Period
 from services.audit.log import Log
 from services.audit.replayed import replay
@@ -40,6 +41,7 @@ from tests.e2e import (
 from tests.e2e.commands import told
 from tests.e2e.scenes import Stage, after, scene
 from tests.e2e.test_evidence import plain_python
+from tests.e2e.test_show import holdings
 from tests.e2e.world import RoomServers, read_log, sh
 from tests.stack import UNGUARDED, Room, emptied
 
@@ -74,6 +76,7 @@ async def test_s8_the_auditor_replays_proves_and_reads_what_s1_to_s7_left(world:
     s4, s6 = await _of_s4_and_s6(world)
     await _in_octobers_table(world, told_on_friday)
     await _replayed_without_a_trace(world, s4)
+    await _what_if_the_ninth_had_been_off(world)
     await _the_same_from_a_rebuilt_sla_watch(world)
     await _proven_by_plain_python(world, s6)
     await _reading_is_on_record(world, s6)
@@ -283,6 +286,62 @@ async def _replayed_without_a_trace(world: Stage, s4: str) -> None:
     assert await read_log(world.system) == values
 
 
+WORKING_DAYS = Path(__file__).parents[2] / "services/sla_watch/policy/working_days.v1.yaml"
+
+
+async def _what_if_the_ninth_had_been_off(world: Stage) -> None:
+    """(9) S1's row b, answered a millisecond after the 10th: under another calendar it was kept.
+
+    Its reply counts Thu 9 and Fri 10; without the 9th, Fri 10 and Sat 11 (worked), so it is due
+    2025-10-12 00:00. Its resolution counts 9, 10, 11, 13, 14; then 10, 11, 13, 14, 15.
+    """
+    folder = world.system.places.data
+    late = str((await world.player.outcome("10010", "call-13800000201"))["complaint"])
+    text = WORKING_DAYS.read_text("utf-8")
+    for was, becomes in (
+        ('version: "2026.1"', 'version: "tried"'),
+        ("days_off: {}", 'days_off: {"2025-10-09": "National Day"}'),
+    ):
+        assert text.count(was) == 1
+        text = text.replace(was, becomes)
+    tried = folder / "ninth-off.yaml"
+    tried.write_text(text, encoding="utf-8")
+    asked = ("what-if", late, "--calendar")
+    code, same = await told(folder, *asked, str(WORKING_DAYS))
+    assert (code, same["differs"], same["unlike_record"]) == (0, [], 0)
+    await world.settle()  # who asks is on record now
+    before = await asyncio.to_thread(_stands, _room(world))
+    rows = await asyncio.to_thread(holdings, world)
+    values = await read_log(world.system)
+    code, answer = await told(folder, *asked, str(tried))
+    assert (code, answer["complaints"], answer["unlike_record"], answer["more"]) == (0, 1, 0, False)
+    answered = wire_instant(sh("2025-10-11 00:00:00.001000"))
+    assert {
+        one["clock"]: (one["change"], one["was"], one["would_be"]) for one in answer["differs"]
+    } == {
+        "reply.mobile": (
+            "verdict",
+            {"state": "breached", "due": wire_instant(sh("2025-10-11 00:00:00")), "at": None},
+            {"state": "met", "due": wire_instant(sh("2025-10-12 00:00:00")), "at": answered},
+        ),
+        "resolve": (
+            "due",
+            {"state": "met", "due": wire_instant(sh("2025-10-15 00:00:00")), "at": answered},
+            {"state": "met", "due": wire_instant(sh("2025-10-16 00:00:00")), "at": answered},
+        ),
+    }
+    assert answer["tallies"]["reply.mobile"] == {
+        "was_met": 0,
+        "was_breached": 1,
+        "would_be_met": 1,
+        "would_be_breached": 0,
+    }
+    await world.settle()
+    assert await asyncio.to_thread(_stands, _room(world)) == before
+    assert await asyncio.to_thread(holdings, world) == rows
+    assert await read_log(world.system) == values
+
+
 async def _the_same_from_a_rebuilt_sla_watch(world: Stage) -> None:
     """(5): its database dropped, and made again from complaints.log."""
     live = await world.player.get("sla_watch", "/promises")
@@ -352,44 +411,63 @@ COPIED = (
     "cohort, life, partition, record_offset + 10000000, source, subject, sequence + 1, position, "
     "after, type, time, previous, digest, state"
 )
-TAMPERINGS: dict[str, tuple[str, set[FaultKind]]] = {
+END = 10_000
+"""Counted from here, a number is counted from its stream's last: END is the last, END + 1 next."""
+TAMPERINGS: dict[str, tuple[str, dict[int, FaultKind]]] = {
     "one byte flipped": (
         "UPDATE archive SET state = set_byte(state, length(state) - 4, "
         f"get_byte(state, length(state) - 4) # 1) WHERE {ROW} 2",
-        {FaultKind.CHANGED},
+        {2: FaultKind.CHANGED},
     ),
-    "one removed from the middle": (f"DELETE FROM archive WHERE {ROW} 2", {FaultKind.MISSING}),
-    "the last of a stream removed": (f"DELETE FROM archive WHERE {LAST_ONE}", {FaultKind.MISSING}),
+    "one removed from the middle": (f"DELETE FROM archive WHERE {ROW} 2", {2: FaultKind.MISSING}),
+    "the last of a stream removed": (
+        f"DELETE FROM archive WHERE {LAST_ONE}",
+        {END: FaultKind.MISSING},
+    ),
     "two swapped": (
         "UPDATE archive a SET state = b.state, digest = b.digest FROM archive b WHERE "
         "a.source = '/bihuan/intake' AND b.source = a.source AND a.subject = %(s6)s AND "
         "b.subject = a.subject AND (a.sequence, b.sequence) IN ((2, 3), (3, 2))",
-        {FaultKind.SWAPPED},
+        {2: FaultKind.SWAPPED, 3: FaultKind.SWAPPED},
     ),
     "one added": (
         f"INSERT INTO archive SELECT {COPIED} FROM archive WHERE {LAST_ONE}",
-        {FaultKind.ADDED},
+        {END + 1: FaultKind.ADDED},
     ),
 }
 
 
 async def _tampering_is_found(world: Stage, s6: str) -> None:
-    """(7): each kind is found, and names the event that it is about."""
+    """(7): each is found, and the very events that it harmed are named, of all that are there."""
     where, audit = _room(world), world.app("audit")
     found = await asyncio.to_thread(_each_tampering, where, audit.inbox.topic_id, s6)
-    assert found.pop("nothing") == set()
+    assert found.pop("nothing") == []
+    told = [json.loads(value) for value in await read_log(world.system)]
+    of_s6 = [one for one in told if (one["source"], one["subject"]) == ("/bihuan/intake", s6)]
+    last = max(int(one["sequence"]) for one in of_s6)
+    assert last > 3  # so that the middle is none of its ends
     for name, (_, kinds) in TAMPERINGS.items():
-        assert kinds <= found[name], (name, found[name])
+        named = {
+            (one.source, one.subject, one.sequence): one.kind
+            for one in found[name]
+            if one.sequence is not None
+            # What follows: the checkpoint that sealed it, whose root comes out no more.
+            and (one.source, one.kind) != ("/bihuan/audit", FaultKind.CHECKPOINT)
+        }
+        assert named == {
+            ("/bihuan/intake", s6, last + number - END if number >= END else number): kind
+            for number, kind in kinds.items()
+        }, name
 
 
-def _each_tampering(where: Room, topic_id: str, s6: str) -> dict[str, set[FaultKind]]:
+def _each_tampering(where: Room, topic_id: str, s6: str) -> dict[str, list[Fault]]:
     dsn = where.dsns["bihuan_audit"]
-    found = {"nothing": _named(_verified(where, dsn, topic_id), None)}
+    found = {"nothing": _verified(where, dsn, topic_id).faults}
     for name, (statement, _) in TAMPERINGS.items():
         with psycopg.connect(dsn, row_factory=dict_row, options=UNGUARDED) as conn:
             _kept(conn, s6, lambda conn, done=statement: conn.execute(done, {"s6": s6}))
         try:
-            found[name] = _named(_verified(where, dsn, topic_id), s6)
+            found[name] = _verified(where, dsn, topic_id).faults
         finally:
             with psycopg.connect(dsn, options=UNGUARDED) as conn:
                 conn.execute("DELETE FROM archive WHERE subject = %s", (s6,))
@@ -410,8 +488,3 @@ def _verified(where: Room, dsn: str, topic_id: str) -> Verified:
         return verify(dsn, log, topic_id)
     finally:
         log.close()
-
-
-def _named(verified: Verified, subject: str | None) -> set[FaultKind]:
-    """The faults that name this complaint's stream; all where None is given."""
-    return {one.kind for one in verified.faults if subject in (None, one.subject)}
