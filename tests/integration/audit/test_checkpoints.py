@@ -4,18 +4,13 @@ import asyncio
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
-import pytest
 from confluent_kafka import Consumer, TopicPartition
 from psycopg.rows import dict_row
 from typer.testing import CliRunner
@@ -145,73 +140,6 @@ def test_each_hour_in_which_something_came_is_sealed_over_everything_until_then(
                 assert (read.size, read.root) == (checkpoint.size, checkpoint.root)
             verified = (await play.get("/verify")).json()
             assert verified["faults"] == []
-
-    with room(("intake", "routing", "audit")) as where:
-        asyncio.run(play(where))
-
-
-class Receiver(BaseHTTPRequestHandler):
-    """Takes what is posted; refuses as often as it was told to."""
-
-    def do_POST(self) -> None:
-        body = self._body()
-        server: Any = self.server
-        server.asked.append((self.headers["idempotency-key"], body.decode()))
-        refused = server.refusals > 0
-        server.refusals -= refused
-        self.send_response(503 if refused else 204)
-        self.end_headers()
-
-    def _body(self) -> bytes:
-        if "content-length" in self.headers:
-            return self.rfile.read(int(self.headers["content-length"]))
-        body = b""
-        while length := int(self.rfile.readline(), 16):
-            body += self.rfile.read(length)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing on the terminal."""
-
-
-@contextmanager
-def receiving(refusals: int) -> Iterator[Any]:
-    server: Any = HTTPServer(("127.0.0.1", 0), Receiver)
-    server.asked, server.refusals = [], refusals
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def test_a_webhook_that_refuses_gets_every_checkpoint_later_and_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.audit.export.RETRY_SECONDS_FIRST", 0.05)
-
-    async def play(where: Room) -> None:
-        with receiving(refusals=3) as server:
-            url = f"http://127.0.0.1:{server.server_address[1]}/told"
-            more = sealing(tmp_path, checkpoint_webhook=url)
-            async with playing(where, tmp_path, **more) as play:
-                await seal_twice(play)
-                await until(lambda: len(server.asked) == 7)
-            assert [key for key, _ in server.asked] == [
-                *[f"leaves-{ONE}"] * 4,
-                f"checkpoint-{ONE}",
-                f"leaves-{TWO}",
-                f"checkpoint-{TWO}",
-            ]
-            bodies = [body for _, body in server.asked[3:]]
-            assert bodies[1::2] == notes(tmp_path / "drop")
-            lists = sorted((tmp_path / "drop").glob("*.leaves"))
-            assert bodies[::2] == [path.read_text("utf-8") for path in lists]
 
     with room(("intake", "routing", "audit")) as where:
         asyncio.run(play(where))

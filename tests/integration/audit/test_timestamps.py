@@ -82,9 +82,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def stamping(folder: Path, says: bytes | None = None) -> Iterator[Any]:
-    server: Any = HTTPServer(("127.0.0.1", 0), Authority)
+def not_listening() -> Iterator[HTTPServer]:
+    """A port where nobody answers, until `stamping` is at it."""
+    server = HTTPServer(("127.0.0.1", 0), Authority, bind_and_activate=False)
+    server.server_bind()
+    try:
+        yield server
+    finally:
+        server.server_close()
+
+
+@contextmanager
+def stamping(
+    folder: Path, says: bytes | None = None, *, at: HTTPServer | None = None
+) -> Iterator[Any]:
+    server: Any = at or HTTPServer(("127.0.0.1", 0), Authority)
     server.folder, server.says, server.asked = folder, says, 0
+    if at is not None:
+        at.server_activate()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
