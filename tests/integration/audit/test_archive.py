@@ -113,7 +113,8 @@ def connected(where: Room) -> Conn:
 def keep(archive: Archive, conn: Conn, records: list[LogRecord]) -> None:
     """As the inbox does it: with the positions taken, in one transaction."""
     with conn.transaction():
-        for one in records:
+        last = {(one.source, one.partition): one for one in records}
+        for one in last.values():
             generation, number = map(int, one.position.split("-"))
             conn.execute(
                 "INSERT INTO inbox_taken VALUES (%s, %s, %s, %s) "
