@@ -23,6 +23,7 @@ from libs.eventlog.schema import RUNTIME_TABLE_NAMES
 from libs.eventlog.service import Service
 from libs.eventlog.store import Store
 from libs.messaging.copying import Copy, Excuses, Track, Where
+from libs.messaging.garbage import seldom_searched
 from libs.messaging.log_source import Accepted, Log, Progress, quiet, refuse_missing
 from libs.messaging.rebuild import Rebuilt, note
 from libs.messaging.spool import Spool
@@ -147,9 +148,10 @@ class Beside:
         self.store.create_tables()
         with self.store.connection() as conn:
             half_made.begin(conn, "database", "the log, beside the live one", self._by)
-        for number in range(1, ROUNDS_MAX + 1):
-            if self._round() <= NEAR_RECORDS:
-                return number
+        with seldom_searched():
+            for number in range(1, ROUNDS_MAX + 1):
+                if self._round() <= NEAR_RECORDS:
+                    return number
         raise NeverNear(
             f"after {ROUNDS_MAX} rounds more than {NEAR_RECORDS} records still come in each; "
             "do it when less is told"

@@ -25,6 +25,7 @@ from libs.eventlog.service import Service
 from libs.eventlog.store import Store
 from libs.eventlog.work import Stream, Work, partition_of
 from libs.messaging.copying import Copy, Excuses, Track, Where
+from libs.messaging.garbage import seldom_searched
 from libs.messaging.log_source import Accepted, Log, Progress, quiet, refuse_missing
 from libs.messaging.position import START, Position
 from libs.messaging.spool import Spool
@@ -110,7 +111,7 @@ def offline(
     store.create_tables(views_anew=True)
     if whole:
         refuse_events(store)
-    with Spool() as spool:
+    with seldom_searched(), Spool() as spool:
         gather(spool, service, log, progress, everything=whole)
         with store.connection() as conn:
             half_made.begin(conn, "database" if whole else "views", source, by)
