@@ -104,10 +104,10 @@ def rebuild_service(
         )
     if (swap and not beside) or (beside and whole):
         fail("--swap goes with --beside, and --beside is whole", code=MISUSED, as_json=as_json)
-    if service == "audit" and source != KAFKA and not Path(source).is_dir():
+    if service == "audit" and source == ARCHIVE:
         fail(
-            "audit has no other archive than its own: --from kafka, or the folder of its months' "
-            "files",
+            "audit has no other archive than its own: --from kafka, a file that `bihuan log` "
+            "wrote, or the folder of its months' files",
             code=MISUSED,
             as_json=as_json,
         )

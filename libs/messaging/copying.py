@@ -20,7 +20,7 @@ from libs.eventlog.service import LogRecord, Service
 from libs.eventlog.store import Store, StreamBroken
 from libs.eventlog.work import Stream, Work
 from libs.messaging.log_lines import PURGED
-from libs.messaging.log_source import Accepted, LogPlace, Missing, Progress
+from libs.messaging.log_source import Accepted, LogPlace, LogUnusable, Missing, Progress
 from libs.messaging.position import Position
 from libs.messaging.purges_again import PurgesAgain
 
@@ -30,6 +30,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEFORE_ALL = LogPlace(0, -1)
 ARCHIVIST = "/bihuan/audit"
 """Whose resolved gaps are missing in the archive as well."""
+
+
+class NotAnArchive(LogUnusable):
+    """A service that keeps every byte cannot be made of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +259,19 @@ class Copy:
     def _archive(self, work: Work, chunk: list[Accepted]) -> None:
         assert self.service.archive is not None
         keep = self.service.archive
+        for one in chunk:
+            if one.headers.type == PURGED and not one.value:
+                raise NotAnArchive(
+                    f"partition {one.partition}, offset {one.place.offset}: the records of a purge "
+                    "are told here by their places only, and an archive cannot be made of that: "
+                    "take a copy of before the purge, Kafka's log if it begins before it, or a "
+                    "backup. Nothing was changed"
+                )
+            if one.place.life != self.where.life:
+                raise NotAnArchive(
+                    f"partition {one.partition} has records of a topic before this one; audit's "
+                    "database can only come from a backup. Nothing was changed"
+                )
         kept = [
             LogRecord(
                 one.partition,

@@ -20,6 +20,11 @@ from tests.e2e.commands import bihuan, told
 from tests.e2e.in_a_bucket import written_and_restored
 from tests.e2e.purged_file import purged
 from tests.e2e.test_retention import archive_lines
+from tests.e2e.trimming import (
+    trims,
+    what_a_service_has_not_heard_stays,
+    what_audit_has_not_archived_stays,
+)
 from tests.e2e.world import World, play
 from tests.integration.audit.test_checkpoints import PAGE, run_the_page
 
@@ -203,13 +208,13 @@ async def kafka_forgets(playing: World, complaints: list[str], size: int, before
         return
     code, planned = await told(data, "archive", "trim", "--dry-run")
     assert {one["start"] for one in planned["partitions"]} == {0}
-    code, done = await told(data, "archive", "trim")
-    assert code == 0
-    upto = {one["partition"]: one["upto"] for one in done["partitions"]}
-    assert sum(upto.values()) > 0
-    _, after = await told(data, "archive", "trim", "--dry-run")
-    assert {one["partition"]: one["start"] for one in after["partitions"]} == upto
+    begin = await trims(playing)
+    assert {one["partition"]: one["upto"] for one in planned["partitions"]} == begin
     await the_same(playing, complaints, size, before)
+    await what_audit_has_not_archived_stays(playing)
+    await what_a_service_has_not_heard_stays(playing)
+    code, proof = await told(data, "verify")
+    assert (code, proof["faults"], proof["log"]) == (0, [], "compared")
 
 
 async def in_a_bucket(playing: World, complaints: list[str], folder: Path) -> None:
