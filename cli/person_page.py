@@ -99,13 +99,18 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def said_in(part: Any, words: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, str]]:
-    """(field, plaintext or why it stays closed) of every token in a part of an event."""
+    """(field, plaintext or why it stays closed) of every token in a part of an event; of what came
+    with it as evidence, what it is and under which reference it is kept.
+    """
     if isinstance(part, str) and part in words:
         word = words[part]
         yield name, word if isinstance(word, str) else CLOSED.get(word["closed"], word["closed"])
     elif isinstance(part, Mapping):
         for inner, value in part.items():
-            yield from said_in(value, words, inner)
+            if inner == "evidence":
+                yield from ((inner, f"{one['kind']} {one['ref']}") for one in value)
+            else:
+                yield from said_in(value, words, inner)
     elif isinstance(part, list):
         for value in part:
             yield from said_in(value, words, name)

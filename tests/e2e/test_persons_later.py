@@ -15,8 +15,7 @@ from services.audit import legal_holds
 from services.intake.domain.person import Erase
 from tests.e2e.commands import bihuan, told
 from tests.e2e.scenes import Stage, scene
-from tests.e2e.test_persons import opened, tokens_in
-from tests.e2e.world import read_log
+from tests.e2e.test_persons import opened
 
 BILL: dict[str, Any] = {"text": "多扣了话费", "category": "billing.overcharge"}
 SIGNAL: dict[str, Any] = {"text": "没有信号", "category": "mobile.coverage"}
@@ -192,77 +191,3 @@ async def test_who_was_locked_and_complains_again_is_surveyed_where_they_are_now
     assert to == reopened.data.correspondent.reply_to
     answer = await opened(stage, "service", [to.address])
     assert [one["text"] for one in answer.json()["items"]] == [number]
-
-
-ANOTHERS, OTHER_WORDS = "他人自己的话-MARKOTHER", "在他人投诉上说的话-MARKGUEST"
-NAME, WORDS, OPINION = "导出请求人", "我的话-MARKEXPORT", "处理意见-MARKEXPORT"
-
-
-async def belongs_to(stage: Stage, person: str, complaints: set[str], guest: str) -> set[str]:
-    """By the log itself: the ids of all events that are about a person."""
-    found = set()
-    for value in await read_log(stage.system):
-        event = json.loads(value)
-        of_a_complaint = event["subject"] in complaints
-        guest_words = event["subject"] == guest and tokens_in(event, person)
-        refused = event["type"] == "message.refused.v1" and event["data"]["person"] == person
-        if of_a_complaint or guest_words or event["subject"] == person or refused:
-            found.add(event["id"])
-    return found
-
-
-@scene
-async def test_an_export_holds_everything_that_the_log_has_of_a_person(stage: Stage) -> None:
-    """Values are planted wherever something can be said; compared with the log, read by itself."""
-    data, number = stage.system.places.data, "18600007401"
-    folder = stage.system.places.data / "exports-7401"
-    folder.mkdir()
-    await stage.at("2025-10-21 09:47:00")
-    said = {**BILL, "text": WORDS, "sender_name": NAME, "subscriber": number}
-    first = await stage.say(**said)
-    who = await stage.accepts(first)
-    await stage.player.do("routing", f"/work/{first}/opinion", {"opinion": OPINION}, **who)
-    await stage.answers(first, who)
-    second = await stage.say(**{**SIGNAL, "subscriber": number})
-    guest = await stage.say(**{**BILL, "text": ANOTHERS, "subscriber": "18600007402"})
-    receipt = (await stage.receipt(guest)).replace("-", "")
-    await stage.say(kind="urge", text=OTHER_WORDS, receipt=receipt, subscriber=number)
-    pigeon = {"kind": "words", "channel": "pigeon", "text": WORDS, "subscriber": number}
-    bad = {"id": "refused-7401", "source": "sms", "specversion": "1.0", "data": pigeon}
-    await stage.player.publish(json.dumps(bad).encode(), "refused-7401")
-    await stage.settle()
-    person = await person_of(stage, number)
-    assert (await words_of(stage, first)) == WORDS  # an access, with a purpose
-    await stage.settle()
-
-    file, page = folder / "all.json", folder / "all.html"
-    written = ("--out", str(file), "--page", str(page))
-    code, _, err = await bihuan(data, "person", "export", person, *written)
-    assert code == 0, err
-    document = json.loads(file.read_text("utf-8"))
-    exported = {one["id"] for one in document["person_records"]} | {
-        record["id"]
-        for one in (*document["complaints"], *document["others"])
-        for record in one["records"]
-    }
-    await stage.settle()
-    of_the_log = await belongs_to(stage, person, {first, second}, guest)
-    refused = {
-        json.loads(one)["id"] for one in await read_log(stage.system) if b"refused-7401" in one
-    }
-    assert refused <= of_the_log
-    assert exported == of_the_log - refused
-    assert [one["id"] for one in document["refused"]] == ["refused-7401"]
-    for text in (file.read_text("utf-8"), page.read_text("utf-8")):
-        for planted in (number, NAME, WORDS, OPINION, OTHER_WORDS, "refused-7401", "check"):
-            assert planted in text, planted
-        assert ANOTHERS not in text
-        assert "bs1." not in text
-    readers = {
-        (str(one["data"].get("by")), one["data"].get("purpose"))
-        for one in document["person_records"]
-        if one["type"] == "person.accessed.v1"
-    }
-    assert ("service:test", "check") in readers
-    assert ("privacy:local", "data_subject_export") in readers
-    assert page.stat().st_mode & 0o777 == file.stat().st_mode & 0o777 == 0o600

@@ -66,3 +66,12 @@ def test_what_stays_closed_says_why() -> None:
     words = {"bs1.a": "我的话", "bs1.b": {"closed": "locked"}}
     record = {"data": {"summary": "bs1.a", "notes": [{"note": "bs1.b"}]}}
     assert list(said_in(record, words)) == [("summary", "我的话"), ("note", "已封存 locked")]
+
+
+def test_what_came_with_the_words_is_told_by_its_reference() -> None:
+    photo = {"kind": "photo", "ref": "album/7", "sha256": None}
+    record = {"data": {"summary": "bs1.a", "evidence": [photo]}}
+    assert list(said_in(record, {"bs1.a": "我的话"})) == [
+        ("summary", "我的话"),
+        ("evidence", "photo album/7"),
+    ]
