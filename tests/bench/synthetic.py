@@ -103,9 +103,14 @@ class _Copy:
 _BASE64 = bytes(ALPHABET[byte & 63] for byte in range(256))
 
 
-def records(stories: Sequence[Story], events: int, partitions: int) -> Iterator[LogRecord]:
-    """So many events (a few more, to the end of the last complaints), in the log's order."""
-    chance = random.Random(5)
+def records(
+    stories: Sequence[Story], events: int, partitions: int, seed: int = 5
+) -> Iterator[LogRecord]:
+    """So many events (a few more, to the end of the last complaints), in the log's order.
+
+    Another seed gives other ones.
+    """
+    chance = random.Random(seed)
     templates = [[_template(*one) for one in story] for story in stories]
     subjects = [_subject(story) for story in stories]
     offsets, sent = [0] * partitions, dict[str, int]()
