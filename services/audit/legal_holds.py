@@ -34,9 +34,11 @@ from services.audit.domain.holds import (
     PlaceStanding,
     Standing,
 )
-from services.audit.domain.purging import GONE_ROWS
+from services.audit.domain.purging import ANSWERS, GONE_ROWS
+from services.audit.retaining import GONE
 
 AT_ONCE_MAX = 500
+OWN_SOURCE = "/bihuan/audit"
 
 TABLE = Table(
     LEGAL_HOLDS,
@@ -201,7 +203,7 @@ def asked_for(conn: Connection[Any], asked: Asked) -> list[UUID]:
         "AND (%(category)s::text IS NULL OR category = %(category)s "
         "OR starts_with(category, %(category)s || '.')) "
         "AND (%(province)s::text IS NULL OR %(province)s IN (home_province, visited_province)) "
-        f"AND NOT EXISTS (SELECT FROM {GONE_ROWS} g WHERE g.complaint = c.complaint) "
+        f"AND NOT {GONE} "
         "ORDER BY complaint LIMIT %(most)s",
         {
             "start": asked.told_from,
@@ -305,9 +307,19 @@ def _place_too(work: Work, complaints: Sequence[UUID], told: PlaceHold, by: str)
         held: Held | None = work.state(HOLDS.kind, str(one))
         if held is not None and told.hold in held.by_name:
             continue
-        if work.rows(GONE_ROWS, complaint=one):
+        if _is_gone(one, work):
             continue
         work.apply(To(str(one), told), Origin(causation="request", actor=by))
+
+
+def _is_gone(complaint: UUID, lookups: Lookups) -> bool:
+    """It went by the word of a purge, and audit itself did not keep it (`retaining.GONE`)."""
+    return any(
+        complaint not in answer["kept"]
+        for went in lookups.rows(GONE_ROWS, complaint=complaint)
+        for answer in lookups.rows(ANSWERS, record=went["tombstone"], source=OWN_SOURCE)
+        or [{"kept": ()}]
+    )
 
 
 def _meant(body: Placing, found: Sequence[UUID], lookups: Lookups) -> Sequence[UUID]:
@@ -316,10 +328,10 @@ def _meant(body: Placing, found: Sequence[UUID], lookups: Lookups) -> Sequence[U
     None need be on record yet by query; a person of whom there is nothing is more likely a slip.
     Of either, what was approved to go is left out: no hold keeps it any more.
     """
-    meant: Sequence[UUID] = [one for one in found if not lookups.rows(GONE_ROWS, complaint=one)]
+    meant: Sequence[UUID] = [one for one in found if not _is_gone(one, lookups)]
     if body.complaints is not None:
         meant = sorted(set(body.complaints))
-        if any(lookups.rows(GONE_ROWS, complaint=one) for one in meant):
+        if any(_is_gone(one, lookups) for one in meant):
             raise HeldTooLate
         if not all(lookups.rows("complaint", complaint=one) for one in meant):
             raise NothingToHold
@@ -327,7 +339,7 @@ def _meant(body: Placing, found: Sequence[UUID], lookups: Lookups) -> Sequence[U
         tables = ("complaint", "speaker")
         rows = [row for table in tables for row in lookups.rows(table, person=body.person)]
         found = sorted({row["complaint"] for row in rows})
-        meant = [one for one in found if not lookups.rows(GONE_ROWS, complaint=one)]
+        meant = [one for one in found if not _is_gone(one, lookups)]
         if not meant:
             raise NothingToHold
     if len(meant) > AT_ONCE_MAX:

@@ -25,18 +25,19 @@ from services.audit.domain.retention import (
 
 _IS_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
-# By the signed word of a purge, unless audit itself kept it: then it may be proposed again.
-_GONE = f"""EXISTS (
+GONE = f"""EXISTS (
   SELECT FROM {GONE_ROWS} g WHERE g.complaint = c.complaint AND NOT EXISTS (
     SELECT FROM {ANSWERS} a WHERE a.record = g.tombstone AND a.source = '/bihuan/audit'
     AND g.complaint = ANY(a.kept)
   )
 )"""
+"""Complaint `c` went by the signed word of a purge, and audit itself has not kept it: what it kept
+may be held, and proposed again."""
 
 _MEMBERS = f"""
 SELECT DISTINCT c.complaint FROM head h
 JOIN complaint c ON c.complaint = CASE WHEN h.subject ~ '{_IS_ID}' THEN h.subject::uuid END
-WHERE h.cohort = %s AND NOT {_GONE}
+WHERE h.cohort = %s AND NOT {GONE}
 """
 
 # The complaints themselves, and whatever they were merged with, in both directions.
@@ -59,7 +60,7 @@ SELECT c.complaint, c.kind, c.category, c.counts_from, c.kept_from, c.merged_int
   EXISTS (SELECT FROM fault f WHERE f.subject = c.complaint::text)
     OR EXISTS (SELECT FROM head h WHERE h.subject = c.complaint::text || '{BESIDE}') AS faulty
 FROM related JOIN complaint c USING (complaint)
-WHERE NOT {_GONE}
+WHERE NOT {GONE}
 """
 
 

@@ -252,6 +252,25 @@ async def keeps(data: Path) -> list[str]:
     return list(month["keeps"])
 
 
+async def what_audit_kept_can_be_held(world: World, data: Path, complaint: str) -> None:
+    """A purge names it, and audit alone kept it: a court may still ask for it."""
+    hold = ("hold", "place", "court-10", "--ground", "lawsuit", "--complaint", complaint)
+    tombstone = uuid4()
+    with psycopg.connect(world.system.stack.dsn("bihuan_audit"), autocommit=True) as conn:
+        conn.execute("INSERT INTO gone VALUES (%s, '2025-08', %s, now())", (complaint, tombstone))
+        assert complaint not in told_in_august(world)
+        assert (await bihuan(data, *hold))[0] == 1, "audit has not said that it keeps it"
+        conn.execute(
+            "INSERT INTO purge_answer VALUES (%s, '/bihuan/audit', 'gone', ARRAY[%s::uuid])",
+            (tombstone, complaint),
+        )
+        assert complaint in told_in_august(world)
+        assert (await bihuan(data, *hold))[0] == 0
+        conn.execute("DELETE FROM gone WHERE tombstone = %s", (tombstone,))
+        conn.execute("DELETE FROM purge_answer WHERE record = %s", (tombstone,))
+    await world.settle()
+
+
 def told_in_august(world: World) -> set[str]:
     """What a hold on the month's time is placed on."""
     start, end = (datetime(2025, month, 1, tzinfo=UTC) for month in (8, 9))
@@ -283,6 +302,7 @@ async def gone(world: World, data: Path, all_of: dict[str, str]) -> None:
         code, no = await told(data, verb, went[0], *at)
         assert (code, "passed their retention and went" in no["error"]) == (1, True)
     assert (await told(data, "timeline", all_of["held"]))[0] == 0
+    await what_audit_kept_can_be_held(world, data, all_of["open"])
     with pytest.raises(Denied, match="complaint-purged") as no_stream:
         await world.player.get("audit", f"/streams/intake/{went[0]}", role="auditor")
     assert no_stream.value.status == 410
