@@ -222,14 +222,13 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
   )
 $$;
 
--- Raises KP010 unless a trusted key signed this purge, in words that can be read in one way only.
-CREATE OR REPLACE FUNCTION keeper.check_purge(event jsonb) RETURNS void
+-- Why nobody can have signed this purge, in words that can be read in one way only; null: its key did.
+CREATE OR REPLACE FUNCTION keeper.fault_of_purge(event jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   data jsonb := event -> 'data';
-  fault text;
 BEGIN
-  fault := CASE
+  RETURN CASE
     WHEN event ->> 'type' IS DISTINCT FROM 'cohort.purged.v1' THEN 'it is no cohort.purged.v1'
     WHEN jsonb_typeof(data -> 'heads') IS DISTINCT FROM 'array' THEN 'it names no streams'
     WHEN EXISTS (
@@ -251,15 +250,36 @@ BEGIN
     WHEN keeper.purge_text(data) IS NULL THEN 'a field is missing'
     WHEN coalesce(data ->> 'key', '') !~ '^[A-Za-z0-9_-]{43}$'
       OR coalesce(data ->> 'signature', '') !~ '^[A-Za-z0-9_-]{86}$' THEN 'it is not signed'
-    WHEN NOT EXISTS (
-      SELECT FROM keeper.purge_key
-      WHERE key = keeper.from_base64url(data ->> 'key') AND revoked_at IS NULL
-    ) THEN 'its key is not trusted here'
     WHEN NOT keeper.is_signed(
       keeper.from_base64url(data ->> 'key'), keeper.purge_text(data),
       keeper.from_base64url(data ->> 'signature')
     ) THEN 'its signature is not the key''s'
   END;
+END
+$$;
+
+-- Whether this purge is nobody's whose word counts, or ever may: it is not signed, or by a key that was
+-- revoked. One of a key that was not entered yet may be audit's.
+CREATE OR REPLACE FUNCTION keeper.is_forged(event jsonb) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT keeper.fault_of_purge(event) IS NOT NULL OR EXISTS (
+    SELECT FROM keeper.purge_key
+    WHERE key = keeper.from_base64url(event -> 'data' ->> 'key') AND revoked_at IS NOT NULL
+  )
+$$;
+
+-- Raises KP010 unless a trusted key signed this purge.
+CREATE OR REPLACE FUNCTION keeper.check_purge(event jsonb) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  fault text := keeper.fault_of_purge(event);
+BEGIN
+  IF fault IS NULL AND NOT EXISTS (
+    SELECT FROM keeper.purge_key
+    WHERE key = keeper.from_base64url(event -> 'data' ->> 'key') AND revoked_at IS NULL
+  ) THEN
+    fault := 'its key is not trusted here';
+  END IF;
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION 'nothing is purged: %', fault USING ERRCODE = 'KP010';
   END IF;
@@ -454,7 +474,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA keeper FROM PUBLIC;
 GRANT SELECT ON keeper.purge_key TO bihuan_service;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA keeper FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keeper.purge_streams, keeper.purge_archive, keeper.release_archived,
-  keeper.live_on
+  keeper.live_on, keeper.is_forged
   TO bihuan_service;
 
 RESET ROLE;

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import Connection, Cursor
+from psycopg.rows import tuple_row
 from pydantic_core import to_json
 
 from libs.decider import Conflict, Recorded
@@ -197,6 +198,13 @@ def purge_of(
         frozenset(kept),
         seen,
     )
+
+
+def is_forged(conn: Connection[Any], event: bytes) -> bool:
+    """Whether a `cohort.purged` is not signed, or by a key that was revoked (the keeper looks)."""
+    with conn.cursor(row_factory=tuple_row) as curs:
+        row = curs.execute("SELECT keeper.is_forged(%s::jsonb)", (event.decode(),)).fetchone()
+    return bool(row and row[0])
 
 
 # -- in the transaction ---------------------------------------------------------------------------

@@ -199,7 +199,10 @@ def _parked(router: Router, app: "App", action: str) -> None:
     async def discard_parked(
         subject: str, body: Why, caller: Annotated[Caller, allow(action)]
     ) -> SettledShown:
-        """Gives the parked record up, on record, and goes on with those behind it."""
+        """Gives the parked record up, on record, and goes on with those behind it.
+
+        Not what audit signed or withdrew of a purge: that is replayed once its cause is mended.
+        """
         return await _settle(parking().discard, subject, caller, body)
 
 

@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from libs.decider import Conflict, DomainError, GivenUp, NotFound
 from libs.eventlog.envelope import Origin, Unreadable
+from libs.eventlog.purging import is_forged
 from libs.eventlog.recorder import ParkedRow
 from libs.eventlog.work import Work
 from libs.eventlog.writer import Writer
@@ -50,6 +51,13 @@ class OnlyDiscard(Conflict):
 
     rule = "only-discard"
     zh = "该记录无法重放,只能作废"
+
+
+class OnlyReplay(Conflict):
+    """What audit says of a purge is not given up; mend what parked it, then replay it."""
+
+    rule = "only-replay"
+    zh = "审计服务签署或撤回的清除不能作废;请排除故障后重放"
 
 
 class StillFails(Conflict):
@@ -122,7 +130,10 @@ class Parking:
         return await self._settle(subject, by, reason, discard=False)
 
     async def discard(self, subject: str, by: str, reason: str) -> Settled:
-        """Gives the parked record up, on record, and goes on with those behind it."""
+        """Gives the parked record up, on record, and goes on with those behind it.
+
+        Raises NothingParked, or OnlyReplay where it is what audit says of a purge.
+        """
         return await self._settle(subject, by, reason, discard=True)
 
     async def _settle(self, subject: str, by: str, reason: str, *, discard: bool) -> Settled:
@@ -199,6 +210,7 @@ class _Settling:
         refused: Mapping[str, str],
     ) -> None:
         self._service = writer.service
+        self._store = writer.store
         self._channel = channel
         self._work = work
         self._by = by
@@ -212,6 +224,7 @@ class _Settling:
         discarded: list[str] = []
         for number, row in enumerate(rows):
             if number == 0 and discard:
+                self._refuse_of_a_purge(row)
                 self._let_stay(row)
                 self._mark(row, "discarded")
                 discarded.append(row.record_id)
@@ -227,6 +240,34 @@ class _Settling:
             self._mark(row, "released")
             released.append(row.record_id)
         return Settled(subject, tuple(released), tuple(discarded), 0)
+
+    def _refuse_of_a_purge(self, row: ParkedRow) -> None:
+        """A service that never hears what it lets go, or frees, would keep or withhold it for ever.
+
+        Raises OnlyReplay, but for what is forged or can never be read.
+        """
+        keeping = self._service.housekeeping
+        kind = "" if row.value is None else _type_in(row.value)
+        purged, withdrawn = keeping.cohort_purged.type, keeping.purge_withdrawn.type
+        if kind.rpartition(".")[0] not in {one.rpartition(".")[0] for one in (purged, withdrawn)}:
+            return
+        assert row.value is not None
+        if kind not in self._service.types:
+            raise OnlyReplay(f"{kind} is newer than this service: upgrade, then replay it.")
+        try:
+            recorded = self._service.read(row.value)
+        except Unreadable:
+            return
+        if isinstance(recorded.data, keeping.cohort_purged):
+            with self._store.connection() as conn:
+                if is_forged(conn, row.value):
+                    return
+        raise OnlyReplay(
+            "Audit's word on a purge is not given up, for this service would keep or withhold for "
+            f"ever what it names. Mend what parked it ({row.detail}), then replay it; one whose "
+            "key is not audit's can be discarded once that key is revoked "
+            "(keeper.revoke_purge_key)."
+        )
 
     def _let_stay(self, row: ParkedRow) -> None:
         """What the service says of a record of another one that is given up (`Service.stays`).

@@ -36,7 +36,10 @@ MAY = {"SELECT", "INSERT", "MAINTAIN"}
 GROWING = {"head", "running_digest", "tile"}
 """A row of these may grow, which a trigger checks; its key never changes."""
 
-DOORS = {"keep", "add_partition", "purge_streams", "purge_archive", "release_archived", "live_on"}
+DOORS = {
+    *("keep", "add_partition", "live_on", "is_forged"),
+    *("purge_streams", "purge_archive", "release_archived"),
+}
 """What the keeper does for a service; the last three look for themselves at what may go."""
 
 TAKING_BACK = ("DELETE FROM {}", "TRUNCATE {}", "UPDATE {} SET {} = {}", "DROP TABLE {}")

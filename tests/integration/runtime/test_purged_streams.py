@@ -20,7 +20,7 @@ from libs.eventlog.purging import StreamPurged, StreamWithheld
 from libs.eventlog.service import Service
 from libs.eventlog.work import partition_of
 from libs.messaging.app import App
-from libs.messaging.parking import Parking, StillFails, listed
+from libs.messaging.parking import OnlyReplay, Parking, StillFails, listed
 from libs.messaging.stepping import Stepper
 from libs.timekeeping.clock import SteppedClock
 from tests.again import made_again
@@ -42,6 +42,8 @@ from tests.stack import Room, emptied, room
 
 NEXT_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(2, 34)))
 NO_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(3, 35)))
+STRANGE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(4, 36)))
+SIGNED_BY_ANOTHER = "nothing is purged: its signature is not the key's"
 
 
 class Bury(Command):
@@ -253,6 +255,8 @@ async def a_refusal_is_on_record_and_may_be_mended(town: Town) -> None:
         assert parked["waiting"] == 1
         with pytest.raises(StillFails, match="not trusted here"):
             await parking(town, app).replay("purge:2025-11", "operator:o-1", "again")
+        with pytest.raises(OnlyReplay, match="its key is not trusted here"):
+            await parking(town, app).discard("purge:2025-11", "operator:o-1", "not wanted")
     assert town.rows(stays) == {"hand": 1, "seen": 1, "timer": 1}
     with town.apps[2].store.connection() as conn:
         rows = conn.execute(
@@ -267,6 +271,63 @@ async def a_refusal_is_on_record_and_may_be_mended(town: Town) -> None:
         assert (len(settled.released), settled.left) == (2, 0)
         assert stored(app, stays) == stored(app, waits) == []
     assert town.rows(stays) == town.rows(waits) == {}
+    await town.settle()
+
+
+async def only_what_is_forged_can_be_given_up(town: Town) -> None:
+    """Else the others delete, and one service keeps or withholds for ever."""
+    subject = ball(91)
+    await town.throw(subject)
+    heads = town.heads(subject)
+    by_another = purge(*heads, cohort="2027-01", key=OTHER_KEY)["data"]["signature"]
+    forged = CohortPurged.model_validate(
+        {**purge(*heads, cohort="2027-01")["data"], "signature": by_another}
+    )
+    await town.tell("2027-01", forged)
+    told = {"cohort": "2027-01", "plan": "ab" * 32, "ground": "forged", "by": "auditor:a-1"}
+    await town.tell("2027-01", PurgeWithdrawn.model_validate(told))
+    await town.bury("2027-02", heads, key=STRANGE_KEY)
+    for app in town.apps[:2]:
+        first, second = await app.query(listed, None, 9)
+        assert (first["detail"], first["waiting"]) == (SIGNED_BY_ANOTHER, 1)
+        assert second["detail"] == "nothing is purged: its key is not trusted here"
+        settled = await parking(town, app).discard("purge:2027-01", "operator:o-1", "forged")
+        assert (len(settled.discarded), len(settled.released)) == (1, 1)
+        with pytest.raises(OnlyReplay, match="not trusted here"):
+            await parking(town, app).discard("purge:2027-02", "operator:o-1", "forged")
+    for dsn in town.where.dsns.values():
+        with psycopg.connect(dsn) as conn:
+            conn.execute("SELECT keeper.revoke_purge_key(%s)", (written(public(STRANGE_KEY)),))
+    for app in town.apps[:2]:
+        await parking(town, app).discard("purge:2027-02", "operator:o-1", "key revoked")
+        assert await app.query(listed, None, 9) == []
+        assert len(stored(app, subject)) == 1
+    await town.settle()
+    await a_withdrawal_is_replayed(town, told)
+
+
+async def a_withdrawal_is_replayed(town: Town, told: dict[str, str]) -> None:
+    """It was parked, for a rule raised; given up, what it frees would be withheld for ever."""
+    app, subject = town.apps[1], "purge:2027-01"
+    with psycopg.connect(town.where.dsns["audit"]) as conn:
+        row = conn.execute(
+            "SELECT state FROM stored_events WHERE topic = 'purge.withdrawn.v1' "
+            "AND convert_from(state, 'UTF8')::jsonb -> 'data' ->> 'ground' = %s",
+            (told["ground"],),
+        ).fetchone()
+    assert row is not None
+    with psycopg.connect(town.where.dsns["catcher"], autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO parked VALUES ('log', 0, 998, %s, '/bihuan/audit', 'w', '1', 'parked', "
+            "'raised', 'x', %s)",
+            (subject, row[0]),
+        )
+        app.writer.refresh()
+        with pytest.raises(OnlyReplay):
+            await parking(town, app).discard(subject, "operator:o-1", "not wanted")
+        settled = await parking(town, app).replay(subject, "operator:o-1", "mended")
+        assert len(settled.released) == 1
+        conn.execute("DELETE FROM parked WHERE record_offset = 998")
     await town.settle()
 
 
@@ -512,6 +573,7 @@ def test_a_purge_is_heard_by_every_service(tmp_path: Path) -> None:
             await its_streams_go_with_all_that_showed_them(made)
             await nothing_is_added_to_what_is_gone(made)
             await a_refusal_is_on_record_and_may_be_mended(made)
+            await only_what_is_forged_can_be_given_up(made)
             await what_is_taken_up_before_all_have_heard_stays_and_the_rest_goes(made)
             await what_is_withheld_is_free_again_when_it_is_withdrawn_or_spoken_of(made)
             await what_waits_for_a_decision_stays(made)
