@@ -28,6 +28,7 @@ SECONDS = {
     "tests/integration/audit/test_mutations.py": 45,
     "tests/integration/audit/test_timeline.py": 45,
     "tests/e2e/test_send.py": 42,
+    "tests/e2e/test_no_path_deletes.py": 40,
     "tests/e2e/test_operate.py": 40,
     "tests/e2e/test_real_files.py": 40,
     "tests/integration/audit/test_checkpoints.py": 35,
