@@ -134,6 +134,7 @@ def test_six_months_and_a_day(tmp_path: Path) -> None:
         assert now[all_of["longer"]][1:] == (["not_yet"], "2026-05-31T16:00:00.000000Z")
         await two_people(world, data, all_of)
         await gone(world, data, all_of)
+        await no_archive_is_made_of_places(world, data, tmp_path / "log.jsonl")
         await proven(world, data, all_of)
 
     play(tmp_path / "system", START, scene)
@@ -311,6 +312,18 @@ async def gone(world: World, data: Path, all_of: dict[str, str]) -> None:
         pytest.raises(ClockAhead),
     ):
         check(conn, sh("2099-01-01 00:00:00"))
+
+
+async def no_archive_is_made_of_places(world: World, data: Path, copy: Path) -> None:
+    """A copy of audit's archive has no bytes of what was purged: it gives back every service but
+    audit itself, which says so."""
+    if world.system.places.running()["broker"] != "kafka":
+        return
+    assert (await told(data, "log", str(copy)))[0] == 0
+    code, no = await told(data, "rebuild", "audit", "--beside", "--from", str(copy))
+    assert code == 1
+    assert "the records of a purge are told here by their places only" in no["error"]
+    await world.settle()
 
 
 async def proven(world: World, data: Path, all_of: dict[str, str]) -> None:

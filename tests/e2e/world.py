@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from libs.decider import Recorded
 from libs.eventlog.envelope import decode
 from libs.eventlog.work import partition_of
 from libs.messaging.app import App
-from libs.messaging.stepping import Stepper
+from libs.messaging.stepping import NeverSettles, Stepper
 from libs.timekeeping.clock import SteppedClock
 from tests.stack import Room, room, shared_stack
 
@@ -110,8 +110,11 @@ class World:
         self.stepper = Stepper(others, self.clock)
         try:
             yield
-        finally:
-            await self.restart(service)
+        except BaseException:
+            with suppress(NeverSettles):  # what failed says more
+                await self.restart(service)
+            raise
+        await self.restart(service)
 
     @asynccontextmanager
     async def deaf(self, service: str) -> AsyncIterator[None]:
@@ -126,7 +129,7 @@ class World:
             yield
         finally:
             consumer.resume(*held)
-            await self.settle()
+        await self.settle()
 
     # -- staff -----------------------------------------------------------------------------------
 
