@@ -36,6 +36,7 @@ from tests.e2e.test_persons_on_record import Route, documents, routes
 from tests.e2e.test_retention import told_by
 from tests.e2e.verbs import NOT_TYPED, typed, verbs
 from tests.e2e.world import World, play
+from tests.stack import on_real_kafka
 
 START = "2025-07-31 09:00:00"
 WALKED_AT = "2026-02-28 23:59:59.999999"
@@ -183,9 +184,12 @@ def lost(before: Kept, after: Kept, going: str) -> dict[str, set[Any]]:
     return {where: some for where, some in found.items() if some}
 
 
+@pytest.mark.kafka
 def test_no_route_verb_or_setting_deletes_a_record_under_the_floor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not on_real_kafka():
+        pytest.skip("NO REAL KAFKA: Java or Maven is missing")
     for name, value in {**LOWEST, **UNKNOWN}.items():
         monkeypatch.setenv(name, value)
 
