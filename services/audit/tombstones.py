@@ -87,7 +87,13 @@ def tombstones(archived: Records, findings: Findings, trusted: Collection[str]) 
                     f"the purge {recorded.id} let {head.sequence} event(s) go that end otherwise "
                     f"than the {sequences} whose places are there"
                 )
-                findings.add(Fault(FaultKind.MISSING, source, subject, last, what, recorded.time))
+                lacks = _lacks(conn, recorded.id, head)
+                if not lacks or (last == head.sequence and digest != head.digest):
+                    lacks.append(last)
+                for one in lacks:
+                    findings.add(
+                        Fault(FaultKind.MISSING, source, subject, one, what, recorded.time)
+                    )
             gone[source, subject] = (last, digest)
         found.append(
             Tombstone(
@@ -154,6 +160,18 @@ def _left(conn: Connection[Any], tombstone: UUID) -> Mapping[Stream, tuple[int, 
             (tombstone,),
         ).fetchall()
     return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+
+
+def _lacks(conn: Connection[Any], tombstone: UUID, head: Head) -> list[int]:
+    """Which numbers of a stream went with this event, and not even their places are there."""
+    with conn.cursor(row_factory=tuple_row) as curs:
+        rows = curs.execute(
+            "SELECT number FROM generate_series(1, %s) AS number WHERE NOT EXISTS ("
+            "SELECT FROM purged_record WHERE tombstone = %s AND source = %s AND subject = %s "
+            "AND sequence = number) ORDER BY number LIMIT %s",
+            (head.sequence, tombstone, head.source, head.subject, NAMED_MAX),
+        )
+        return [number for (number,) in rows.fetchall()]
 
 
 def _without(conn: Connection[Any], sound: Collection[UUID]) -> list[tuple[str, str, int, UUID]]:

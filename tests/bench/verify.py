@@ -33,9 +33,9 @@ from services.audit.holding import Exported
 from services.audit.main import build, describe
 from services.audit.verification import verify
 from tests.bench.figures import Figure, in_turn, show, with_postgres
+from tests.integration.audit.sealed_twice import TOLD
 from tests.integration.audit.tellers import complaint, settings
 from tests.integration.audit.test_archive import Relays, keep
-from tests.integration.audit.test_mutations import TOLD
 from tests.stack import Room, room
 
 START = datetime(2025, 10, 20, 14, 0, tzinfo=UTC)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from psycopg import Connection
 
 Conn = Connection[Any]
+Stream = tuple[str, str]
 Name = tuple[str, str, int]
 Act = Callable[[Conn, random.Random], set[Name]]
 
@@ -25,10 +26,17 @@ SOURCES = ("/bihuan/intake", "/bihuan/routing", "/bihuan/sla_watch")
 
 @dataclass
 class Reach:
-    """Where months' files lie, and of which types alone the events are to be that are harmed."""
+    """Where months' files lie, and which events alone are to be harmed."""
 
     folder: Path = Path()
     only: str | None = None
+    """Of this type."""
+    among: frozenset[Stream] | None = None
+    """Of these streams."""
+    never: frozenset[str] = frozenset()
+    """Of any others but these complaints'."""
+    at: float | None = None
+    """How far into these streams, as they were begun: 0 is the first, 1 the last."""
     _read: dict[Path, list[tuple[Any, ...]]] = field(default_factory=dict)
 
     def filed(self, partition: int) -> list[tuple[int, int, str, str, bytes]]:
@@ -52,6 +60,16 @@ class Reach:
 
 
 REACH = Reach()
+
+
+@contextmanager
+def placed(among: frozenset[Stream] | None, at: float) -> Iterator[None]:
+    """Nothing but this one of these streams is harmed."""
+    REACH.among, REACH.at = among, at
+    try:
+        yield
+    finally:
+        REACH.among = REACH.at = None
 
 
 @contextmanager
@@ -86,14 +104,26 @@ class Event:
 
 
 def stream(conn: Conn, dice: random.Random, least: int = 1) -> list[Event]:
-    """Any stream of at least so many events, in order."""
+    """Any stream of at least so many events, in order; the one where REACH says, if it does."""
     heads = conn.execute(
         "SELECT source, subject FROM head h WHERE source = ANY(%s) AND sequence >= %s "
         "AND EXISTS (SELECT FROM archive a WHERE a.subject = h.subject AND a.source = h.source "
         "AND (%s::text IS NULL OR a.type = %s)) ORDER BY subject, source",
         (list(SOURCES), least, REACH.only, REACH.only),
     ).fetchall()
+    if REACH.among is not None:
+        heads = [one for one in heads if one in REACH.among]
+    else:
+        heads = [one for one in heads if one[1] not in REACH.never]
     source, subject = dice.choice(heads)
+    if REACH.at is not None:
+        begun = conn.execute(
+            "SELECT source, subject FROM archive WHERE sequence = 1 "
+            "ORDER BY life, record_offset, partition"
+        ).fetchall()
+        there = set(heads)
+        heads = [one for one in begun if one in there]
+        source, subject = heads[round(REACH.at * (len(heads) - 1))]
     rows = conn.execute(
         "SELECT source, subject, sequence, partition, life, record_offset, state FROM archive "
         "WHERE source = %s AND subject = %s ORDER BY sequence",
@@ -331,25 +361,6 @@ def duplicate(*, hide: bool) -> Act:
     return act
 
 
-def insert(*, hide: bool) -> Act:
-    """An event that never was, in our own form, continuing the one it stands behind."""
-
-    def act(conn: Conn, dice: random.Random) -> set[Name]:
-        events = stream(conn, dice)
-        last = events[-1]
-        state = last.state.replace(
-            b'"sequence":"%d"' % last.sequence, b'"sequence":"%d"' % (last.sequence + 1), 1
-        )
-        said = json.loads(last.state)["previous"].encode()
-        state = state.replace(said, sha256(last.state).hexdigest().encode(), 1)
-        copy(conn, last, state, last.sequence + 1, make_room(conn, last))
-        if hide:
-            cover_up(conn, [last])
-        return {(last.source, last.subject, last.sequence + 1)}
-
-    return act
-
-
 def rechain(conn: Conn, dice: random.Random) -> set[Name]:
     """One event says something else, and every later one of its stream vouches for that."""
     events = stream(conn, dice, least=2)
@@ -421,11 +432,11 @@ def set_the_clock_back(conn: Conn, dice: random.Random) -> set[Name]:
 
 
 def checkpoint_row(conn: Conn) -> tuple[Any, int, dict[str, Any], bytes]:
-    row = conn.execute(
+    rows = conn.execute(
         "SELECT originator_id, originator_version, state FROM stored_events "
-        "WHERE topic = 'checkpoint.sealed.v1' ORDER BY originator_version LIMIT 1"
-    ).fetchone()
-    assert row is not None
+        "WHERE topic = 'checkpoint.sealed.v1' ORDER BY originator_version"
+    ).fetchall()
+    row = rows[round((REACH.at or 0) * (len(rows) - 1))]
     return row[0], row[1], json.loads(bytes(row[2])), bytes(row[2])
 
 
@@ -472,8 +483,6 @@ ACTS: dict[str, Act] = {
     "swapped, their bytes": swap_bytes,
     "duplicated": duplicate(hide=False),
     "duplicated, and hidden": duplicate(hide=True),
-    "inserted": insert(hide=False),
-    "inserted, and hidden": insert(hide=True),
     "chained anew": rechain,
     "chained anew, checkpoints dropped": rechain_and_drop_checkpoints,
     "cut at its end": cut(hide=False),
@@ -484,7 +493,7 @@ ACTS: dict[str, Act] = {
     "a checkpoint forged: its root": forge_a_checkpoint("root", other_hex),
     "a checkpoint forged: its size": forge_a_checkpoint("size", lambda size, _: size - 1),
     "a checkpoint forged: its time": forge_a_checkpoint(
-        "sealed_at", lambda time, _: time.replace("T15", "T14").replace("T16", "T15")
+        "sealed_at", lambda time, _: f"{time[:11]}{int(time[11:13]) - 1:02}{time[13:]}"
     ),
     "a checkpoint forged: its key": forge_a_checkpoint("public_key", lambda _, dice: "A" * 43),
 }

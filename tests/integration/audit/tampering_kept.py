@@ -31,7 +31,6 @@ from tests.integration.audit.tampering import (
     flip_a_byte_and_hide,
     flipped,
     head_again,
-    insert,
     only,
     positions_again,
     rechain,
@@ -41,6 +40,7 @@ from tests.integration.audit.tampering import (
     stream,
     swap_bytes,
 )
+from tests.integration.audit.tampering_inserted import insert
 
 PARTITIONS = 12
 AUDIT = "/bihuan/audit"
@@ -463,7 +463,7 @@ def acts(purge_key: Ed25519PrivateKey) -> dict[str, Act]:
         "access: the last removed, and hidden": about_access(remove("tail", hide=True)),
         "access: somebody else": hide_an_access,
         "access: swapped, their bytes": swap_two_readings,
-        "access: inserted, and hidden": about_access(insert(hide=True)),
+        "access: inserted, and hidden": about_access(insert("end", hide=True)),
         "access: chained anew": about_access(rechain),
         "access: cut, and hidden": about_access(cut(hide=True)),
         "access: dropped whole, and hidden": about_access(drop(hide=True)),
