@@ -120,6 +120,8 @@ class Purge:
     """No part of it follows."""
     kept: frozenset[str] = frozenset()
     seen: frozenset[str] | None = None
+    rows_only: bool = False
+    """The streams went before; only what shows them goes, for it was made anew."""
 
 
 Step = Withhold | Free | Known | Lift | Purge
@@ -281,6 +283,12 @@ def take_steps(curs: Cursor[Any], steps: Sequence[Step], scope: Scope) -> None:
 
 def _carry_out(curs: Cursor[Any], purge: Purge, scope: Scope) -> None:
     """Deletes the streams, then every row about their complaints; raises PurgeRefused."""
+    if not purge.rows_only:
+        _delete_streams(curs, purge, scope)
+    _delete_rows(curs, purge, scope)
+
+
+def _delete_streams(curs: Cursor[Any], purge: Purge, scope: Scope) -> None:
     kept = sorted(purge.kept)
     try:
         curs.execute(
@@ -294,6 +302,9 @@ def _carry_out(curs: Cursor[Any], purge: Purge, scope: Scope) -> None:
         known = (error.sqlstate or "").startswith(KEEPERS_OWN)
         reason = error.diag.message_primary if known else type(error).__name__
         raise PurgeRefused(purge.record, reason or "refused") from error
+
+
+def _delete_rows(curs: Cursor[Any], purge: Purge, scope: Scope) -> None:
     named = subjects_of(purge.ends)
     subjects = [one for one in named if one not in purge.kept]
     for table in scope.tables.values():

@@ -167,11 +167,11 @@ class Beside:
                 new.add(one)
             refuse_missing(self._excuses.without(self._log.missing))
             self._copy.own(new, new.records)
-            left = Spool()
-            ours = self._below(reached.gate, chain(self._left, new), left)
-            self._copy.heard(ours, self._left.records + new.records, self._track)
-            self._left.close()
-            self._left = left
+            before, self._left = self._left, Spool()
+            with before, Spool() as ours:
+                for one in self._below(reached.gate, chain(before, new), self._left):
+                    ours.add(one)
+                self._copy.follow(ours, self._track)
             came = new.records
         with self.store.connection() as conn:
             self.service.archive_rebuilt(conn)

@@ -19,10 +19,12 @@ from libs.eventlog.recorder import ParkedRow, Take, Unit
 from libs.eventlog.service import LogRecord, Service
 from libs.eventlog.store import Store, StreamBroken
 from libs.eventlog.work import Stream, Work
+from libs.messaging.in_order import InOrder
 from libs.messaging.log_lines import PURGED
 from libs.messaging.log_source import Accepted, LogPlace, LogUnusable, Missing, Progress
 from libs.messaging.position import Position
 from libs.messaging.purges_again import PurgesAgain
+from libs.messaging.spool import Spool
 
 CHUNK_RECORDS = 2_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,8 +67,9 @@ class Learnt:
 class Copy:
     """A copy in the making: `own`, then `heard`, of the same records; again for later ones.
 
-    `purge` comes behind both: what a purge on record names is copied like the rest, for as long as
-    the log has it, and goes as it went then, by the database's own check.
+    What a purge on record names is copied like the rest, for as long as the log has it, and goes as
+    it went then, by the database's own check: `purge` comes behind both, or amid what was heard
+    where something came late of a complaint that was gone.
     """
 
     def __init__(self, service: Service, store: Store, where: Where, progress: Progress) -> None:
@@ -88,7 +91,11 @@ class Copy:
     def own(self, records: Iterable[Accepted], total: int) -> None:
         """Copies the service's own events among these, and folds them."""
         source = self.service.source
-        mine = (one for one in records if one.headers.source == source and one.value)
+        mine = (
+            one
+            for one in self.purges.noticing(records)
+            if one.headers.source == source and one.value
+        )
         for chunk in _chunks(mine):
             self._own_chunk(chunk)
             self._progress("copying own events", self.learnt.events, total)
@@ -153,6 +160,21 @@ class Copy:
 
     # -- what was heard --------------------------------------------------------------------------
 
+    def follow(self, records: Spool, track: "Track") -> None:
+        """`heard`, with purges carried out where something came late of what was gone by then.
+
+        The others are left to `purge`.
+        """
+        order = InOrder(self.purges.let_go())
+        while True:
+            self.heard(order.part(records), records.records, track)
+            if not order.held:
+                return
+            done = self.purges.carry_out(order.ready())
+            order.carried_out(done)
+            if not done and not order.came:
+                order.let_all_come()
+
     def heard(self, records: Iterable[Accepted], total: int, track: "Track") -> None:
         """Shows what was heard of these, archives them where the service does, and tracks them."""
         for done, chunk in enumerate(_chunks(records), start=1):
@@ -178,12 +200,13 @@ class Copy:
             self.store.recorder.insert_events([], unit=work.unit())
             self._progress("folding what was heard", self.records, self.records)
 
-    def purge(self) -> int:
+    def purge(self, *, rows_only: bool = False) -> int:
         """Carries out the purges heard since the last call, in order; returns how many.
 
-        Raises PurgeRefused where the database does not let the streams go.
+        `rows_only`: the streams are gone already. Raises PurgeRefused where the database does not
+        let them go.
         """
-        return self.purges.carry_out()
+        return len(self.purges.carry_out(rows_only=rows_only))
 
     def close(self) -> None:
         """Lets go of what was kept on disk."""

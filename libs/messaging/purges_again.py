@@ -5,12 +5,14 @@ else. What each service kept it said on record; whoever withholds something yet 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from libs.decider import Recorded
+from libs.eventlog.envelope import Unreadable
 from libs.eventlog.purging import End, Withhold, ends_of, purge_of, subjects_of
 from libs.eventlog.recorder import Unit
 from libs.eventlog.service import Service
@@ -41,48 +43,86 @@ class PurgesAgain:
         keeping = service.housekeeping
         self._events = (keeping.purge_approved, keeping.purge_withdrawn, keeping.cohort_purged)
         self._spool = Spool()
+        self._noticed: dict[UUID, Recorded[Any]] = {}
+        """The purges that the log tells of, until they are carried out."""
         self._standing: dict[str, list[_Told]] = defaultdict(list)
         """Of each purge what was approved of it, and is neither carried out nor withdrawn."""
         self._followed: list[_Told] = []
         """Purges carried out that had been approved: what every service answers."""
+
+    def noticing(self, records: Iterable[Accepted]) -> Iterator[Accepted]:
+        """The same records, with note taken of the purges among them before any is heard."""
+        types = self._service.versions_of(self._service.housekeeping.cohort_purged.type)
+        for one in records:
+            if one.value and one.headers.type in types:
+                with suppress(Unreadable):
+                    recorded = self._service.read(one.value)
+                    self._noticed[recorded.id] = recorded
+            yield one
+
+    def let_go(self) -> Sequence[tuple[Recorded[Any], Sequence[str]]]:
+        """The purges that it answered and that are to be carried out, with what it kept."""
+        answers = self._answers() if self._noticed else {}
+        return [
+            (recorded, answers[record])
+            for record, recorded in self._noticed.items()
+            if record in answers
+        ]
 
     def hear(self, one: Accepted, recorded: Recorded[Any]) -> None:
         """Takes note of an event of a purge."""
         if isinstance(recorded.data, self._events):
             self._spool.add(one)
 
-    def carry_out(self) -> int:
-        """Carries out the purges heard since the last call, in order; returns how many.
+    def carry_out(
+        self, only: Collection[UUID] | None = None, *, rows_only: bool = False
+    ) -> frozenset[UUID]:
+        """Carries out the purges heard since the last call, each month's in order; returns which.
 
-        What is withheld is left as it is. Raises PurgeRefused where the database does not let the
-        streams go.
+        `only`: these, and the others later. `rows_only`: their streams are gone already. What is
+        withheld is left as it is. Raises PurgeRefused where the database does not let the streams
+        go.
         """
-        done, keeping = 0, self._service.housekeeping
-        answers = self._answers() if self._spool.records else {}
-        for one in self._spool:
-            recorded = self._service.read(one.value or b"")
-            told, approved = _Told(one, recorded), self._standing[recorded.subject]
-            if isinstance(recorded.data, keeping.purge_approved):
-                approved.append(told)
-                continue
-            if isinstance(recorded.data, keeping.purge_withdrawn):
-                approved.clear()
-                continue
-            kept = answers.get(recorded.id, ())
-            purge = purge_of(recorded, one.value or b"", kept=kept)
-            if approved:
-                self._followed.append(told)
-            if purge.last:
-                approved.clear()
-            # What is withheld now is another purge's of that month; this one lifted its own then.
-            again = replace(purge, last=False)
-            self._store.recorder.insert_events([], unit=Unit(purges=[again]))
-            done += 1
-        self._spool.close()
-        self._spool = Spool()
+        heard, self._spool = self._spool, Spool()
+        done, waiting = set[UUID](), set[str]()
+        answers = self._answers() if heard.records else {}
+        with heard:
+            for one in heard:
+                recorded = self._service.read(one.value or b"")
+                told = _Told(one, recorded)
+                is_purge = isinstance(recorded.data, self._service.housekeeping.cohort_purged)
+                if only is not None and is_purge and recorded.id not in only:
+                    waiting.add(recorded.subject)
+                if recorded.subject in waiting:
+                    self._spool.add(one)
+                elif is_purge:
+                    self._purge(told, answers.get(recorded.id, ()), rows_only)
+                    done.add(recorded.id)
+                else:
+                    self._note(told)
         if done:
             self._store.forget()
-        return done
+        return frozenset(done)
+
+    def _note(self, told: _Told) -> None:
+        """What is approved stands until it is withdrawn, or carried out."""
+        approved = self._standing[told.recorded.subject]
+        if isinstance(told.recorded.data, self._service.housekeeping.purge_approved):
+            approved.append(told)
+        else:
+            approved.clear()
+
+    def _purge(self, told: _Told, kept: Sequence[str], rows_only: bool) -> None:
+        approved = self._standing[told.recorded.subject]
+        purge = purge_of(told.recorded, told.one.value or b"", kept=kept)
+        if approved:
+            self._followed.append(told)
+        if purge.last:
+            approved.clear()
+        # What is withheld now is another purge's of that month; this one lifted its own then.
+        again = replace(purge, last=False, rows_only=rows_only)
+        self._store.recorder.insert_events([], unit=Unit(purges=[again]))
+        self._noticed.pop(told.recorded.id, None)
 
     def _answers(self) -> Answers:
         answered = self._service.housekeeping.purge_answered.type

@@ -151,7 +151,7 @@ def _whole(
         copy.own(spool, spool.records)
         track = Track(where, everything=service.archive is not None)
         # All of L: what lies behind the tracking is taken again, and shows the same again.
-        copy.heard(spool, spool.records, track)
+        copy.follow(spool, track)
         copy.finish_parked()
         unit = Unit()
         track.into(unit)
@@ -266,7 +266,7 @@ class _Views:
     def _fold_heard(self, records: Iterable[Accepted]) -> int:
         with closing(Copy(self.service, self.store, self.where, self.progress)) as copy:
             copy.show(records)
-            copy.purge()
+            copy.purge(rows_only=True)
             return copy.records
 
 

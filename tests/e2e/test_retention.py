@@ -135,6 +135,7 @@ def test_six_months_and_a_day(tmp_path: Path) -> None:
         await two_people(world, data, all_of)
         await gone(world, data, all_of)
         await no_archive_is_made_of_places(world, data, tmp_path / "log.jsonl")
+        await made_again_as_it_is(world, data, all_of["goes"])
         await proven(world, data, all_of)
 
     play(tmp_path / "system", START, scene)
@@ -324,6 +325,49 @@ async def no_archive_is_made_of_places(world: World, data: Path, copy: Path) -> 
     assert code == 1
     assert "the records of a purge are told here by their places only" in no["error"]
     await world.settle()
+
+
+async def made_again_as_it_is(world: World, data: Path, complaint: str) -> None:
+    """Kafka has the purged records yet, the tombstone and one that came late: of these audit's
+    archive is made again as it stands, and its views.
+    """
+    late(world, complaint, "bihuan_sla_watch")
+    await world.settle()
+    with psycopg.connect(world.system.stack.dsn("bihuan_audit")) as conn:
+        kept = conn.execute(
+            "SELECT sequence FROM archive WHERE subject = %s", (complaint,)
+        ).fetchall()
+    assert len(kept) == 1, "the late one, and none before it"
+    code, found = await told(data, "rebuild", "audit", "--beside")
+    assert (code, found["different"]) == (0, [])
+
+
+def late(world: World, complaint: str, base: str) -> None:
+    """A service that forgot the purge, as after a restore, goes on with the stream that it had."""
+    with (
+        psycopg.connect(world.system.stack.dsn("bihuan_audit")) as audit,
+        psycopg.connect(world.system.stack.dsn(base)) as owner,
+    ):
+        end = audit.execute(
+            "SELECT sequence, encode(digest, 'hex') FROM purged_record WHERE subject = %s "
+            "AND source = '/bihuan/sla_watch' ORDER BY sequence DESC LIMIT 1",
+            (complaint,),
+        ).fetchone()
+        like = owner.execute(
+            "SELECT topic, state FROM stored_events WHERE topic LIKE 'clock.%%' "
+            "ORDER BY notification_id DESC LIMIT 1"
+        ).fetchone()
+        assert end is not None
+        assert like is not None
+        event = json.loads(like[1])
+        event |= {"id": str(uuid4()), "subject": complaint}
+        event |= {"sequence": str(end[0] + 1), "previous": end[1]}
+        state = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+        owner.execute(
+            "INSERT INTO stored_events (originator_id, originator_version, topic, state) "
+            "VALUES (%s, %s, %s, %s)",
+            (complaint, end[0] + 1, like[0], state),
+        )
 
 
 async def proven(world: World, data: Path, all_of: dict[str, str]) -> None:

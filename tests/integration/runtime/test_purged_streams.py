@@ -469,14 +469,25 @@ async def made_again_it_is_the_same(town: Town, number: int) -> None:
             emptied(dsn)
         else:
             withheld(dsn, "INSERT INTO withheld VALUES (%s, 'purge:2025-12')", (ball(19),))
+            withheld(dsn, LATE, {"gone": ball(1), "like": ball(2)})
         await again(town, (thrower, catcher)[number](), whole=whole)
         if not whole:
             gone = withheld(dsn, "DELETE FROM withheld WHERE purge = 'purge:2025-12' RETURNING 1")
             assert gone == [(1,)], "an older purge of that month lifts nothing of this one"
+            late = "DELETE FROM stored_events WHERE originator_id = %s RETURNING 1"
+            assert withheld(dsn, late, (ball(1),)) == [(1,)], "what came late of a purged one stays"
         assert everything(dsn) == before
 
 
-def withheld(dsn: str, statement: str, given: tuple[Any, ...] = ()) -> list[Any]:
+LATE = (
+    "INSERT INTO stored_events (originator_id, originator_version, topic, state) "
+    "SELECT %(gone)s::text::uuid, 99, topic, convert_to(replace(convert_from(state, 'UTF8'), "
+    "%(like)s::text, %(gone)s::text), 'UTF8') FROM stored_events "
+    "WHERE originator_id = %(like)s::text::uuid LIMIT 1"
+)
+
+
+def withheld(dsn: str, statement: str, given: Any = ()) -> list[Any]:
     """What a purge that is under way withholds, while the views are made again."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         done = conn.execute(statement, given)
