@@ -28,8 +28,9 @@ def _below(command: Any, path: tuple[str, ...]) -> Iterator[str]:
     inner = getattr(command, "commands", None)
     if inner is None or (path and command.invoke_without_command):
         yield " ".join(path)
-    for name, one in (inner or {}).items():
-        yield from _below(one, (*path, name))
+    for name in inner or ():
+        # Asked for by name: a verb is imported only then.
+        yield from _below(command.get_command(None, name), (*path, name))
 
 
 def typed(values: Mapping[str, str], folder: Path) -> Typed:
