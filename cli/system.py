@@ -98,7 +98,6 @@ class System:
     broker: BrokerChoice = "auto"
     durable: bool = True
     fixed_ports: bool = False
-    batch_timeout_ms: int = 10
     progress: Progress = quiet
     servers: Servers | None = None
     """Servers that are there already (tests); None: this installation's own."""
@@ -339,7 +338,6 @@ class System:
             "broker": self.stack.broker_kind,
             "partitions": self.partitions,
             "topic_prefix": self.topic_prefix,
-            "batch_timeout_ms": self.batch_timeout_ms,
             "api_port": api_port,
             "health_port": health_port,
             "jwks": str(self.places.keys / "jwks.json"),

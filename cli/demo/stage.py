@@ -64,7 +64,6 @@ async def stage(
         clock=clock,
         broker=broker,
         durable=False,
-        batch_timeout_ms=2,
         progress=progress,
     )
     await system.start()

@@ -251,7 +251,6 @@ class App:
             group=f"{prefix}bihuan-{self.service.name}{suffix}",
             topic_id=topic_id,
             in_thread=self.in_thread,
-            batch_timeout_ms=self.settings.batch_timeout_ms,
             instance=self.settings.instance,
         )
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -24,6 +25,8 @@ from libs.messaging.inbox import Gap, KafkaRecord
 log = logging.getLogger("bihuan.consumer")
 
 BATCH_RECORDS_MAX = 500
+PATIENCE_MS = 500
+"""How long one asking for records waits for the first; who has any answers at once."""
 RETRY_SECONDS = 0.25
 TROUBLE_SECONDS = 1.0
 FETCH_BYTES_MAX = 9 * 1024 * 1024
@@ -65,7 +68,6 @@ class Consumer:
         group: str,
         topic_id: str,
         in_thread: Callable[..., Awaitable[Any]],
-        batch_timeout_ms: int,
         instance: str | None = None,
     ) -> None:
         self.taker = taker
@@ -82,7 +84,6 @@ class Consumer:
             group_instance_id=instance,
             batch=True,
             max_records=BATCH_RECORDS_MAX,
-            batch_timeout_ms=batch_timeout_ms,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             listener=_Assignment(self),
@@ -93,6 +94,7 @@ class Consumer:
             parser=self._parse,
             decoder=leave_alone,
         )
+        self._subscriber.get_msg = self._fetched  # type: ignore[method-assign,assignment] # see there
         self._subscriber(self._handle)
 
     @property
@@ -101,6 +103,15 @@ class Consumer:
         consumer = self._subscriber.consumer
         assert consumer is not None, "not started"
         return consumer
+
+    async def _fetched(self, kafka: AIOKafkaConsumer) -> tuple[Any, ...]:
+        """What came next, as soon as it is here; empty when nothing did for a while.
+
+        FastStream's own sleeps once more when nothing came, so that a record waits for it: little
+        at 2 ms, which keeps a core busy with six idle services, and much at 200.
+        """
+        came = await kafka.getmany(timeout_ms=PATIENCE_MS, max_records=BATCH_RECORDS_MAX)
+        return tuple(chain.from_iterable(came.values()))
 
     async def _parse(self, records: Any) -> StreamMessage[Any]:
         stamp = {ASSIGNMENT: self._assignments}

@@ -20,7 +20,6 @@ class RuntimeSettings(BaseSettings):
     partitions: int = Field(default=12, ge=1, le=1000)
     topic_prefix: str = Field(default="", max_length=40)
     min_insync_replicas: int = Field(default=1, ge=1)
-    batch_timeout_ms: int = Field(default=10, ge=1, le=1000)
     instance: str | None = Field(default=None, description="static membership in the group")
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=0, ge=0, le=65535, description="0 takes a free one")

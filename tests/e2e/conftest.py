@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+import uvloop
 
 from tests.e2e.scenes import Played, direct, scenes_of
 from tests.e2e.world import DATABASES, world
@@ -24,5 +25,8 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         async with world(where, folder, START) as running:
             return await direct(running, scenes)
 
-    with room(DATABASES) as where:
-        return asyncio.run(run())
+    with (
+        room(DATABASES) as where,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,  # as `bihuan up` does
+    ):
+        return runner.run(run())

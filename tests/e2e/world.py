@@ -249,7 +249,6 @@ async def world(where: Room, folder: Path, start: str, **options: Any) -> AsyncI
         clock=clock,
         servers=RoomServers(where),
         topic_prefix=where.prefix,
-        batch_timeout_ms=2,
         **options,
     )
     await system.start()

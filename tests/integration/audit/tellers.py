@@ -171,7 +171,6 @@ def settings(room: Room, keys: Path, **more: Any) -> Settings:
         broker=room.broker_kind,
         partitions=room.topics[0].partitions,
         topic_prefix=room.prefix,
-        batch_timeout_ms=2,
         jwks=str(keys / "jwks.json"),
         **more,
     )

@@ -88,7 +88,6 @@ def test_nothing_is_taken_before_the_database_has_said_where_to_go_on(
             group=where.prefix + GROUP,
             topic_id="one",
             in_thread=in_thread,
-            batch_timeout_ms=20,
         )
         async with broker:
             await broker.start()

@@ -216,7 +216,6 @@ def make_app(service: Service, room: Room, keys: Path, clock: Clock, **more: Any
         broker=room.broker_kind,
         partitions=room.topics[0].partitions,
         topic_prefix=room.prefix,
-        batch_timeout_ms=2,
         jwks=str(keys / "jwks.json"),
         **more,
     )
