@@ -1,6 +1,7 @@
 """A month's purge carried out: the plan, its approval, and the signature once all have answered."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,7 +50,7 @@ OWN_SOURCE = "/bihuan/audit"
 CLOCK_AHEAD_MAX = timedelta(minutes=1)
 """So far audit's clock may be ahead of its database's; more, and one of them is wrong."""
 
-AGAIN_AFTER = timedelta(minutes=1)
+AGAIN_SECONDS = 60.0
 """Where a purge cannot be signed now, it is tried again so much later."""
 
 ASKED = tuple(f"/bihuan/{service}" for service in SERVICES)
@@ -306,28 +307,37 @@ class Signer:
     name = "purge"
 
     def __init__(
-        self, app: App, office: Office, bring_back: Callable[[str], Awaitable[bool]]
+        self,
+        app: App,
+        office: Office,
+        bring_back: Callable[[str], Awaitable[bool]],
+        ran_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._office = office
         self._bring_back = bring_back
-        self._not_before: dict[str, datetime] = {}
-        """Months that could not be signed, and when each is tried again."""
+        self._ran_s = ran_s
+        self._not_before: dict[str, float] = {}
+        """Months that could not be signed, and when each is tried again: by `ran_s`, for the clock
+        may be set meanwhile.
+        """
 
     def next_due(self) -> datetime | None:
-        """Now, while all have answered; None while nothing waits for it."""
-        now = self._app.clock.now()
-        ready = self._office.ready()
-        return min((max(now, self._not_before.get(one, now)) for one in ready), default=None)
+        """Now, while all have answered; None while nothing waits for it, or only what failed."""
+        return self._app.clock.now() if self._due(self._office.ready()) else None
 
     async def run(self) -> None:
         """Signs those whose time has come; one that cannot be signed holds no other up."""
         ready = await self._app.in_thread(self._office.ready)
-        now = self._app.clock.now()
-        self._not_before = {one: self._not_before.get(one, now) for one in ready}
-        for cohort in (one for one, at in self._not_before.items() if at <= now):
+        due = self._due(ready)
+        self._not_before = {one: at for one, at in self._not_before.items() if one in ready}
+        for cohort in due:
             if not await self._sign(cohort):
-                self._not_before[cohort] = now + AGAIN_AFTER
+                self._not_before[cohort] = self._ran_s() + AGAIN_SECONDS
+
+    def _due(self, ready: Sequence[str]) -> list[str]:
+        now_s = self._ran_s()
+        return [one for one in ready if self._not_before.get(one, now_s) <= now_s]
 
     async def _sign(self, cohort: str) -> bool:
         if not await self._bring_back(cohort):

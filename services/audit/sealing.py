@@ -91,6 +91,8 @@ class Sealer:
             self._due = None
             return None
         now = self._app.clock.now()
+        if self._due is not None and self._due - now > self._every:
+            self._due = None  # the clock was set back: that instant lies in what it leapt over
         if self._due is not None and now < self._due:
             return self._due
         with self._app.store.connection() as conn:

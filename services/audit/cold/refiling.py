@@ -7,7 +7,9 @@ follows from what is on record and may be cut off and done again.
 """
 
 import logging
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from psycopg.rows import tuple_row
 from pydantic import JsonValue
@@ -18,7 +20,7 @@ from services.audit.domain.cohorts import BROUGHT_BACK, BY_ITSELF, FOR_A_PURGE, 
 
 log = logging.getLogger("bihuan.audit")
 
-AGAIN_AFTER = timedelta(minutes=1)
+AGAIN_SECONDS = 60.0
 """Where it cannot be done now, it is tried again so much later."""
 
 # Months that a purge had brought back: those that were written again, and those of which no purge
@@ -40,11 +42,14 @@ class Refiler:
 
     name = "refile"
 
-    def __init__(self, app: App, cold: Cold) -> None:
+    def __init__(self, app: App, cold: Cold, ran_s: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._cold = cold
-        self._not_before: dict[str, datetime] = {}
-        """Months that failed, and when each is tried again."""
+        self._ran_s = ran_s
+        self._not_before: dict[str, float] = {}
+        """Months that failed, and when each is tried again: by `ran_s`, for the clock may be set
+        meanwhile.
+        """
         self._nothing_left: set[str] = set()
         """Months of which nothing may lie in a file now; looked at again at the next start."""
         self._whole: set[str] = set()
@@ -63,21 +68,22 @@ class Refiler:
         )
 
     def next_due(self) -> datetime | None:
-        """Now, while a month waits; None while none does."""
-        now = self._app.clock.now()
-        due = self._due()
-        return min((max(now, self._not_before.get(one, now)) for one in due), default=None)
+        """Now, while a month waits; None while none does, or only what failed just now."""
+        return self._app.clock.now() if self._in_time(self._due()) else None
 
     async def run(self) -> None:
         """Writes those again whose time has come, and ends what was cut off; one that fails holds
         no other up.
         """
         due = await self._app.in_thread(self._due)
-        now = self._app.clock.now()
-        self._not_before = {one: self._not_before.get(one, now) for one in due}
-        for cohort, written in due.items():
-            if self._not_before[cohort] <= now:
-                await (self._tidy_up(cohort) if written else self._write(cohort))
+        in_time = self._in_time(due)
+        self._not_before = {one: at for one, at in self._not_before.items() if one in due}
+        for cohort in in_time:
+            await (self._tidy_up(cohort) if due[cohort] else self._write(cohort))
+
+    def _in_time(self, due: Iterable[str]) -> list[str]:
+        now_s = self._ran_s()
+        return [one for one in due if self._not_before.get(one, now_s) <= now_s]
 
     async def _write(self, cohort: str) -> None:
         nothing = False
@@ -105,7 +111,7 @@ class Refiler:
         if failed is None:
             return True
         log.warning("a month's file waits", extra={"act": act, "cohort": cohort, "why": failed})
-        self._not_before[cohort] = self._app.clock.now() + AGAIN_AFTER
+        self._not_before[cohort] = self._ran_s() + AGAIN_SECONDS
         return False
 
     def _due(self) -> dict[str, bool]:

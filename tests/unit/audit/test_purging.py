@@ -245,7 +245,7 @@ def test_one_month_that_cannot_be_signed_holds_no_other_up() -> None:
 
     Nor does one that lies in a file and cannot be brought back now.
     """
-    clock, signed = SteppedClock(NOW), list[str]()
+    clock, signed, ran_s = SteppedClock(NOW), list[str](), 0.0
     ready = ["2025-06", "2025-07", "2025-08"]
 
     def sign(cohort: str) -> None:
@@ -263,16 +263,45 @@ def test_one_month_that_cannot_be_signed_holds_no_other_up() -> None:
     async def brought_back(cohort: str) -> bool:
         return cohort != "2025-06"
 
-    signer = Signer(app, office, brought_back)
+    signer = Signer(app, office, brought_back, lambda: ran_s)
     assert signer.next_due() == NOW
     asyncio.run(signer.run())
-    assert (signed, signer.next_due()) == (["2025-08"], NOW + timedelta(minutes=1))
+    assert (signed, signer.next_due()) == (["2025-08"], None)
     ready.append("2025-09")
     assert signer.next_due() == NOW
     asyncio.run(signer.run())
-    assert (signed, signer.next_due()) == (["2025-08", "2025-09"], NOW + timedelta(minutes=1))
+    assert (signed, signer.next_due()) == (["2025-08", "2025-09"], None)
+    clock.jump(NOW + timedelta(days=365))
+    assert signer.next_due() is None, "a clock that leaps is no minute that passes"
+    ran_s = 60.0
+    assert signer.next_due() == clock.now()
     ready.clear()
     assert signer.next_due() is None
+
+
+def test_what_failed_during_a_leap_is_tried_again_in_a_minute_and_not_when_the_leap_ends() -> None:
+    """Set right again, the clock is a year behind what it said when that failed."""
+    wall, ran_s = NOW + timedelta(days=365), 0.0
+    tried = list[str]()
+
+    def refuses(cohort: str) -> None:
+        tried.append(cohort)
+        raise CohortInFile
+
+    async def in_thread(call: Callable[..., Any], *args: Any) -> Any:
+        return call(*args)
+
+    async def brought_back(_: str) -> bool:
+        return True
+
+    app: Any = SimpleNamespace(clock=SimpleNamespace(now=lambda: wall), in_thread=in_thread)
+    office: Any = SimpleNamespace(ready=lambda: ["2025-08"], sign=refuses)
+    signer = Signer(app, office, brought_back, lambda: ran_s)
+    asyncio.run(signer.run())
+    wall, ran_s = NOW, 60.0
+    assert signer.next_due() == NOW
+    asyncio.run(signer.run())
+    assert tried == ["2025-08", "2025-08"]
 
 
 YEAR = timedelta(days=365)
