@@ -27,7 +27,11 @@ from services.intake.domain.rows import ERASURES
 from services.intake.persons import settled_complaints_of
 from services.intake.standing_holds import is_held
 
-DDL = "CREATE TABLE IF NOT EXISTS purpose_lapsing (person uuid PRIMARY KEY)"
+DDL = (
+    "CREATE TABLE IF NOT EXISTS purpose_lapsing (person uuid PRIMARY KEY)",
+    "ALTER TABLE purpose_lapsing ADD COLUMN IF NOT EXISTS purges bigint NOT NULL DEFAULT 1",
+)
+"""`purges`: how many noted this person; who is noted again while it is decided stays noted."""
 AT_ONCE = 500
 AGAIN_SECONDS = 2.0
 
@@ -38,10 +42,10 @@ def note(conn: Connection[Any], event: bytes, kept: Collection[str]) -> None:
     told = {head["subject"] for head in heads if head["source"] == "/bihuan/intake"}
     subjects = sorted(told.difference(kept))
     conn.execute(
-        f"INSERT INTO purpose_lapsing SELECT person FROM {COMPLAINTS} "
+        f"INSERT INTO purpose_lapsing (person) SELECT person FROM {COMPLAINTS} "
         "WHERE complaint::text = ANY(%(gone)s) "
         f"UNION SELECT person FROM {CONTACTS} WHERE complaint::text = ANY(%(gone)s) "
-        "ON CONFLICT DO NOTHING",
+        "ON CONFLICT (person) DO UPDATE SET purges = purpose_lapsing.purges + 1",
         {"gone": subjects},
     )
 
@@ -79,31 +83,36 @@ class Lapsing:
 
     async def run(self) -> None:
         """Decides on the next who wait; whoever speaks again meanwhile keeps their key."""
-        waiting: list[UUID] = await self._app.in_thread(self._waiting, self._at_once, self._after)
-        for person in waiting:
+        waiting: list[tuple[UUID, int]] = await self._app.in_thread(
+            self._waiting, self._at_once, self._after
+        )
+        for person, purges in waiting:
             if await self._app.in_thread(self._app.writer.transact, deciding(person)):
-                await self._app.in_thread(self._done, person)
+                await self._app.in_thread(self._done, person, purges)
             else:
                 self._left = True
         if len(waiting) == self._at_once:
-            self._after = waiting[-1]
+            self._after, _ = waiting[-1]
             return
         if self._left:
             self._not_before = time.monotonic() + AGAIN_SECONDS
         self._after, self._left = None, False
 
-    def _waiting(self, limit: int, after: UUID | None = None) -> list[UUID]:
+    def _waiting(self, limit: int, after: UUID | None = None) -> list[tuple[UUID, int]]:
         with self._app.store.connection() as conn:
             rows = conn.execute(
-                "SELECT person FROM purpose_lapsing WHERE %(after)s::uuid IS NULL "
+                "SELECT person, purges FROM purpose_lapsing WHERE %(after)s::uuid IS NULL "
                 "OR person > %(after)s ORDER BY person LIMIT %(limit)s",
                 {"after": after, "limit": limit},
             ).fetchall()
-        return [row["person"] for row in rows]
+        return [(row["person"], row["purges"]) for row in rows]
 
-    def _done(self, person: UUID) -> None:
+    def _done(self, person: UUID, purges: int) -> None:
+        """Strikes out who was decided on; not if another purge has noted them since."""
         with self._app.store.connection() as conn, conn.transaction():
-            conn.execute("DELETE FROM purpose_lapsing WHERE person = %s", (person,))
+            conn.execute(
+                "DELETE FROM purpose_lapsing WHERE person = %s AND purges = %s", (person, purges)
+            )
 
 
 def deciding(person: UUID) -> Callable[[Work], bool]:

@@ -60,7 +60,7 @@ def describe() -> Service:
         also_moved=lapsing.awaited,
         withheld_is_gone=frozenset({NOTICES, OPEN, RECEIPTS}),
         stays=reactions.stays,
-        ddl=(lapsing.DDL,),
+        ddl=lapsing.DDL,
     )
     return following(owned(service), ACCESS)
 

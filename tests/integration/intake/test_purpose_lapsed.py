@@ -80,11 +80,15 @@ def heard(playing: Desk, answer: httpx.Response) -> None:
     playing.react([decode(bytes(row["state"]), DECODE) for row in rows])
 
 
-def lapse(playing: Desk) -> None:
-    """The chore, as often as it is due."""
+def lapse(playing: Desk, after: Callable[[], object] = lambda: None) -> None:
+    """The chore, as often as it is due; `after` happens once its first decision is committed."""
+    todo = [after]
 
     async def in_thread(call: Callable[..., Any], *args: Any) -> Any:
-        return call(*args)
+        done = call(*args)
+        if call == playing.writer.transact and todo:
+            todo.pop()()
+        return done
 
     app: Any = SimpleNamespace(
         clock=playing.clock, store=playing.writer.store, writer=playing.writer, in_thread=in_thread
@@ -117,6 +121,19 @@ def test_a_key_goes_with_the_last_purge_and_not_before(tmp_path: Path) -> None:
         assert erased(playing) == [(mine, "purpose_lapsed"), (other, "purpose_lapsed")]
         lapse(playing)
         assert len(erased(playing)) == 2
+
+
+def test_a_purge_amid_the_decision_on_another_is_not_lost(tmp_path: Path) -> None:
+    with desk(tmp_path) as playing:
+        with psycopg.connect(playing.owners_dsn) as conn:
+            conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
+        vault = playing.channel.door._vault  # type: ignore[attr-defined]  # a FakeVault
+        first = told(playing, "a", MINE, "mobile.coverage")
+        second = told(playing, "b", MINE, "billing.overcharge")
+        purged(playing, first)
+        # decided: the second still holds their words; before that is struck out it goes too
+        lapse(playing, after=lambda: purged(playing, second))
+        assert erased(playing) == [(str(vault.persons[MINE]), "purpose_lapsed")]
 
 
 def test_what_is_only_withheld_keeps_the_key_for_it_may_stay(tmp_path: Path) -> None:
