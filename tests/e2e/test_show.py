@@ -11,9 +11,10 @@ import psycopg
 import pytest
 import yaml
 
+from libs.messaging.topics import OUTBOUND
 from libs.vault.sealing import PREFIX
 from tests.e2e.commands import bihuan, told
-from tests.e2e.world import DATABASES, World, play, read_log
+from tests.e2e.world import DATABASES, World, ends, play, read_log
 
 START = "2025-10-09 09:00:00"
 WORDS = "手机没信号，打不出去"
@@ -209,6 +210,8 @@ async def _what_if(world: World, data: Path, complaint: str, folder: Path) -> No
     assert (code, nobody["complaints"]) == (0, 0)
     await world.settle()  # who asks is on record now
     before, log = holdings(world), len(await read_log(world.system))
+    told_customers = await ends(world.system, OUTBOUND)
+    assert sum(told_customers.values()) > 0
     code, answer = await told(data, "what-if", "--policy", longer)
     assert code == 0
     assert (answer["complaints"], answer["unlike_record"], answer["more"]) == (1, 0, False)
@@ -241,6 +244,7 @@ async def _what_if(world: World, data: Path, complaint: str, folder: Path) -> No
     assert (code, answer["differs"], answer["unlike_record"]) == (0, [], 0)
     assert holdings(world) == before, "nothing was written"
     assert len(await read_log(world.system)) == log, "nothing was sent"
+    assert await ends(world.system, OUTBOUND) == told_customers, "no customer was told anything"
 
     code, out, _ = await bihuan(data, "what-if", "--policy", longer)
     assert (code, "first_contact" in out) == (0, True)

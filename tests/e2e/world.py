@@ -18,6 +18,7 @@ from libs.decider import Recorded
 from libs.eventlog.envelope import decode
 from libs.eventlog.work import partition_of
 from libs.messaging.app import App
+from libs.messaging.clients import running
 from libs.messaging.stepping import NeverSettles, Stepper
 from libs.timekeeping.clock import SteppedClock
 from tests.stack import Room, room, shared_stack
@@ -152,9 +153,11 @@ class World:
         await self.settle()
         return who
 
-    async def answers(self, complaint: str, who: dict[str, Any]) -> None:
+    async def answers(
+        self, complaint: str, who: dict[str, Any], explanation: str = "已处理"
+    ) -> None:
         """Who has it answers now, by message."""
-        body = {"explanation": "已处理", "decision": "upheld", "told_by": "message"}
+        body = {"explanation": explanation, "decision": "upheld", "told_by": "message"}
         await self.player.do("routing", f"/work/{complaint}/answer", body, **who)
         await self.settle()
 
@@ -238,6 +241,16 @@ async def read_log(system: System, partition: int | None = None) -> list[bytes]:
         return [value for place in places for value in found[place]]
     finally:
         await consumer.stop()
+
+
+async def ends(system: System, name: str) -> dict[int, int]:
+    """Partition -> how many records a topic has come to."""
+    topic = f"{system.topic_prefix}{name}"
+    consumer = AIOKafkaConsumer(bootstrap_servers=system.stack.bootstrap, enable_auto_commit=False)
+    async with running(consumer):
+        places = [TopicPartition(topic, number) for number in range(system.partitions)]
+        found = await consumer.end_offsets(places)
+    return {place.partition: end for place, end in found.items()}
 
 
 @asynccontextmanager
