@@ -16,7 +16,10 @@ from uuid import UUID
 
 import httpx
 
+from cli.notices import gateway_of
 from cli.places import SERVICES
+from contracts.values import NoticeKind
+from infra.gateway import Gateway
 from libs.telemetry.logs import JsonFormatter
 from libs.vault.errors import BadToken
 from libs.vault.sealing import parse
@@ -27,10 +30,10 @@ from tests.e2e.test_no_personal_data import forms, tables, topic
 from tests.e2e.world import DATABASES, World, play, read_log, sh
 
 PHONE, NAME, WORDS = "13977700015", "欧阳请求人", "请求之词-MARKERASE"
-STAFF = "处理意见之词-MARKOPINION"
+STAFF, ANSWER = "处理意见之词-MARKOPINION", "答复之词-MARKANSWER"
 FILED, FILED_NAME = "归档之词-MARKFILED", "欧阳归档人"
 """Said in the complaint that lies in a file."""
-PLANTED = (PHONE, NAME, WORDS, STAFF, FILED, FILED_NAME)
+PLANTED = (PHONE, NAME, WORDS, STAFF, ANSWER, FILED, FILED_NAME)
 CHANNEL = "topic complaints.channel"
 SEARCHED = (
     *("topic complaints.log", "topic complaints.outbound", CHANNEL),
@@ -39,7 +42,8 @@ SEARCHED = (
     *("file checkpoints/", "logs", "bundle opened", "bundle sealed"),
     *("complaint record opened", "export after", "cached keys", "answer /complaints/"),
     *("file archive/2025-02/", "decoded archive/2025-02/", "asked of the files"),
-    *("bundle opened of the filed one", "bundle sealed of the filed one", "timeline of"),
+    *("file gateway/notices.sqlite", "bundle opened of the filed one"),
+    *("bundle sealed of the filed one", "timeline of"),
 )
 """What must have been looked at, by a part of its name."""
 
@@ -94,7 +98,8 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         first = await world.say(**words("mobile.coverage"))
         who = await world.accepts(first)
         await world.player.do("routing", f"/work/{first}/opinion", {"opinion": STAFF}, **who)
-        await world.answers(first, who)
+        await world.answers(first, who, ANSWER)
+        notice = await _delivered(world, first)
         await world.at("2025-08-31 20:00:00")
         await world.replies(await world.receipt(first), 9, resolved=True)
         second = await world.say(**words("billing.overcharge"))
@@ -181,6 +186,8 @@ def test_exported_then_locked_then_destroyed_to_the_microsecond(tmp_path: Path) 
         seen["found"], seen["places"] = await _searched(
             world, {"": first, " of the filed one": oldest}, person, tmp_path, stream.getvalue()
         )
+        opened_now = (await bihuan(data, "notices", "show", notice))[1]
+        assert ("已销毁" in opened_now, ANSWER in opened_now) == (True, False)
         await _referred(world, first, every)
         third = await world.say(**words("mobile.coverage"))
         code, out, _ = await bihuan(data, "person", "find", "--json", said=f"{PHONE}\n")
@@ -211,6 +218,35 @@ async def _filed(world: World) -> tuple[str, tuple[int, bytes]]:
     await write_away(world, "2025-02")
     size = await sealed_size(world)
     return oldest, (size, await inclusion(world, oldest, size))
+
+
+async def _delivered(world: World, complaint: str) -> str:
+    """The answer, given to the development gateway and shown by it in clear."""
+    gateway = gateway_of(world.system.places)
+    await gateway.start()
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                answers = _answers(gateway, complaint)
+                if answers:
+                    break
+                await asyncio.sleep(0.1)
+    finally:
+        await gateway.stop()
+    (notice,) = answers
+    code, shown, _ = await bihuan(world.system.places.data, "notices", "show", notice)
+    assert (code, ANSWER in shown) == (0, True)
+    return notice
+
+
+def _answers(gateway: Gateway, complaint: str) -> list[str]:
+    """The answers that it keeps of a complaint; each has sealed words and a sealed address."""
+    kept = gateway.kept.notices(UUID(complaint))
+    return [
+        str(one.message.data.notice)
+        for one in kept
+        if one.message.data.kind is NoticeKind.ANSWER and one.sealed
+    ]
 
 
 async def _auditor_reads(world: World, complaint: str, person: str) -> None:
@@ -268,7 +304,7 @@ def _is_complete(to: Path, complaints: list[str]) -> None:
         json.dumps(one["records"], ensure_ascii=False) for one in document["complaints"]
     )
     assert [one["complaint"] for one in document["complaints"]] == complaints
-    here = {PHONE: 3, NAME: 2, WORDS: 2, STAFF: 1, FILED: 1, FILED_NAME: 1}
+    here = {PHONE: 3, NAME: 2, WORDS: 2, STAFF: 1, ANSWER: 1, FILED: 1, FILED_NAME: 1}
     for planted, count in here.items():
         assert [planted in one for one in (oldest, first, second)].count(True) == count, planted
     assert FILED in oldest
@@ -307,6 +343,7 @@ async def _searched(
     data = world.system.places.data
     for file in (one for one in data.rglob("*") if one.is_file()):
         places[f"file {file.relative_to(data)}"] = file.read_bytes()
+    assert _whose(person) in places["file gateway/notices.sqlite"]
     places |= await _filed_away(data, person)
     opened_form = {"from": "2025-02-10", "to": "2025-08-31", "purpose": "after-erasure"}
     wanted: list[tuple[str, str, Any]] = [
@@ -357,9 +394,13 @@ async def _filed_away(data: Path, person: str) -> dict[str, bytes]:
     code, out, err = await bihuan(data, "archive", "query", "SELECT * FROM record", "--json")
     assert code == 0, err
     found["asked of the files"] = out.encode()
-    whose = b"bs1." + urlsafe_b64encode(UUID(person).bytes[:15])  # how a token of theirs begins
-    assert [place for place, content in found.items() if whose in content] == list(found)
+    assert [place for place, content in found.items() if _whose(person) in content] == list(found)
     return found
+
+
+def _whose(person: str) -> bytes:
+    """How every token of theirs begins."""
+    return b"bs1." + urlsafe_b64encode(UUID(person).bytes[:15])
 
 
 def _proven(folder: Path, packed: bytes) -> dict[str, bytes]:
