@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import json
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaError
 from cli.places import SERVICES, Places
 from cli.player import Denied, Player, message_of, to_bytes
 from cli.system import System, database
+from infra.local import LocalStack
 from libs.messaging.clients import running
 
 ASKED_AGAIN_MAX = 5
@@ -249,9 +250,16 @@ def log_places(system: System) -> list[TopicPartition]:
 
 
 @asynccontextmanager
-async def six(folder: Path, *, working: bool = True) -> AsyncIterator[tuple[System, Crew]]:
-    """Six processes and their people; not `working`, they only tell."""
-    system = System(Places(folder), processes=True, broker="kafka", durable=False)
+async def six(
+    folder: Path, *, working: bool = True, kafka: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[System, Crew]]:
+    """Six processes and their people; not `working`, they only tell.
+
+    `kafka` goes on top of our settings of the broker.
+    """
+    places = Places(folder)
+    servers = LocalStack(places.stack, broker="kafka", durable=False, kafka_settings=kafka)
+    system = System(places, processes=True, servers=servers)
     await system.start()
     try:
         async with system.player() as player:

@@ -248,7 +248,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 
     async def scene() -> None:
         folder = tmp_path_factory.mktemp("once")
-        async with six(folder) as (system, crew):
+        async with six(folder, kafka=erased.KAFKA_CHECKS) as (system, crew):
             await tell(crew, 1)
             came_to.once = await streams_of(system)
             came_to.left = await erased.erase(crew, folder)
@@ -294,7 +294,8 @@ def test_in_six_processes_a_rebuilt_service_is_equal_and_goes_on(seen: Seen) -> 
 
 def test_in_six_processes_nothing_is_left_of_who_was_erased(seen: Seen) -> None:
     """No byte in stores, topics, archive, views, files or logs; `complaints.channel`, which keeps
-    what was said for 72 hours, shows that the search finds.
+    what was said for 72 hours, shows that the search finds, and once they are over it is there no
+    more either.
     """
     left = seen.left
     assert left.tokens >= 3  # words, name, address
@@ -302,5 +303,8 @@ def test_in_six_processes_nothing_is_left_of_who_was_erased(seen: Seen) -> None:
     channels = {one for one in left.places if "complaints.channel" in one}
     assert {place for _, place in left.found} <= channels
     assert {(planted, erased.CHANNEL) for planted in erased.PLANTED} <= left.found
-    for part in ("audit.archive", "intake.stored_events", "vault.person_key", "rows of", ".log"):
-        assert any(part in place for place in left.places), part
+    assert left.found_later == set(), "nowhere at all"
+    looked_at = ("audit.archive", "intake.stored_events", "vault.person_key", "rows of", ".log")
+    for part in (erased.CHANNEL, "file stack/kafka/data/complaints.channel-", *looked_at):
+        for places in (left.places, left.places_later):
+            assert any(part in place for place in places), part
