@@ -10,8 +10,10 @@ SET ROLE bihuan_keeper;
 CREATE TABLE IF NOT EXISTS keeper.lived_time (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   seen timestamptz NOT NULL,
-  vouched timestamptz NOT NULL CHECK (vouched <= seen)
+  vouched timestamptz NOT NULL
 );
+-- An earlier release lowered `vouched` with a clock that was set back.
+ALTER TABLE keeper.lived_time DROP CONSTRAINT IF EXISTS lived_time_check;
 
 -- Up to where time is vouched for when the clock says `clock`: `seen` is what it said last, `vouched`
 -- how far it was vouched for then, and `lived` how long the process ran since by a clock that nobody
@@ -20,17 +22,18 @@ CREATE TABLE IF NOT EXISTS keeper.lived_time (
 -- Counted is what both say: of a clock that leapt only what was lived (and a thousandth, for clocks
 -- differ). Below a minute what is missing may be made up: then an answer was late. Across a restart
 -- a day counts at most, of a longer rest nobody knows. A clock that is set back is vouched for again,
--- but never for more than before it leapt. A claim counts for a day at most: whoever has taken over
+-- but never for more than before it leapt; what was vouched for stays so, and lies ahead of a clock
+-- that is behind: who asks takes the lesser of the two. A claim counts for a day at most: whoever has taken over
 -- the process cannot make a year of it.
 CREATE OR REPLACE FUNCTION keeper.vouched_until(
   seen timestamptz, vouched timestamptz, clock timestamptz, lived interval DEFAULT NULL
 ) RETURNS timestamptz
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT least(clock, vouched + make_interval(secs => (CASE
+  SELECT greatest(vouched, least(clock, vouched + make_interval(secs => (CASE
     WHEN lived IS NULL THEN least(greatest(passed, 0), day)
     WHEN passed < 0 OR missing < 60 THEN claimed
     ELSE least(passed, claimed)
-  END)::double precision))
+  END)::double precision)))
   FROM (SELECT extract(epoch FROM clock) - extract(epoch FROM seen) AS passed,
     extract(epoch FROM seen) - extract(epoch FROM vouched) AS missing,
     least(greatest(extract(epoch FROM lived), 0), 86400) * 1.001 AS claimed, 86400 AS day) AS seconds
@@ -59,8 +62,9 @@ BEGIN
     SELECT * INTO known FROM keeper.lived_time FOR UPDATE;
   END IF;
   clock := clock_timestamp();
-  vouched := keeper.vouched_until(known.seen, known.vouched, clock, lived);
-  UPDATE keeper.lived_time SET seen = live_on.clock, vouched = live_on.vouched;
+  known.vouched := keeper.vouched_until(known.seen, known.vouched, clock, lived);
+  UPDATE keeper.lived_time SET seen = live_on.clock, vouched = known.vouched;
+  vouched := least(clock, known.vouched);
 END
 $$;
 
