@@ -20,6 +20,7 @@ import psycopg
 
 from services.audit.evidence import verify_bundle
 from tests.e2e.commands import bihuan, told
+from tests.e2e.promised import Ref, Told, whether_each_was_kept
 from tests.e2e.world import DATABASES, World, read_log, world
 from tests.stack import UNGUARDED, room
 
@@ -209,8 +210,16 @@ def test_tampered_bundles_are_told_from_true_ones_by_plain_python(tmp_path: Path
     for name in found:
         assert "WRONG" in shown[name][1] or "NO BUNDLE" in shown[name][1], name
     named_by_their_own(shown, true_files)
+    promised: dict[str, dict[Ref, Told]] = {}
     for name, path in made.items():
         who_did_what_when(shown[name][1], lines(opened_up(path)))
+        promised[name] = whether_each_was_kept(shown[name][1], lines(opened_up(path)))
+    assert {ref[1]: became for ref, (_, _, became) in promised["one"].items()} == {
+        "acknowledge": "KEPT at 2025-10-09T01:00:00.000000Z",
+        "first_contact": "BROKEN",  # nobody spoke to them within the hour
+        "resolve": "running",
+        "legal.answer": "running",
+    }
     period = [json.loads(line) for line in lines(opened_up(made["period"]))]
     assert any(one.get("occurredat", one["time"]) != one["time"] for one in period)
     theirs = {one["type"] for one in period if one["actor"] == handled_by["actor"]}

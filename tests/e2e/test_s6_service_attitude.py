@@ -16,6 +16,18 @@ from tests.e2e.world import World, sh
 ABOUT = {"agent": "8812", "team": "billing-care"}
 FIRST = {"actor": "agent:7001", "team": "centre-managers", "role": "manager"}
 SECOND = {"actor": "agent:7002", "team": "centre-managers", "role": "manager"}
+KEPT = {
+    ("attitude", 1): ("2025-10-17 17:00:00", "2025-10-18 17:00:00", "2025-10-18 16:00:00"),
+    ("legal.answer", 1): ("2025-10-17 17:00:00", "2025-11-04 00:00:00", "2025-10-18 16:00:00"),
+    ("attitude", 2): ("2025-10-18 20:30:00", "2025-10-19 20:30:00", "2025-10-19 19:00:00"),
+    ("desk.first_contact", 3): (
+        "2025-10-19 21:40:00",
+        "2025-10-20 10:00:00",
+        "2025-10-20 09:00:00",
+    ),
+    ("desk.decision", 3): ("2025-10-19 21:40:00", "2025-10-22 00:00:00", "2025-10-20 14:30:00"),
+}
+"""Promises of S6: from when each counts, when it is due, and when it was kept."""
 
 
 @scene

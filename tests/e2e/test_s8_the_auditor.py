@@ -39,6 +39,7 @@ from tests.e2e import (
     test_s7_many_channels,
 )
 from tests.e2e.commands import told
+from tests.e2e.promised import kept_in_shanghai, whether_each_was_kept
 from tests.e2e.scenes import Stage, after, scene
 from tests.e2e.test_evidence import plain_python
 from tests.e2e.test_show import holdings
@@ -378,6 +379,9 @@ async def _proven_by_plain_python(world: Stage, s6: str) -> None:
     key = (world.system.places.keys / "checkpoint.key.pub").read_text("ascii").strip()
     code, said = await asyncio.to_thread(_by_the_script_in_it, bundle, key)
     assert code == 0, said
+    with zipfile.ZipFile(bundle) as packed:
+        promised = whether_each_was_kept(said, packed.read("events.jsonl").splitlines())
+    assert kept_in_shanghai(promised).items() >= test_s6_service_attitude.KEPT.items()
 
 
 def _by_the_script_in_it(bundle: Path, key: str) -> tuple[int, str]:
