@@ -82,6 +82,8 @@ bench: setup ## measure (see docs/benchmarks.md)
 	@$(BIN)/python -m tests.bench.state
 	@$(BIN)/python -m tests.bench.verify
 	@$(BIN)/python -m tests.bench.reports
+	@$(BIN)/python -m tests.bench.archive
+	@$(BIN)/python -m tests.bench.asked
 	@$(BIN)/python -m tests.bench.system
 
 clean: ## remove the environment and local state

@@ -35,6 +35,7 @@ from libs.eventlog.service import LogRecord
 from replay.state import state_at
 from replay.what_if import SOURCE, candidate, policies_of, what_if
 from services.audit.archive import Archive
+from services.audit.cold.records import Records
 from services.audit.views import records_of
 from tests.bench.figures import Figure, show
 from tests.e2e.world import DATABASES, World, read_log, world
@@ -144,7 +145,7 @@ def asked(conn: psycopg.Connection[Any], complaints: Sequence[UUID], count: int)
     for _ in range(count):
         complaint = chance.choice(complaints)
         began = time.perf_counter()
-        events = [read(value) for value in records_of(conn, complaint)]
+        events = [read(value) for value in records_of(Records(conn), complaint)]
         at = chance.choice(events).time
         found = state_at(events, at)
         seconds.append(time.perf_counter() - began)
@@ -166,7 +167,7 @@ def tried(
     began, events = time.perf_counter(), 0
     differing = 0
     for complaint in complaints:
-        story = [read(value) for value in records_of(conn, complaint)]
+        story = [read(value) for value in records_of(Records(conn), complaint)]
         answer = what_if(story, policies, candidates, story[-1].time)
         assert answer.unlike_record == 0
         differing += bool(answer.differs)
