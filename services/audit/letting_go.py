@@ -262,7 +262,9 @@ class Office:
             check(conn, now)
             with one_moment(conn):
                 at, policy = on.proposed_at, self._policy(now)
-                told = retaining.plan(conn, cohort, at - unvouched, policy)
+                # What is signed was approved: a rest since the proposal takes nothing from it.
+                counted = min(at, now - unvouched) if proposed is None else at - unvouched
+                told = retaining.plan(conn, cohort, counted, policy)
                 if proposed is None or proposed != told.digest:
                     leapt = retaining.plan(conn, cohort, at, policy)
                     approved = {UUID(head.subject) for head in on.heads}

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,12 +25,14 @@ from libs.decider import Row
 from libs.decider.story import Story
 from libs.timekeeping.clock import SteppedClock
 from libs.web.access import load_access_table
+from services.audit import letting_go, retaining
 from services.audit.domain.cohorts import Cohort
 from services.audit.domain.purging import (
     GONE_ROWS,
     PURGES,
     ApprovePurge,
     CohortInFile,
+    Entry,
     NoPurgeProposed,
     NothingGoes,
     OwnPurge,
@@ -36,11 +40,12 @@ from services.audit.domain.purging import (
     ProposePurge,
     PurgeIsProposed,
     SignPurge,
+    Stage,
     WithdrawPurge,
     still_going,
 )
 from services.audit.domain.retention import Fate, Plan, Stays
-from services.audit.letting_go import Signer, TimeUnvouched, by_the_leap
+from services.audit.letting_go import Office, Signer, TimeUnvouched, by_the_leap
 
 NOW = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
 COMPLAINT = UUID("5b0fdb9c-6f5b-5f3c-9d55-0d3c6a0a4a11")
@@ -341,3 +346,41 @@ def test_what_nobody_asked_for_is_no_matter_of_the_clock() -> None:
     leapt, told = plan_as_of(goes=True), plan_as_of(goes=False)
     by_the_leap(leapt, told, YEAR, frozenset({UUID(int=1)}))
     by_the_leap(leapt, told, YEAR, frozenset(), OTHER)
+
+
+LONG = timedelta(days=60)
+
+
+@pytest.mark.parametrize(
+    ("after", "unvouched", "goes"),
+    [(LONG, LONG - timedelta(days=1), True), (timedelta(hours=1), YEAR, False)],
+    ids=["a rest since", "a leap before"],
+)
+def test_what_was_approved_is_signed_by_the_time_that_is_vouched_for_until_now(
+    monkeypatch: pytest.MonkeyPatch, after: timedelta, unvouched: timedelta, goes: bool
+) -> None:
+    """It was due 30 days before it was proposed. Of a rest of audit's since a day counts: that
+    takes nothing from what was lived through before; a leap does, that lies before the proposal.
+    """
+    told = list[Any]()
+    entry = Entry(Stage.APPROVED, PLAN, "over", "auditor:wang", NOW, 1, 1, 9, 3, "privacy:li")
+    work: Any = SimpleNamespace(
+        now=NOW + after,
+        state=lambda *_: SimpleNamespace(approved=replace(entry, heads=(HEAD,))),
+        extra=SimpleNamespace(),
+        apply=lambda to, _: told.append(to.command),
+    )
+    app: Any = SimpleNamespace(
+        store=SimpleNamespace(connection=nullcontext),
+        writer=SimpleNamespace(transact=lambda decide: decide(work)),
+    )
+    key: Any = SimpleNamespace(public="k" * 43, sign=lambda _: "s" * 86)
+    witness: Any = SimpleNamespace(unvouched=lambda: unvouched)
+    monkeypatch.setattr(retaining, "plan", lambda _, __, at, ___: plan_as_of(goes=at >= DUE))
+    monkeypatch.setattr(letting_go, "one_moment", nullcontext)
+    monkeypatch.setattr(letting_go, "check", lambda *_: None)
+    monkeypatch.setattr(Office, "_kept", lambda *_: frozenset())
+    monkeypatch.setattr(Office, "_policy", lambda *_: None)
+    with nullcontext() if goes else pytest.raises(TimeUnvouched):
+        Office(app, key, witness).sign("2025-08")
+    assert [part.heads for one in told for part in one.parts] == [(HEAD,)] * goes
