@@ -185,6 +185,7 @@ def made_beside(
             }
             if swap:
                 beside.catch_up()
+                _take_over_lived_time(databases)
                 found |= asdict(beside.swap(aside))
             found |= {"events": beside.events, "records": beside.records}
             found["held_seconds"] = round(beside.held.seconds, 3)
@@ -215,9 +216,26 @@ def made_whole(
         done = rebuilt(
             service, databases.own, log, where, whole=True, source=source, by=by, progress=progress
         )
+        if guard is not None:
+            _take_over_lived_time(databases)
         live, made = (_name(dsn) for dsn in (databases.live, databases.beside))
         swap_names(databases.maintenance, live, made, aside, guard)
         return done, aside if guard is not None else None
+
+
+def _take_over_lived_time(databases: Databases) -> None:
+    """What is vouched for of the clock (infra/postgres/lived.sql) is in no log.
+
+    Made anew it would go by the newest record, which may be of a time that the clock leapt to. The
+    witness stands in audit's database only; a keeper of an earlier release knows of none.
+    """
+    with psycopg.connect(databases.live) as live, psycopg.connect(databases.beside) as beside:
+        row = live.execute("SELECT to_regclass('keeper.lived_time') IS NULL").fetchone()
+        if row == (True,):
+            return
+        for known in live.execute("SELECT seen, vouched FROM keeper.lived_time").fetchall():
+            beside.execute("DELETE FROM keeper.lived_time")
+            beside.execute("INSERT INTO keeper.lived_time (seen, vouched) VALUES (%s, %s)", known)
 
 
 def _is_there(databases: Databases) -> bool:

@@ -7,13 +7,22 @@ it said last lies a year back, though the process has run for a minute since.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from cli import rebuilding
+from libs.messaging.beside import Databases, Difference, Held
+from libs.messaging.log_source import quiet
+from libs.messaging.rebuild import Rebuilt
+from libs.messaging.swapping import swap_names
 from tests.integration.keeper import test_archive
 from tests.integration.keeper.purges import purge
 from tests.integration.keeper.test_archive import Archive
+from tests.stack import room, shared_stack
 
 DAY, YEAR = timedelta(days=1), timedelta(days=365)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -185,3 +194,61 @@ def test_a_service_can_tell_of_time_and_not_write_it(archive: Archive) -> None:
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             archive.own.execute(statement.encode())
+
+
+class Copied:
+    """Stands for `Beside` where nothing but the swap matters."""
+
+    def __init__(self, _: object, databases: Databases, *__: object) -> None:
+        self._databases = databases
+        self.events = self.records = 0
+        self.held = Held()
+
+    def catch_up(self) -> int:
+        return 1
+
+    def differences(self) -> list[Difference]:
+        return []
+
+    def swap(self, aside: str) -> Rebuilt:
+        dsns = self._databases
+        live, made = (conninfo_to_dict(one)["dbname"] for one in (dsns.live, dsns.beside))
+        swap_names(dsns.maintenance, str(live), str(made), aside)
+        return Rebuilt("beside", 0, 0, 1)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("way", ["whole", "beside"])
+def test_a_database_made_again_takes_over_what_is_vouched_for(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its newest record may be of a time that the clock leapt to."""
+    done, any_of = Rebuilt("database", 0, 0, 1), cast(Any, None)
+    monkeypatch.setattr(rebuilding, "rebuilt", lambda *_, **__: done)
+    monkeypatch.setattr(rebuilding, "Beside", Copied)
+    asks = "SELECT seen, vouched FROM keeper.lived_time"
+    with room(("audit",), with_topics=False) as where:
+        live = where.dsns["audit"]
+        with psycopg.connect(live) as conn:
+            conn.execute(
+                "INSERT INTO keeper.lived_time (seen, vouched) VALUES (%s, %s)", (NOON, NOON - YEAR)
+            )
+        databases = rebuilding.beside_of(
+            live, where.service_dsns["audit"], shared_stack().dsn("postgres")
+        )
+        aside: Any
+        if way == "whole":
+            _, aside = rebuilding.made_whole(
+                any_of, databases, any_of, any_of, "kafka", "admin:local", quiet
+            )
+        else:
+            service: Any = SimpleNamespace(name="audit")
+            aside = rebuilding.made_beside(
+                service, databases, any_of, any_of, True, "admin:local", quiet
+            )["set_aside"]
+        assert aside is not None
+        with psycopg.connect(live) as conn:
+            assert conn.execute(asks).fetchall() == [(NOON, NOON - YEAR)]
+        shared_stack().postgres.drop_databases([aside])
