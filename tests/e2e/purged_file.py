@@ -6,6 +6,7 @@ last: cut off at each of these steps, it goes on by itself and nothing is lost o
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 import yaml
 
 from services.audit.cold import keeping
+from services.audit.cold.refiling import Refiler
+from services.audit.letting_go import Signer
 from tests.e2e.bucket import Bucket
 from tests.e2e.commands import bihuan, told
 from tests.e2e.in_a_bucket import MONTH, month_of
@@ -117,9 +120,16 @@ def cut_off(place: str, reached: list[str]) -> None:
 
 
 async def some_time(playing: World) -> None:
-    """What failed is tried again a minute later, once."""
+    """What failed is tried again a minute later, once; that minute is of no clock anybody sets."""
+    for chore in playing.app("audit").chores:
+        if isinstance(chore, Refiler | Signer):
+            chore._ran_s = partial(_later, chore._ran_s)
     await playing.stepper.run_until(playing.clock.now() + timedelta(seconds=61))
     await playing.settle()
+
+
+def _later(ran_s: Callable[[], float]) -> float:
+    return ran_s() + 61
 
 
 async def half_a_year(data: Path, folder: Path) -> None:
