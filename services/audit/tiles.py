@@ -218,9 +218,15 @@ def checkpoints(conn: Connection[Any], after: int, limit: int) -> list[Checkpoin
     return [read_checkpoint(state) for (state,) in rows]
 
 
-def catch_up(conn: Connection[Any], store: Store | None = None) -> int:
+def rebuilt(conn: Connection[Any]) -> int:
+    """`catch_up` in a database just made anew: each record is a row there, no file is asked."""
+    return catch_up(conn, all_rows=True)
+
+
+def catch_up(conn: Connection[Any], store: Store | None = None, *, all_rows: bool = False) -> int:
     """Makes the tiles of checkpoints that have none yet (a rebuilt database); returns how many.
 
+    `all_rows`: the database holds the records of months that lie in files as well.
     Raises TreeBroken where the archive does not give a checkpoint's root.
     """
     made = 0
@@ -232,6 +238,8 @@ def catch_up(conn: Connection[Any], store: Store | None = None) -> int:
         number += 1
         with conn.transaction():
             with reading(conn, store) as archived:
+                if all_rows:
+                    archived.months = []
                 upto = {one.partition: one.records for one in wanted.partitions}
                 added = extension(archived, last, upto)
             if (added.size, added.root.hex()) != (wanted.size, wanted.root):
