@@ -1,6 +1,5 @@
 """One complaint's trace crosses the services, each hop linked to its own cause; over OTLP/HTTP."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.e2e.world import World, play
+from tests.serving import serving
 
 START = "2025-10-09 09:00:00"
 TOLD: dict[str, Any] = {
@@ -62,14 +62,8 @@ def collector() -> Iterator[tuple[Collector, str]]:
             """Nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(server):
         yield kept, f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_complaints_trace_crosses_all_six_services(

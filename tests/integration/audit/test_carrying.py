@@ -1,7 +1,6 @@
 """Checkpoints carried off a running audit to a webhook and to an authority that stamps them."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,6 +15,7 @@ from services.audit.main import build
 from tests.integration.audit.tellers import START, Playing, playing, settings
 from tests.integration.audit.test_checkpoints import ONE, TWO, notes, seal_twice, sealing, until
 from tests.integration.audit.test_timestamps import make_authority, not_listening, openssl, stamping
+from tests.serving import serving
 from tests.stack import Room, room
 
 
@@ -49,14 +49,8 @@ class Receiver(BaseHTTPRequestHandler):
 def receiving(refusals: int) -> Iterator[Any]:
     server: Any = HTTPServer(("127.0.0.1", 0), Receiver)
     server.asked, server.refusals = [], refusals
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 async def told_of(play: Playing, target: str) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from services.audit.timestamps import NotStamped, Timestamps
+from tests.serving import serving
 
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(
@@ -100,14 +100,8 @@ def stamping(
     server.folder, server.says, server.asked = folder, says, 0
     if at is not None:
         at.server_activate()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def stamps(server: Any, drop: Path, roots: Path | None = None) -> Timestamps:

@@ -32,6 +32,15 @@ from tests.unit.intake.world import message
 MINE, THEIRS = "13800000001", "13800000002"
 
 
+@contextmanager
+def trusting(folder: Path) -> Iterator[Desk]:
+    """A desk whose database carries out what this key signed."""
+    with desk(folder) as playing:
+        with psycopg.connect(playing.owners_dsn) as conn:
+            conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
+        yield playing
+
+
 def told(playing: Desk, name: str, number: str, category: str, **more: Any) -> str:
     said = message(name, subscriber=number, category=category, **more)
     return str(playing.tell(said).json()["complaint"])
@@ -99,9 +108,7 @@ def lapse(playing: Desk, after: Callable[[], object] = lambda: None) -> None:
 
 
 def test_a_key_goes_with_the_last_purge_and_not_before(tmp_path: Path) -> None:
-    with desk(tmp_path) as playing:
-        with psycopg.connect(playing.owners_dsn) as conn:
-            conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
+    with trusting(tmp_path) as playing:
         vault = playing.channel.door._vault  # type: ignore[attr-defined]  # a FakeVault
         first = told(playing, "a", MINE, "mobile.coverage")
         second = told(playing, "b", MINE, "billing.overcharge")
@@ -124,9 +131,7 @@ def test_a_key_goes_with_the_last_purge_and_not_before(tmp_path: Path) -> None:
 
 
 def test_a_purge_amid_the_decision_on_another_is_not_lost(tmp_path: Path) -> None:
-    with desk(tmp_path) as playing:
-        with psycopg.connect(playing.owners_dsn) as conn:
-            conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
+    with trusting(tmp_path) as playing:
         vault = playing.channel.door._vault  # type: ignore[attr-defined]  # a FakeVault
         first = told(playing, "a", MINE, "mobile.coverage")
         second = told(playing, "b", MINE, "billing.overcharge")
@@ -138,9 +143,7 @@ def test_a_purge_amid_the_decision_on_another_is_not_lost(tmp_path: Path) -> Non
 
 def test_what_is_only_withheld_keeps_the_key_for_it_may_stay(tmp_path: Path) -> None:
     """Until it is known whether it goes, no erasure is decided either (docs/decisions/0021)."""
-    with desk(tmp_path) as playing:
-        with psycopg.connect(playing.owners_dsn) as conn:
-            conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
+    with trusting(tmp_path) as playing:
         vault = playing.channel.door._vault  # type: ignore[attr-defined]  # a FakeVault
         first = told(playing, "a", MINE, "mobile.coverage")
         second = told(playing, "b", MINE, "billing.overcharge")
@@ -188,9 +191,7 @@ def erase_while_it_is_withheld(playing: Desk, person: UUID, withheld: Withhold) 
 
 def test_a_merge_copied_the_words_so_the_key_goes_with_the_copy(tmp_path: Path) -> None:
     """Whoever purges the copy last destroys the key; and undone, the copy is still there."""
-    with desk(tmp_path) as playing:
-        with psycopg.connect(playing.owners_dsn) as conn:
-            conn.execute("SELECT keeper.trust_purge_key(%s)", (written(public(KEY)),))
+    with trusting(tmp_path) as playing:
         vault = playing.channel.door._vault  # type: ignore[attr-defined]  # a FakeVault
         survivor = told(playing, "a", THEIRS, "billing.overcharge")
         merged = told(playing, "b", MINE, "billing.overcharge")
