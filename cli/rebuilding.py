@@ -42,13 +42,14 @@ from libs.messaging.rebuild import (
 )
 from libs.messaging.swapping import swap_names
 from services.audit.cold.source import FilesLog
-from services.audit.cold.store import Folder
+from services.audit.cold.store import Folder, StoreAway
 
 KAFKA, ARCHIVE = "kafka", "archive"
 BY = "admin:local"
 NOT_MADE = (
     *(StackProblem, StillRunning, NotEmpty, LogUnusable, PurgeRefused),
-    *(psycopg.Error, OSError),
+    *(NotDrained, NeverNear, EventsDiffer),
+    *(psycopg.Error, OSError, StoreAway),
 )
 """What keeps a rebuild from being done; it says why."""
 
@@ -148,15 +149,7 @@ def rebuild_beside(
             live, own = (str(told["databases"][service][one]) for one in ("live", "own"))
             databases = beside_of(live, own, str(told["maintenance"]))
             found = made_beside(service_of(service), databases, log, where, swap, by, progress)
-    except (
-        LogUnusable,
-        NotDrained,
-        NeverNear,
-        EventsDiffer,
-        PurgeRefused,
-        psycopg.Error,
-        OSError,
-    ) as error:
+    except NOT_MADE as error:
         fail(str(error), as_json=as_json)
     _tell_beside(found, as_json=as_json)
 
