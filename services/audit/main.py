@@ -124,17 +124,17 @@ def build(settings: Settings, clock: Clock) -> App:
 
     def routers(app: App) -> tuple[Router, ...]:
         reading = records.Reading(app, store)
-        cold = Cold(app, reading)
+        witness = Witness(app.store, app.registry)
+        app.opening.append(witness.start)
+        app.closing.append(witness.stop)
+        app.looking.append(witness.look)
+        cold = Cold(app, reading, witness)
         trimmer = trimming.Trimmer(app, store, settings.log_trim_hours)
         app.opening.append(trimmer.start)
         app.closing.append(trimmer.stop)
         app.closing.append(cold.stop)
         prover = api.Prover(app, settings, store)
         path = settings.purge_key_file
-        witness = Witness(app.store, app.registry)
-        app.opening.append(witness.start)
-        app.closing.append(witness.stop)
-        app.looking.append(witness.look)
         office = letting_go.Office(app, None if path is None else open_purge_key(path), witness)
         refiler = Refiler(app, cold)
         app.chores += [letting_go.Signer(app, office, refiler.bring_back), refiler]

@@ -19,7 +19,7 @@ from tests.e2e.bucket import Bucket, settings_for
 from tests.e2e.commands import bihuan, told
 from tests.e2e.in_a_bucket import written_and_restored
 from tests.e2e.purged_file import purged
-from tests.e2e.test_retention import archive_lines
+from tests.e2e.test_retention import LEAP, archive_lines, leaps
 from tests.e2e.trimming import (
     trims,
     what_a_service_has_not_heard_stays,
@@ -123,6 +123,16 @@ async def may_not_leave_yet(playing: World, open_one: str) -> None:
     code, one = await told(data, "archive", "write", "2025-10", "--dry-run")
     assert (code, one["open"]) == (1, 0)
     assert one["keeps"][0] == "not quiet long enough: from 2026-04-10 on"
+
+
+async def nor_by_a_leap(playing: World) -> None:
+    """Time that nobody lived through takes no month into a file (decision 15)."""
+    dry_run = ("archive", "write", "2025-10", "--dry-run")
+    leaps(playing, LEAP)
+    code, one = await told(playing.system.places.data, *dry_run)
+    assert (code, one["keeps"]) == (1, ["not quiet long enough: from 2026-04-10 on"])
+    leaps(playing, -LEAP)
+    assert (await told(playing.system.places.data, *dry_run))[0] == 0
 
 
 async def asked_without_loading_back(playing: World, complaints: list[str]) -> None:
@@ -261,6 +271,7 @@ def test_a_month_leaves_and_comes_back_and_every_answer_is_the_same(tmp_path: Pa
         rows = rows_of(playing)
         code, proof = await told(data, "verify")
         assert (code, proof["faults"]) == (0, [])
+        await nor_by_a_leap(playing)
         code, done = await told(data, "archive", "write", "2025-10")
         assert code == 0, done
         await playing.settle()

@@ -40,6 +40,7 @@ from services.audit.domain.cohorts import (
     hindrances,
     purging,
 )
+from services.audit.lived_time import Witness
 from services.audit.trimming import Bound, LogUnreachable, Trimmer
 
 log = logging.getLogger("bihuan.audit")
@@ -142,9 +143,10 @@ Act = Callable[[Doing], Awaitable[dict[str, JsonValue]]]
 class Cold:
     """The archive's acts in one instance, one at a time."""
 
-    def __init__(self, app: App, reading: Reading) -> None:
+    def __init__(self, app: App, reading: Reading, witness: Witness) -> None:
         self.app = app
         self.reading = reading
+        self._witness = witness
         self.work = Doing()
         self._stopping = threading.Event()
         self._keeper = Keeper(
@@ -170,7 +172,13 @@ class Cold:
 
     async def hindrances(self, cohort: str) -> list[str]:
         """Why a month may not leave now."""
-        return hindrances(await self._standing(cohort), self.policy, self.app.clock.now())
+        return hindrances(await self._standing(cohort), self.policy, await self.lived())
+
+    async def lived(self) -> datetime:
+        """Now, less what of the clock nobody vouches for: by that alone the database lets no row
+        of a file go (decision 15), so none is written into one.
+        """
+        return self.app.clock.now() - await asyncio.to_thread(self._witness.unvouched)
 
     async def _standing(self, cohort: str) -> Standing:
         found = {one.cohort: one for one in await self.standings()}
@@ -221,12 +229,12 @@ class Cold:
 
     async def write(self, cohort: str, by: str, work: Doing) -> dict[str, JsonValue]:
         """A month into its file, and its rows out of the database."""
-        now = self.app.clock.now()
+        now, lived = self.app.clock.now(), await self.lived()
         if keeps := purging(await self._standing(cohort)):
             raise MayNotLeave(f"{cohort} may not leave: {'; '.join(keeps)}.")
 
         def made() -> CohortArchived:
-            return self._keeper.make(cohort, now, work.tell).event(by)
+            return self._keeper.make(cohort, lived, work.tell).event(by)
 
         def left() -> int:
             return self._keeper.leave(cohort, work.tell)
@@ -288,7 +296,7 @@ def routes(cold: Cold, trimmer: Trimmer) -> Router:
         """Every month that has records: in a file, in the database, and what keeps it there."""
         standing = {one.cohort: one for one in await cold.standings()}
         filed = {one.cohort: one for one in await cold.reading.query(lambda found: found.months)}
-        shown = []
+        shown, lived = [], await cold.lived()
         for cohort in sorted(standing.keys() | filed.keys()):
             here, away = standing.get(cohort, Standing(cohort, 0)), filed.get(cohort)
             shown.append(
@@ -300,7 +308,7 @@ def routes(cold: Cold, trimmer: Trimmer) -> Router:
                     rows=here.events,
                     complaints=here.complaints,
                     open=here.open,
-                    keeps=hindrances(here, cold.policy, cold.app.clock.now()),
+                    keeps=hindrances(here, cold.policy, lived),
                 )
             )
         return ArchivedMonthsShown(months=shown)
