@@ -59,6 +59,16 @@ async def a_log(where: Room, topic: str, *, remembered: int) -> None:
         await before.commit({TopicPartition(topic, 0): remembered})
 
 
+class Asked(Consumer):
+    """Counts how often FastStream asks it for records, in place of its own that sleeps."""
+
+    asked = 0
+
+    async def _fetched(self, kafka: Any) -> tuple[Any, ...]:
+        self.asked += 1
+        return await super()._fetched(kafka)
+
+
 async def until(come: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not come():  # noqa: ASYNC110 - what is waited for tells nobody
@@ -82,7 +92,7 @@ def test_nothing_is_taken_before_the_database_has_said_where_to_go_on(
         await a_log(where, topic, remembered=remembered)
         database = Database(topic, says)
         broker = KafkaBroker(where.bootstrap)
-        consumer = Consumer(
+        consumer = Asked(
             broker,
             database,
             group=where.prefix + GROUP,
@@ -99,6 +109,7 @@ def test_nothing_is_taken_before_the_database_has_said_where_to_go_on(
             await until(lambda: database.taken[-1:] == [RECORDS - 1])
         assert before == []
         assert database.taken == list(range(says, RECORDS))
+        assert consumer.asked, "FastStream sleeps between two of its own (decision 22)"
 
     with room() as where:
         asyncio.run(play(where))
