@@ -46,7 +46,7 @@ test: setup ## pass every test: style, types, unit, contracts, real servers, sce
 	@echo "==> tests on real PostgreSQL and Kafka"
 	@$(BIN)/python -m pytest tests/e2e tests/integration -q $(WORKERS)
 
-unit: setup ## pure tests, seconds
+unit: setup ## pure tests, about a minute
 	@$(BIN)/python -m pytest tests/unit tests/architecture -q $(WORKERS)
 
 integration: setup ## one part at a time on real PostgreSQL and Kafka
